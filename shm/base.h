@@ -1,0 +1,88 @@
+/* base.h: the words every file uses. No state, no functions that do I/O.
+ *
+ *   u8..u64, i64, u128    fixed-width integers; money and counts are never floating point
+ *   CHECK(cond)           an assertion that is always on; prints where and why, then aborts
+ *   SIZE_IS, OFFSET_IS    layout promises of shared structures, kept at compile time
+ *   CACHE_LINE            shared indexes that two processes touch sit on lines of their own
+ */
+#ifndef EIDOS_SHM_BASE_H
+#define EIDOS_SHM_BASE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t i64;
+typedef unsigned __int128 u128;
+
+#define CACHE_LINE 64U
+#define HUGE_PAGE  (2UL << 20)
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Layout promises: a shared structure whose size or field moves must fail to compile. */
+#define SIZE_IS(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " changed its size")
+#define OFFSET_IS(type, field, bytes) \
+    _Static_assert(offsetof(type, field) == (bytes), #type "." #field " moved")
+
+/* Always on: a state that may not be must not go on. Never for bad input, which gets an error. */
+#define CHECK(cond) \
+    do { \
+        if (UNLIKELY(!(cond))) check_failed(#cond, __FILE__, __LINE__); \
+    } while (0)
+
+__attribute__((noreturn, cold)) static inline void check_failed(const char *cond, const char *file,
+                                                                int line)
+{
+    fprintf(stderr, "eidos: broken invariant `%s` at %s:%d; stopping before it spreads\n", cond,
+            file, line);
+    abort();
+}
+
+/* Next multiple of `align`, a power of two. */
+static inline u64 align_up(u64 x, u64 align)
+{
+    return (x + align - 1) & ~(align - 1);
+}
+
+static inline bool is_pow2(u64 x)
+{
+    return x && !(x & (x - 1));
+}
+
+/* Smallest power of two >= x; x in [1, 2^63]. */
+static inline u64 pow2_up(u64 x)
+{
+    return x <= 1 ? 1 : 1UL << (64 - __builtin_clzl(x - 1));
+}
+
+static inline u64 min_u64(u64 a, u64 b)
+{
+    return a < b ? a : b;
+}
+
+static inline u64 max_u64(u64 a, u64 b)
+{
+    return a > b ? a : b;
+}
+
+static inline void cpu_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif
