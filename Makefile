@@ -152,3 +152,95 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 	$(call link)
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(ALL_SRC))
+
+# --- What can be asked for -----------------------------------------------------------------------
+
+.PHONY: help run test test-long bench bench-book fuzz sim lint install clean
+.PHONY: check-unit check-mt check-replay check-integration check-e2e lint-format lint-tidy lint-cppcheck \
+        lint-size lint-shell
+
+run:
+	scripts/install-deps.sh run
+	$(MAKE) -j$(JOBS) --no-print-directory all
+	$(B)/bin/eidosctl configure init
+	exec $(B)/bin/eidosctl up --dev
+
+test:
+	scripts/install-deps.sh test
+	JOBS=$(JOBS) scripts/test.sh short
+
+test-long:
+	scripts/install-deps.sh test
+	JOBS=$(JOBS) SEED=$(SEED) FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/test.sh long
+
+RUN   := EIDOS_BIN=$(abspath $(B)/bin) scripts/run-tests.sh
+check-unit: $(UNIT)
+	$(RUN) -j$(JOBS) $(sort $(UNIT))
+check-mt: $(filter %_mt,$(UNIT))
+	$(RUN) -j1 $(sort $^)
+check-replay: $(REPLAY)
+	$(RUN) -j$(JOBS) $(foreach f,$(REPLAY),"$(f) tests/fuzz/corpus/$(f:$(B)/replay/fuzz_%=%)")
+check-integration: $(INTEG) $(BINS)
+	$(RUN) -j1 -t 600 $(sort $(INTEG))
+check-e2e: $(BINS)
+	$(if $(wildcard tests/e2e/run.sh),$(RUN) -j1 -t 600 tests/e2e/run.sh)
+
+fuzz:
+	$(MAKE) -j$(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers
+	mkdir -p $(fuzz_SRC:tests/fuzz/fuzz_%.c=build-fuzz/corpus/%)
+	scripts/run-tests.sh -j$(JOBS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(fuzz_SRC:tests/fuzz/fuzz_%.c=%),\
+	    "build-fuzz/fuzz/fuzz_$(f) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build-fuzz/$(f)- \
+	    build-fuzz/corpus/$(f) tests/fuzz/corpus/$(f)")
+
+sim: $(SIM)
+	$(B)/tests/sim $(SEED)
+
+bench: $(BENCH) $(BINS)
+	@set -e; for b in $(BENCH); do echo "== $$b"; EIDOS_BIN=$(B)/bin $$b $(SEED); done
+
+bench-book: $(B)/bench/book
+	@$(B)/bench/book $(SEED)
+
+# clang-tidy leaves a stamp per file, so that only what changed is looked at again.
+lint: lint-format lint-tidy lint-cppcheck lint-size lint-shell
+lint-format:
+	clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
+lint-tidy: $(ALL_SRC:%.c=$(B)/lint/%.tidy)
+$(B)/lint/%.tidy: %.c .clang-tidy $(ALL_HDR)
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 2>$@.err || { cat $@.err; exit 1; }
+	@touch $@
+lint-cppcheck:
+	cppcheck --quiet -j$(JOBS) --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppressions-list=.cppcheck --error-exitcode=1 -D_GNU_SOURCE -D__x86_64__ -I. $(ALL_SRC)
+lint-size:
+	@wc -l $(ALL_SRC) $(ALL_HDR) | awk '$$2 != "total" && $$1 > 800 \
+	    { print $$2 ": " $$1 " lines; split it, the limit is 800"; bad = 1 } END { exit bad }'
+lint-shell:
+	shellcheck .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
+
+install: all
+	install -Dt $(DESTDIR)$(PREFIX)/bin $(BINS)
+	install -m 644 -Dt $(DESTDIR)/etc/eidos conf/eidos.ini conf/markets.ini
+	install -d $(DESTDIR)/etc/systemd/system
+	for u in systemd/*.service; do sed 's,@PREFIX@,$(PREFIX),g' $$u \
+	    >$(DESTDIR)/etc/systemd/system/$$(basename $$u); done
+	install -m 644 -D systemd/eidos.sysctl $(DESTDIR)/etc/sysctl.d/60-eidos.conf
+	install -m 644 -D systemd/eidos.tmpfiles $(DESTDIR)/etc/tmpfiles.d/eidos.conf
+
+clean:
+	rm -rf build build-*
+
+help:
+	@echo 'make            build into build/, binaries in build/bin'
+	@echo 'make run        install what is missing, build, prepare the host, run the exchange here'
+	@echo 'make test       everything that fits in 25 minutes; closing line: N passed, N failed'
+	@echo 'make test-long  that, and long fuzzing, simulation, kill and load runs'
+	@echo 'make check-unit | check-mt | check-replay | check-integration | check-e2e   one part of it'
+	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes'
+	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
+	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make sim        the simulator with SEED=$(SEED)'
+	@echo 'make install    to PREFIX=$(PREFIX) below DESTDIR'
+	@echo 'make clean      remove build/ and build-*/'
+	@echo 'Variables: CC=gcc|clang  SAN=address,undefined|thread  MARCH=$(MARCH)  JOBS=$(JOBS)  BUILD=dir'
