@@ -1,0 +1,198 @@
+/* log.h: one writer, any number of readers, each with a cursor of its own.
+ *
+ *      claim            oldest byte that may still be read = claim - capacity
+ *        |
+ *   ..[rec][rec][pad]|[rec][rec][rec]........
+ *                                    ^ head (published)
+ *
+ * Positions count bytes since the log was made; a record is at pos & mask, in one piece, 8-byte
+ * aligned; where it would not fit before the end, an 8-byte zero (seq 0) sends readers to the
+ * beginning. The writer publishes with one release store of `head`.
+ *
+ * Gating readers (the journal, the primaries) publish their cursors, and the writer never overruns
+ * them: log_room says whether there is room, and the writer that has none leaves its work in its
+ * ingress rings. Nobody else is waited for: such readers copy a record and then look at `claim`,
+ * which the writer moves before it overwrites; who was lapped goes on from the journal files.
+ *
+ * A log works the same over private memory (replay, simulator). With `discard` it numbers records
+ * but keeps only the newest.
+ */
+#ifndef EIDOS_SHM_LOG_H
+#define EIDOS_SHM_LOG_H
+
+#include <string.h>
+
+#include "shm/base.h"
+#include "shm/crc32c.h"
+#include "shm/record.h"
+#include "shm/signal.h"
+
+#define LOG_MAGIC     0x31474f4c53444945UL /* "EIDSLOG1" */
+#define LOG_CHUNK     (64UL << 10)         /* one index entry for each */
+#define LOG_GATES_MAX 8
+
+/* Where the first record that begins in a chunk is; seq 0 = none. */
+struct log_mark {
+    _Atomic u64 seq;
+    _Atomic u64 pos;
+};
+
+struct log {
+    u64 magic;
+    u64 capacity; /* bytes of data, a power of two */
+    u64 data;     /* offset of the data from this structure */
+    u64 marks;    /* offset of capacity / LOG_CHUNK marks */
+    u8 zero[32];
+    alignas(CACHE_LINE) _Atomic u64 head; /* published bytes */
+    _Atomic u64 seq;                      /* last published sequence, stored before head */
+    _Atomic u64 first_seq;                /* of the first record this log ever held */
+    alignas(CACHE_LINE) _Atomic u64 claim;
+    u8 zero2[56];
+};
+SIZE_IS(struct log, 192);
+
+/* Writer's private end. */
+struct log_writer {
+    struct log *log;
+    u8 *data;
+    u64 mask;
+    u64 head;      /* next byte to write */
+    u64 published; /* head as published */
+    u64 seq;       /* of the last committed record */
+    u64 gate;      /* the slowest gating reader, as last seen */
+    u32 gate_count;
+    bool discard;
+    const _Atomic u64 *gates[LOG_GATES_MAX]; /* gating readers' cursors, in their own regions */
+    struct watch watch;
+};
+
+/* Reader's private end. */
+struct log_reader {
+    const struct log *log;
+    const u8 *data;
+    u64 mask;
+    u64 pos; /* next byte to read */
+    u64 seq; /* of the last record read */
+    u64 head_cached;
+    _Atomic u64 *cursor; /* where a gating reader publishes pos; NULL for others */
+};
+
+static inline u64 log_align(void)
+{
+    return CACHE_LINE;
+}
+
+/* Bytes for `capacity` bytes of records, a power of two in [1 MiB, 2^40]; 0 = impossible. */
+u64 log_footprint(u64 capacity);
+
+/* Format zeroed memory; the next record will have sequence `seq_last` + 1. */
+void log_new(void *memory, u64 capacity, u64 seq_last);
+
+/* Join as the only writer: goes on after what is published. */
+void log_join_writer(struct log_writer *w, struct log *log);
+
+/* Add a gating reader by its cursor. Returns -1 when there is no room. */
+int log_add_gate(struct log_writer *w, const _Atomic u64 *cursor);
+
+/* Join as a reader at the head: only what comes. */
+void log_join_reader(struct log_reader *r, const struct log *log);
+
+/* Move to the first record with sequence > `seq`. Returns -1 when that record is no longer held
+ * (lapped: read the journal files) or 0. Gating readers then publish with log_release. */
+int log_seek(struct log_reader *r, u64 seq);
+
+/* Slow half of log_room. */
+bool log_room_again(struct log_writer *w, u64 bytes);
+
+/* May `bytes` of records (of RECORD_BYTES_MAX each at most) be appended without overrunning a
+ * gating reader? Ask once for the worst case of a step, before it begins; an append then never
+ * waits. */
+static inline bool log_room(struct log_writer *w, u64 bytes)
+{
+    if (LIKELY(w->head + bytes + RECORD_BYTES_MAX - w->gate <= w->mask + 1)) return true;
+    return log_room_again(w, bytes);
+}
+
+/* Room for a record of `length` (multiple of 8, sizeof(struct rec) .. RECORD_BYTES_MAX) with its
+ * head filled but for seq and crc; the body is not zeroed: the caller writes every byte. The record
+ * exists from log_commit on and is seen by readers from log_publish on. */
+static inline void *log_begin(struct log_writer *w, u16 kind, u32 length)
+{
+    u64 at = w->head & w->mask, end = w->mask + 1;
+    if (UNLIKELY(w->discard)) at = 0;
+    u64 skip = at + length > end ? end - at : 0;
+    atomic_store_explicit(&w->log->claim, w->head + skip + length, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    if (UNLIKELY(skip)) {
+        *(u64 *)(void *)(w->data + at) = 0;
+        w->head += skip;
+        at = 0;
+    }
+    struct rec *rec = (struct rec *)(void *)(w->data + at);
+    *rec =
+        (struct rec){.seq = w->seq + 1, .length = length, .kind = kind, .version = RECORD_VERSION};
+    return rec;
+}
+
+void log_mark_chunk(struct log_writer *w);
+
+/* Seal the record begun: time and cause, checksum. Returns it, in place. */
+static inline struct rec *log_commit(struct log_writer *w, void *record, u64 time_ns, u64 cause)
+{
+    struct rec *rec = record;
+    rec->time_ns = time_ns;
+    rec->cause = cause;
+    w->seq++;
+    if (UNLIKELY(w->discard)) return rec;
+    rec->crc = crc32c(0, rec, rec->length);
+    if (UNLIKELY((w->head & ~(LOG_CHUNK - 1)) != ((w->head + rec->length) & ~(LOG_CHUNK - 1))))
+        log_mark_chunk(w);
+    w->head += rec->length;
+    return rec;
+}
+
+/* Show all committed records (release) and wake readers that sleep. */
+static inline void log_publish(struct log_writer *w)
+{
+    if (w->published == w->head || w->discard) return;
+    atomic_store_explicit(&w->log->seq, w->seq, memory_order_relaxed);
+    atomic_store_explicit(&w->log->head, w->head, memory_order_release);
+    w->published = w->head;
+    watch_notify(&w->watch);
+}
+
+/* Is the checksum of a whole record of `rec->length` bytes right? */
+bool rec_is_whole(const struct rec *rec);
+
+/* Gating reader: the next record in place, or NULL. */
+static inline const struct rec *log_peek(struct log_reader *r)
+{
+    for (;;) {
+        if (r->pos == r->head_cached) {
+            r->head_cached = atomic_load_explicit(&r->log->head, memory_order_acquire);
+            if (r->pos == r->head_cached) return NULL;
+        }
+        const struct rec *rec = (const struct rec *)(const void *)(r->data + (r->pos & r->mask));
+        if (LIKELY(rec->seq)) return rec;
+        r->pos += r->mask + 1 - (r->pos & r->mask);
+    }
+}
+
+/* Step over the record just peeked. */
+static inline void log_advance(struct log_reader *r, const struct rec *rec)
+{
+    r->seq = rec->seq;
+    r->pos += rec->length;
+}
+
+/* Publish a gating reader's cursor (release): everything before it may be overwritten. */
+static inline void log_release(struct log_reader *r)
+{
+    if (r->cursor) atomic_store_explicit(r->cursor, r->pos, memory_order_release);
+}
+
+/* Any reader: copy the next record into `buf` of RECORD_BYTES_MAX bytes and step over it, if its
+ * cause is at most `cause_max`. Returns its length; 0 = nothing (yet); -1 = lapped. */
+int log_copy(struct log_reader *r, void *buf, u64 cause_max);
+
+#endif

@@ -1,0 +1,64 @@
+/* proc.h: the block each process owns: who it is, whether it lives, where it reads, what it counts.
+ *
+ *   STARTING --> RECOVERING --> READY --> STOPPING        (only the process itself makes a step)
+ *        \___________\____________\________> FAILED      (it says why in `note`, then exits)
+ *
+ * Everybody may read it; only its process writes it. All that a process must not lose when it
+ * restarts is elsewhere (logs, journal); ring tails and log cursors here outlive it all the same,
+ * because the region does.
+ */
+#ifndef EIDOS_SHM_PROC_H
+#define EIDOS_SHM_PROC_H
+
+#include "shm/base.h"
+
+#define PROC_MAGIC       0x31434f5250534445UL
+#define PROC_RINGS_MAX   32 /* rings a process consumes */
+#define PROC_LOGS_MAX    16 /* logs a process reads */
+#define PROC_METRICS_MAX 256
+#define PROC_NOTE_BYTES  256
+#define HEARTBEAT_NS     100000000UL /* 100 ms; five missed beats are a hang */
+
+enum proc_state {
+    PROC_ABSENT = 0,
+    PROC_STARTING = 1,
+    PROC_RECOVERING = 2,
+    PROC_READY = 3,
+    PROC_STOPPING = 4,
+    PROC_STOPPED = 5,
+    PROC_FAILED = 6,
+};
+
+/* Which protections hold (eidosctl ps). */
+enum { GUARD_SEALED = 1, GUARD_LANDLOCK = 2, GUARD_SECCOMP = 4, GUARD_HUGEPAGES = 8 };
+
+struct proc_block {
+    u64 magic;
+    u32 role; /* enum role */
+    u32 instance;
+    _Atomic u32 state;
+    _Atomic u32 guards;
+    _Atomic u32 pid;
+    u32 zero32;
+    _Atomic u64 start_ticks; /* field 22 of /proc/PID/stat: with pid, names a process for good */
+    _Atomic u64 epoch;       /* how many times this block was taken over */
+    _Atomic u32 ops_port;    /* 0 = none */
+    _Atomic u32 port;        /* service port (api), 0 = none */
+
+    alignas(CACHE_LINE) _Atomic u64 beat_ns; /* CLOCK_MONOTONIC of the last turn of the loop */
+    _Atomic u64 turns;                       /* of the loop */
+    _Atomic u64 busy_turns;                  /* that found work */
+    _Atomic u64 slept_ns;
+
+    alignas(CACHE_LINE) _Atomic u32 sleeping; /* signal.h */
+    u8 zero[60];
+
+    alignas(CACHE_LINE) _Atomic u64 ring_tail[PROC_RINGS_MAX]; /* by topology input index */
+    alignas(CACHE_LINE) _Atomic u64
+        log_cursor[PROC_LOGS_MAX];      /* byte positions; UINT64_MAX = not gating */
+    _Atomic u64 log_seq[PROC_LOGS_MAX]; /* last sequence consumed */
+    alignas(CACHE_LINE) _Atomic u64 metrics[PROC_METRICS_MAX]; /* by metrics.h */
+    char note[PROC_NOTE_BYTES]; /* last error or progress, zero-terminated */
+};
+
+#endif

@@ -1,0 +1,85 @@
+/* topo.h: who owns which region, who reads it, which ring joins whom: one table of data.
+ *
+ * topo_build expands the table in topo.c for given counts into a list of processes, regions and
+ * links. Creation, attach, permissions, wake-ups, `eidosctl shm` and the documentation read it;
+ * nothing else knows a region's name.
+ */
+#ifndef EIDOS_SHM_TOPO_H
+#define EIDOS_SHM_TOPO_H
+
+#include "shm/base.h"
+#include "shm/proc.h"
+#include "shm/region.h"
+
+enum role {
+    ROLE_OPS = 0, /* eidosctl: supervisor and operators' commands */
+    ROLE_JOURNAL,
+    ROLE_TRADING,
+    ROLE_MATCHING,
+    ROLE_MARKET,
+    ROLE_SNAPSHOT,
+    ROLE_VERIFY,
+    ROLE_API,
+    ROLE_COUNT,
+};
+
+#define TOPO_PROCS_MAX   64
+#define TOPO_REGIONS_MAX 256
+#define NO_INSTANCE      UINT32_MAX
+
+/* What decides the shape; kept in the boot record. */
+struct topo_params {
+    u32 api, verify, matching; /* how many of each */
+    u32 zero32;
+    u64 accounts_max, balances_max, nonce_windows_max; /* ledger */
+    u64 orders_max;                                    /* order slots (open and recently closed) */
+    u64 resting_max;                                   /* resting orders per matching process */
+    u64 command_bytes, match_bytes, account_bytes;     /* logs, powers of two */
+    u64 ring_bytes;                                    /* each ring, a power of two */
+    u64 recent_trades;                                 /* kept per market by eidos-market */
+};
+
+struct topo_proc {
+    u32 role, instance;
+    char name[24]; /* "api@0", "trading" */
+};
+
+/* One region. Rings have a consumer; everything else may have many readers. */
+struct topo_region {
+    char name[REGION_NAME_BYTES]; /* file name: "ring.verify@0.trading" */
+    u32 kind;
+    u32 owner;    /* index into procs: the only writer */
+    u32 consumer; /* rings: index into procs; otherwise NO_INSTANCE */
+    u32 input;    /* rings: index into the consumer's proc_block.ring_tail */
+    u64 readers;  /* bit per role that may map it read-only */
+    u64 gates;    /* logs: bit per proc index that gates the writer */
+    u64 object_bytes;
+    bool arena;
+};
+
+struct topo {
+    struct topo_params params;
+    u32 proc_count, region_count;
+    struct topo_proc procs[TOPO_PROCS_MAX];
+    struct topo_region regions[TOPO_REGIONS_MAX];
+};
+
+extern const char *const role_names[ROLE_COUNT];
+
+/* Expand the table. Returns -1 with the parameter that is impossible, its value and its range. */
+int topo_build(struct topo *t, const struct topo_params *params);
+
+/* Index of a process or region, or -1. */
+int topo_proc(const struct topo *t, u32 role, u32 instance);
+int topo_region(const struct topo *t, const char *name);
+
+/* Index of the ring from one process to another, or -1. */
+int topo_ring(const struct topo *t, u32 from_role, u32 from, u32 to_role, u32 to);
+
+/* Index, in [0, PROC_LOGS_MAX), of a log within proc_block.log_cursor: the same for all processes.
+ * 0 command, 1 account, 2 + i match of matching i. */
+#define LOG_COMMAND  0U
+#define LOG_ACCOUNT  1U
+#define LOG_MATCH(i) (2U + (i))
+
+#endif
