@@ -63,6 +63,7 @@ enum record_kind {
     MATCH_REJECTED = 35, /* matching refused an accepted order; it never traded */
     MATCH_MISSED = 36,   /* a cancel found its order already gone */
     MATCH_BEST = 37,     /* the best prices of a market changed */
+    MATCH_FILLED = 38,   /* an order by quote amount ended: its budget buys no further lot */
     /* account log */
     ACCOUNT_ORDER = 64,   /* an order as it now is */
     ACCOUNT_BALANCE = 65, /* a balance as it now is */
@@ -77,8 +78,9 @@ enum cancel_reason {
     REASON_IOC = 3,    /* remainder of an IOC or market order */
     REASON_FOK = 4,    /* could not fill whole */
     REASON_STP = 5,    /* self-trade prevention */
-    REASON_BUDGET = 6, /* the quote budget buys no further lot */
+    REASON_BUDGET = 6, /* the quote budget does not buy a single lot */
     REASON_OPERATOR = 7,
+    REASON_CAPACITY = 8, /* partly filled, and no room in the book for the remainder */
 };
 
 /* Head of every record. 40 bytes. */
@@ -235,7 +237,7 @@ struct cmd_mode {
     u8 zero[5];
 };
 
-/* OPENED, CANCELED, REJECTED, MISSED: what happened to one order. */
+/* OPENED, CANCELED, REJECTED, MISSED, FILLED: what happened to one order. */
 struct match_order {
     struct rec head;
     u64 order_id;

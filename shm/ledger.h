@@ -1,0 +1,169 @@
+/* ledger.h: wallets, their balances and their nonces. Money moves only here.
+ *
+ *   wallet --hash--> account --> balance (token 0) -> balance (token 3) -> ...
+ *                       |------> nonces (order use), nonces (cancel use), ...
+ *
+ * One writer (trading, or a replay). Other processes read with ledger_read_*, which copy under the
+ * account's version (a seqlock) and tell the command sequence the copy may depend on: whoever shows
+ * it to the outside waits until that sequence is durable.
+ *
+ * Per token, at every sequence:
+ *   sum of balances (available + frozen) + fees = deposits - withdrawals + shortfall
+ */
+#ifndef EIDOS_SHM_LEDGER_H
+#define EIDOS_SHM_LEDGER_H
+
+#include "shm/rules.h"
+
+#define LEDGER_MAGIC 0x315247444c534445UL
+#define FEE_BUCKETS  16
+#define NONCES_HELD  128 /* protocol.md 3 */
+#define BALANCE_MAX  (1UL << 62)
+
+enum nonce_use { NONCE_ORDER = 0, NONCE_CANCEL = 1, NONCE_WITHDRAW = 2, NONCE_USES = 3 };
+
+struct ledger_config {
+    u32 accounts_max;      /* [1, 2^28] */
+    u32 balances_max;      /* rows of (account, token), [1, 2^28] */
+    u32 nonce_windows_max; /* rows of (account, use), [1, 2^28]; 3 KiB each */
+    u32 zero32;
+};
+
+struct account {
+    u8 wallet[WALLET_BYTES];
+    _Atomic u32 version;       /* odd while this account, its balances or its order lists change */
+    u32 balances;              /* first row, 0 = none */
+    u32 nonces[NONCE_USES];    /* window row, 0 = none */
+    u32 open_first, open_last; /* own open orders, oldest first; slots of orders.h, 0 = none */
+    u32 closed_first, closed_last; /* recently closed, oldest closed first */
+    u32 open_count;
+    u32 closed_count;
+    u64 created_ns;
+    u64 seq; /* last command that changed anything here */
+    u64 zero[4];
+};
+SIZE_IS(struct account, 128);
+
+struct balance {
+    u64 available, frozen;                 /* settled, ledger units */
+    u64 pending_available, pending_frozen; /* traded, not yet settled on chain */
+    u64 updated_ns;
+    u32 account;
+    u32 next; /* row of the same account, 0 = none */
+    u16 token;
+    u8 zero[14];
+};
+SIZE_IS(struct balance, 64);
+
+/* The last 128 nonces of one account and use, ascending from `first`, circular. */
+struct nonces {
+    u64 floor; /* the largest nonce ever forgotten; only larger ones can be accepted */
+    u32 first, count;
+    u64 nonce[NONCES_HELD];
+    u64 digest[NONCES_HELD];  /* first 8 bytes of what was signed */
+    u64 outcome[NONCES_HELD]; /* order id, or OUTCOME_CODE | refusal code */
+};
+#define OUTCOME_CODE (1UL << 63)
+
+struct token_total {
+    u64 deposits, withdrawals, shortfall;
+    u64 fees[FEE_BUCKETS];
+};
+
+struct ledger {
+    u64 magic;
+    struct ledger_config config;
+    u32 account_count; /* accounts 1..count exist; 0 is nobody */
+    u32 balance_count, nonces_count;
+    u32 hash_mask;
+    u64 accounts_at, balances_at, nonces_at, hash_at; /* byte offsets from this structure */
+    _Atomic u64 seq;                                  /* last command applied */
+    u64 merged[16]; /* match log sequence merged, per matching process */
+    struct token_total totals[TOKENS_MAX];
+};
+
+u64 ledger_align(void);
+u64 ledger_footprint(const struct ledger_config *c); /* 0 = impossible */
+void ledger_new(void *memory, const struct ledger_config *c);
+struct ledger *ledger_join(void *memory);
+
+static inline struct account *ledger_account(const struct ledger *l, u32 index)
+{
+    return (struct account *)(void *)((u8 *)(uintptr_t)l + l->accounts_at) + index;
+}
+
+static inline struct balance *ledger_row(const struct ledger *l, u32 row)
+{
+    return (struct balance *)(void *)((u8 *)(uintptr_t)l + l->balances_at) + row;
+}
+
+/* Account index of a wallet, or NO_ACCOUNT. Any process. */
+u32 ledger_find(const struct ledger *l, const u8 *wallet);
+
+/* The same, created if new; NO_ACCOUNT when the arena is full. */
+u32 ledger_open_account(struct ledger *l, const u8 *wallet, u64 now_ns);
+
+/* The balance row of (account, token), or NULL. */
+struct balance *ledger_balance(const struct ledger *l, u32 account, u16 token);
+
+/* The same, created if new; NULL when the arena is full. */
+struct balance *ledger_open_balance(struct ledger *l, u32 account, u16 token);
+
+/* Bracket every change of an account, its balances or its lists, for readers of other processes.
+ * Nesting is not allowed. */
+static inline void account_begin(struct account *a, u64 seq)
+{
+    u32 v = atomic_load_explicit(&a->version, memory_order_relaxed);
+    atomic_store_explicit(&a->version, v + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    a->seq = seq;
+}
+
+static inline void account_end(struct account *a)
+{
+    u32 v = atomic_load_explicit(&a->version, memory_order_relaxed);
+    atomic_store_explicit(&a->version, v + 1, memory_order_release);
+}
+
+/* Nonces. A nonce is NONCE_FREE, NONCE_SPENT (used, forgotten, or below the floor), or NONCE_SEEN:
+ * used by the very same digest, and *outcome says what became of it. */
+enum nonce_state { NONCE_FREE, NONCE_SEEN, NONCE_SPENT };
+enum nonce_state nonce_look(const struct ledger *l, u32 account, enum nonce_use use, u64 nonce,
+                            u64 digest, u64 *outcome);
+
+/* Is there room for this account's window of this use? */
+bool nonce_room(const struct ledger *l, u32 account, enum nonce_use use);
+
+/* Use a free nonce; forgets the smallest when 128 are held. Needs nonce_room. */
+void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64 digest,
+               u64 outcome);
+
+/* Sum of one token over all rows, checked against the totals: true if it is conserved. Walks every
+ * row; the writer must be still, or the caller must try again. */
+struct ledger_sum {
+    u64 available, frozen, fees, deposits, withdrawals, shortfall;
+    bool conserved;
+};
+void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out);
+
+/* Readers of other processes. Copy up to `max` balances of an account; returns how many, and in
+ * *seq the command sequence they depend on. */
+u32 ledger_read_balances(const struct ledger *l, u32 account, struct balance *out, u32 max,
+                         u64 *seq);
+
+/* Begin and end a read of one account by hand: copy between, repeat while account_read_end is
+ * false. */
+static inline u32 account_read_begin(const struct account *a)
+{
+    u32 v;
+    while ((v = atomic_load_explicit(&a->version, memory_order_acquire)) & 1) cpu_pause();
+    return v;
+}
+
+static inline bool account_read_end(const struct account *a, u32 version)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&a->version, memory_order_relaxed) == version;
+}
+
+#endif
