@@ -1,0 +1,48 @@
+#include "procs/lib/eth/hex.h"
+
+#include "procs/lib/eth/keccak.h"
+
+static const char DIGITS[16] = "0123456789abcdef";
+
+/* Value of one hex digit, or -1. */
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool hex_parse(const char *text, size_t len, u8 *out, size_t n)
+{
+    if (len != 2 + 2 * n || text[0] != '0' || text[1] != 'x') return false;
+    const char *digits = text + 2;
+    for (size_t i = 0; i < 2 * n; i++)
+        if (digit_value(digits[i]) < 0) return false;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (u8)(digit_value(digits[2 * i]) << 4 | digit_value(digits[2 * i + 1]));
+    return true;
+}
+
+void hex_format(const u8 *bytes, size_t n, char *text)
+{
+    *text++ = '0';
+    *text++ = 'x';
+    for (size_t i = 0; i < n; i++) {
+        *text++ = DIGITS[bytes[i] >> 4];
+        *text++ = DIGITS[bytes[i] & 15];
+    }
+    *text = '\0';
+}
+
+void hex_format_address(const u8 address[20], char text[HEX_ADDRESS_TEXT])
+{
+    hex_format(address, 20, text);
+    char *digits = text + 2;
+    u8 hash[KECCAK_DIGEST];
+    keccak_256(digits, 40, hash);
+    for (size_t i = 0; i < 40; i++) {
+        u8 nibble = i % 2 ? hash[i / 2] & 15 : hash[i / 2] >> 4;
+        if (digits[i] >= 'a' && nibble >= 8) digits[i] = (char)(digits[i] - 'a' + 'A');
+    }
+}
