@@ -40,7 +40,7 @@ struct account {
     u32 closed_count;
     u64 created_ns;
     u64 seq; /* last command that changed anything here */
-    u64 zero[4];
+    u64 zero[6];
 };
 SIZE_IS(struct account, 128);
 
