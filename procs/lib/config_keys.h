@@ -1,0 +1,55 @@
+/* config_keys.h: every option there is; included by config.c as the rows of its table. Meaning and
+ * default stand in conf/eidos.ini. The row's macro must agree with the field's type.
+ */
+// clang-format off
+
+/*       section   key                        field                      least     most, or words */
+WORDS   (exchange, env,                       env,                       "dev|test|prod")
+COUNT   (exchange, chain_id,                  chain_id,                  1,        INT64_MAX)
+ADDRESS (exchange, verifying_contract,        verifying_contract)
+
+IP      (api,      listen,                    listen)
+COUNT   (api,      port,                      port,                      0,        65535)
+COUNT   (api,      workers,                   workers,                   1,        32)
+COUNT   (api,      connections_max,           connections_max,           16,       1000000)
+SPAN    (api,      request_timeout,           request_timeout_ns,        10 * MS,  60 * SECOND)
+BYTES   (api,      body_max,                  body_max,                  4 * KIB,  1 * MIB)
+
+COUNT   (verify,   workers,                   workers,                   1,        64)
+
+COUNT   (matching, workers,                   workers,                   1,        32)
+COUNT   (matching, orders_max,                orders_max,                1024,     1U << 27)
+
+COUNT   (trading,  accounts_max,              accounts_max,              64,       1U << 27)
+COUNT   (trading,  balances_max,              balances_max,              64,       1U << 28)
+COUNT   (trading,  orders_max,                orders_max,                1024,     1U << 27)
+
+COUNT   (limits,   open_orders_per_market,    open_orders_per_market,    1,        1000000)
+COUNT   (limits,   resting_orders_per_market, resting_orders_per_market, 1,        1U << 27)
+COUNT   (limits,   expiry_days_max,           expiry_days_max,           1,        3650)
+ONOFF   (limits,   rates,                     rates)
+COUNT   (limits,   orders_per_second,         orders_per_second,         1,        1000000)
+COUNT   (limits,   cancels_per_second,        cancels_per_second,        1,        1000000)
+COUNT   (limits,   queries_per_second,        queries_per_second,        1,        1000000)
+
+POW2    (log,      command_bytes,             command_bytes,             1 * MIB,  64 * GIB)
+POW2    (log,      match_bytes,               match_bytes,               1 * MIB,  64 * GIB)
+POW2    (log,      account_bytes,             account_bytes,             1 * MIB,  64 * GIB)
+
+WORDS   (journal,  durability,                durability,                "memory|disk|kafka")
+BYTES   (journal,  segment_bytes,             segment_bytes,             1 * MIB,  16 * GIB)
+BYTES   (journal,  batch_bytes_max,           batch_bytes_max,           64 * KIB, 64 * MIB)
+
+SPAN    (snapshot, interval,                  interval_ns,               100 * MS, 24 * HOUR)
+COUNT   (snapshot, keep,                      keep,                      2,        1000)
+
+IP      (ops,      listen,                    listen)
+COUNT   (ops,      port,                      port,                      0,        65535)
+
+WORDS   (shm,      hugepages,                 hugepages,                 "auto|on|off")
+PATH    (shm,      huge_dir,                  huge_dir)
+PATH    (shm,      shm_dir,                   shm_dir)
+
+COUNT   (run,      spin_us,                   spin_us,                   0,        1000000)
+CORES   (run,      pin_cores,                 pin_cores)
+ONOFF   (run,      sandbox,                   sandbox)
