@@ -35,7 +35,8 @@ static bool scaled_digits(const char *text, size_t len, unsigned scale, char *di
     bool fits = true;
     for (size_t i = 0; i < whole + scale; i++) {
         size_t at = i < whole ? i : i + 1;
-        char c = at < len ? text[at] : '0';
+        char c = '0';
+        if (at < len) c = text[at];
         if (n || c != '0') digits[n++] = c;
     }
     for (size_t at = whole + 1 + scale; at < len; at++)

@@ -4,13 +4,15 @@
 
 static const char DIGITS[16] = "0123456789abcdef";
 
-/* Value of one hex digit, or -1. */
-static int digit_value(char c)
+#define NO_DIGIT 16U
+
+/* Value of one hex digit, or NO_DIGIT. */
+static unsigned digit_value(char c)
 {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
+    if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+    if (c >= 'a' && c <= 'f') return (unsigned)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F') return (unsigned)(c - 'A') + 10;
+    return NO_DIGIT;
 }
 
 bool hex_parse(const char *text, size_t len, u8 *out, size_t n)
@@ -18,7 +20,7 @@ bool hex_parse(const char *text, size_t len, u8 *out, size_t n)
     if (len != 2 + 2 * n || text[0] != '0' || text[1] != 'x') return false;
     const char *digits = text + 2;
     for (size_t i = 0; i < 2 * n; i++)
-        if (digit_value(digits[i]) < 0) return false;
+        if (digit_value(digits[i]) == NO_DIGIT) return false;
     for (size_t i = 0; i < n; i++)
         out[i] = (u8)(digit_value(digits[2 * i]) << 4 | digit_value(digits[2 * i + 1]));
     return true;

@@ -143,8 +143,8 @@ for (const [name] of cases) {
 out.push(`};
 
 struct message_vector {
-    enum eip712_type type;
     const void *message;
+    enum eip712_type type;
     unsigned domain, key; /* indexes into the tables above */
     u8 struct_hash[32];
     u8 digest[32];
@@ -163,10 +163,9 @@ for (const [name, base, changes] of cases) {
         if (name !== "request") message.wallet = wallet.address;
         const encoder = new ethers.TypedDataEncoder(types);
         const digest = ethers.TypedDataEncoder.hash(domains[domain], types, message);
-        out.push(`    {EIP712_${name.toUpperCase()},
-     &(const struct eip712_${name}){
+        out.push(`    {&(const struct eip712_${name}){
       ${types[primaryType].map((f) => cMember(f, message[f.name])).join(",\n      ")}},
-     ${domain}, ${key},
+     EIP712_${name.toUpperCase()}, ${domain}, ${key},
         ${cBytes(encoder.hashStruct(primaryType, message))},
         ${cBytes(digest)},
         ${cBytes(await wallet.signTypedData(domains[domain], types, message))}},`);
