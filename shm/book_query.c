@@ -1,0 +1,149 @@
+/* book_query.c: questions to a book, its orders in priority order, and loading a snapshot. */
+#include "shm/book_accounts.h"
+#include "shm/book_cells.h"
+#include "shm/book_levels.h"
+#include "shm/book_rest.h"
+#include "shm/err.h"
+
+/* The half a question is about, or NULL. */
+static const struct book_half *ask(const struct books *b, u32 market, u8 side)
+{
+    bool exists = books_is_open(b, market) && (side == BOOK_BUY || side == BOOK_SELL);
+    return exists ? book_half(b, book_half_of(market, side)) : NULL;
+}
+
+static struct book_level tell(const struct books *b, u32 level)
+{
+    const struct book_cell *l = book_cell(b, level);
+    return (struct book_level){.price = book_key(l->half, l->key), .lots = l->lots};
+}
+
+bool book_best(const struct books *b, u32 market, u8 side, struct book_level *level)
+{
+    const struct book_half *h = ask(b, market, side);
+    if (!h || !h->best) return false;
+    *level = tell(b, h->best);
+    return true;
+}
+
+u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *levels, u32 max)
+{
+    const struct book_half *h = ask(b, market, side);
+    u32 n = 0;
+    for (u32 l = h ? h->best : 0; l && n < max; l = book_level_next(b, l), n++) {
+        levels[n] = tell(b, l);
+        for (u32 i = book_cell(b, l)->next; i != l; i = book_cell(b, i)->next) levels[n].orders++;
+    }
+    return n;
+}
+
+u64 book_lots_at(const struct books *b, u32 market, u8 side, u64 price)
+{
+    if (!ask(b, market, side) || price - 1 >= BOOK_PRICE_MAX) return 0;
+    u32 half = book_half_of(market, side), level = book_level_find(b, half, book_key(half, price));
+    return level ? book_cell(b, level)->lots : 0;
+}
+
+u32 book_orders(const struct books *b, u32 market)
+{
+    if (!books_is_open(b, market)) return 0;
+    return book_half(b, market << 1)->orders + book_half(b, market << 1 | 1)->orders;
+}
+
+u32 book_levels(const struct books *b, u32 market)
+{
+    if (!books_is_open(b, market)) return 0;
+    return book_half(b, market << 1)->levels + book_half(b, market << 1 | 1)->levels;
+}
+
+u32 book_account_orders(const struct books *b, u32 market, u32 account, u8 side)
+{
+    if (!ask(b, market, side)) return 0;
+    u32 n = 0, cell = book_account_head(b, account, book_half_of(market, side));
+    for (; cell; cell = book_link(b, cell)->next) n++;
+    return n;
+}
+
+bool book_find(const struct books *b, u64 id, struct book_order *o)
+{
+    u32 cell = book_lookup(b, id);
+    if (cell) book_at(b, cell, o);
+    return cell != 0;
+}
+
+u32 book_first(const struct books *b, u32 market, u8 side)
+{
+    const struct book_half *h = ask(b, market, side);
+    return h && h->best ? book_cell(b, h->best)->next : 0;
+}
+
+u32 book_next(const struct books *b, u32 cursor)
+{
+    const struct book_cell *c = book_cell(b, cursor);
+    if (c->next != c->level) return c->next;
+    u32 level = book_level_next(b, c->level);
+    return level ? book_cell(b, level)->next : 0;
+}
+
+void book_at(const struct books *b, u32 cursor, struct book_order *o)
+{
+    const struct book_cell *c = book_cell(b, cursor), *level = book_cell(b, c->level);
+    *o = (struct book_order){.id = c->id,
+                             .price = book_key(level->half, level->key),
+                             .lots = c->lots,
+                             .market = level->half >> 1,
+                             .account = c->account,
+                             .side = book_half_side(level->half)};
+}
+
+int book_restore(struct books *b, const struct book_order *o)
+{
+    const struct book_half *other = ask(b, o->market, o->side == BOOK_BUY ? BOOK_SELL : BOOK_BUY);
+    if (!other || !ask(b, o->market, o->side)) {
+        return err_set("restoring order %lu: market %u is not open, or side %u is none", o->id,
+                       o->market, o->side);
+    }
+    u32 half = book_half_of(o->market, o->side);
+    if (o->price - 1 >= BOOK_PRICE_MAX || o->lots - 1 >= BOOK_LOTS_MAX || !o->id ||
+        (u32)o->id >= b->config.slots_max) {
+        return err_set("restoring order %lu: price %lu, lots %lu or slot %u (of %u) out of range",
+                       o->id, o->price, o->lots, (u32)o->id, b->config.slots_max);
+    }
+    u64 holder = book_cell(b, *book_slot(b, o->id))->id;
+    if (holder && (u32)holder == (u32)o->id) {
+        return err_set("restoring order %lu: its slot belongs to %lu", o->id, holder);
+    }
+    if (other->best && book_cell(b, other->best)->key <= book_key(half ^ 1, o->price)) {
+        return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,
+                       o->price, tell(b, other->best).price);
+    }
+    if (!book_rest(b, o->id, half, o->price, o->lots, o->account)) {
+        return err_set("restoring order %lu: the arena is full: %u of %u orders, %u of %u levels",
+                       o->id, b->orders.used, b->config.orders_max, b->levels.used,
+                       b->config.levels_max);
+    }
+    return 0;
+}
+
+/* One round of a 64-bit mixer (Stafford's variant 13 of MurmurHash3's finaliser). */
+static u64 mix(u64 h, u64 x)
+{
+    h ^= x;
+    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9UL;
+    h = (h ^ h >> 27) * 0x94d049bb133111ebUL;
+    return h ^ h >> 31;
+}
+
+u64 book_checksum(const struct books *b, u32 market)
+{
+    u64 h = 0x4549444f53424b31UL;
+    for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        h = mix(h + 0x9e3779b97f4a7c15UL, side);
+        for (u32 c = book_first(b, market, side); c; c = book_next(b, c)) {
+            struct book_order o;
+            book_at(b, c, &o);
+            h = mix(mix(mix(mix(h + 1, o.id), o.price), o.lots), o.account);
+        }
+    }
+    return h;
+}
