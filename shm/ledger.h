@@ -131,12 +131,23 @@ enum nonce_state { NONCE_FREE, NONCE_SEEN, NONCE_SPENT };
 enum nonce_state nonce_look(const struct ledger *l, u32 account, enum nonce_use use, u64 nonce,
                             u64 digest, u64 *outcome);
 
+/* One account's window for a snapshot: *floor and the i-th smallest nonce, i in [0, count). */
+u32 nonce_count(const struct ledger *l, u32 account, enum nonce_use use, u64 *floor);
+void nonce_at(const struct ledger *l, u32 account, enum nonce_use use, u32 i, u64 *nonce,
+              u64 *digest, u64 *outcome);
+
+/* Load a window's floor (before nonce_use of its nonces, ascending). */
+void nonce_set_floor(struct ledger *l, u32 account, enum nonce_use use, u64 floor);
+
 /* Is there room for this account's window of this use? */
 bool nonce_room(const struct ledger *l, u32 account, enum nonce_use use);
 
 /* Use a free nonce; forgets the smallest when 128 are held. Needs nonce_room. */
 void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64 digest,
                u64 outcome);
+
+/* Fold an account's window into a checksum: floor, then nonces ascending with their outcomes. */
+u64 nonces_mix(const struct ledger *l, u32 account, u32 use, u64 h);
 
 /* Sum of one token over all rows, checked against the totals: true if it is conserved. Walks every
  * row; the writer must be still, or the caller must try again. */

@@ -215,7 +215,7 @@ struct cmd_cancel {
     u8 uses_nonce; /* 1: a signed Cancel; 0: by header, or not by a wallet */
     u16 code;      /* 0, or why nothing is cancelled (the nonce is used all the same) */
     u16 zero16;
-    u32 zero32;
+    u32 replies; /* how many answers the request gets in all */
 };
 SIZE_IS(struct cmd_cancel, 88);
 

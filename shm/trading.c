@@ -1,0 +1,262 @@
+#include "shm/trading_inside.h"
+
+void emit_order(struct trading *t, const struct order *o, enum order_event event,
+                const struct rec *cause)
+{
+    struct account_order *r = log_begin(t->account, ACCOUNT_ORDER, sizeof *r);
+    r->event = (u8)event;
+    memset(r->zero, 0, sizeof r->zero);
+    r->order = o->view;
+    log_commit(t->account, r, cause->time_ns, cause->seq);
+}
+
+void emit_balance(struct trading *t, const struct balance *b, enum balance_reason reason, u64 ref,
+                  const struct rec *cause)
+{
+    struct account_balance *r = log_begin(t->account, ACCOUNT_BALANCE, sizeof *r);
+    r->settled_available = b->available;
+    r->settled_frozen = b->frozen;
+    r->pending_available = b->pending_available;
+    r->pending_frozen = b->pending_frozen;
+    r->ref_id = ref;
+    r->account = b->account;
+    r->token = b->token;
+    r->reason = (u8)reason;
+    r->zero8 = 0;
+    memcpy(r->wallet, ledger_account(t->ledger, b->account)->wallet, WALLET_BYTES);
+    r->zero32 = 0;
+    log_commit(t->account, r, cause->time_ns, cause->seq);
+}
+
+void reply_order(struct trading *t, u64 request, u16 code, const struct order *o, u64 seq)
+{
+    if (!request || !t->reply) return;
+    struct msg_reply_order m = {
+        .head = {.length = sizeof m,
+                 .kind = MSG_REPLY_ORDER,
+                 .request = request,
+                 .time_ns = t->now_ns},
+        .seq = seq,
+        .code = code,
+        .has_order = o != NULL,
+    };
+    if (o) m.order = o->view;
+    t->reply(t->reply_context, &m.head);
+}
+
+void reply_cancel(struct trading *t, u64 request, u16 code, u64 order_id, const struct order *o,
+                  u32 total, u64 seq)
+{
+    if (!request || !t->reply) return;
+    struct msg_reply_cancel m = {
+        .head = {.length = sizeof m,
+                 .kind = MSG_REPLY_CANCEL,
+                 .request = request,
+                 .time_ns = t->now_ns},
+        .seq = seq,
+        .order_id = order_id,
+        .code = code,
+        .has_order = o != NULL,
+        .total = total,
+    };
+    if (o) m.order = o->view;
+    t->reply(t->reply_context, &m.head);
+}
+
+void reply_ops(struct trading *t, u64 request, u16 code, u64 seq)
+{
+    if (!request || !t->reply) return;
+    struct msg_reply_ops m = {
+        .head = {.length = sizeof m,
+                 .kind = MSG_REPLY_OPS,
+                 .request = request,
+                 .time_ns = t->now_ns},
+        .seq = seq,
+        .code = code,
+    };
+    t->reply(t->reply_context, &m.head);
+}
+
+void command_done(struct trading *t, const struct rec *cmd, const struct origin *origin)
+{
+    if (origin && origin->source < INGRESS_MAX)
+        t->ledger->ingress[origin->source] = origin->position;
+    atomic_store_explicit(&t->ledger->seq, cmd->seq, memory_order_release);
+}
+
+static void apply_deposit(struct trading *t, const struct cmd_deposit *c)
+{
+    struct ledger *l = t->ledger;
+    u32 index = ledger_open_account(l, c->wallet, c->head.time_ns);
+    CHECK(index != NO_ACCOUNT);
+    struct account *a = ledger_account(l, index);
+    account_begin(a, c->head.seq);
+    struct balance *b = ledger_open_balance(l, index, c->token);
+    CHECK(b);
+    b->available += c->amount;
+    b->updated_ns = c->head.time_ns;
+    l->totals[c->token].deposits += c->amount;
+    account_end(a);
+    emit_balance(t, b, BALANCE_DEPOSIT, c->head.seq, &c->head);
+}
+
+/* Why a credit cannot be booked, or 0. Room is asked for a new account with its first row. */
+static u16 deposit_code(const struct trading *t, const struct msg_credit *m)
+{
+    const struct ledger *l = t->ledger;
+    if (m->token >= t->rules->token_count) return CODE_TOKEN_NOT_SUPPORTED;
+    if (!m->amount || m->amount > BALANCE_MAX - l->totals[m->token].deposits)
+        return CODE_INVALID_AMOUNT;
+    if (l->balance_count == l->config.balances_max) return CODE_UNAVAILABLE;
+    if (ledger_find(l, m->wallet) == NO_ACCOUNT && l->account_count == l->config.accounts_max)
+        return CODE_UNAVAILABLE;
+    return CODE_OK;
+}
+
+void trading_credit(struct trading *t, const struct msg_credit *m, u16 source, u64 position)
+{
+    u16 code = deposit_code(t, m);
+    if (code) {
+        reply_ops(t, m->head.request, code,
+                  atomic_load_explicit(&t->ledger->seq, memory_order_relaxed));
+        return;
+    }
+    struct cmd_deposit *c = log_begin(t->command, CMD_DEPOSIT, sizeof *c);
+    c->origin = (struct origin){.position = position, .request = m->head.request, .source = source};
+    c->amount = m->amount;
+    c->token = m->token;
+    c->zero16 = 0;
+    memcpy(c->wallet, m->wallet, WALLET_BYTES);
+    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+    trading_apply(t, &c->head);
+    reply_ops(t, m->head.request, CODE_OK, c->head.seq);
+}
+
+void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 position)
+{
+    u64 seq = atomic_load_explicit(&t->ledger->seq, memory_order_relaxed);
+    u16 code = CODE_OK;
+    if (m->mode > MODE_HALTED) code = CODE_INVALID_PARAMS;
+    if (m->market != NO_MARKET && m->market >= t->rules->market_count) code = CODE_MARKET_NOT_FOUND;
+    if (!code) {
+        struct cmd_mode *c = log_begin(t->command, CMD_MODE, sizeof *c);
+        c->origin =
+            (struct origin){.position = position, .request = m->head.request, .source = source};
+        c->market = m->market;
+        c->mode = m->mode;
+        memset(c->zero, 0, sizeof c->zero);
+        log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+        trading_apply(t, &c->head);
+        seq = c->head.seq;
+    }
+    reply_ops(t, m->head.request, code, seq);
+}
+
+void trading_config(struct trading *t, const struct rec *record)
+{
+    struct rec *c = log_begin(t->command, record->kind, record->length);
+    memcpy(c + 1, record + 1, record->length - sizeof *record);
+    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+    trading_apply(t, c);
+}
+
+bool trading_expire(struct trading *t)
+{
+    if (!orders_first_expired(t->orders, t->now_ns)) return false;
+    /* The list is as long as what has expired, so it is gathered before the record is begun. */
+    struct {
+        struct cmd_cancel c;
+        struct cancel_item items[CANCEL_ITEMS_MAX];
+    } e;
+    memset(&e.c, 0, sizeof e.c);
+    struct order *o;
+    while (e.c.count < CANCEL_ITEMS_MAX && (o = orders_first_expired(t->orders, t->now_ns))) {
+        orders_heap_remove(t->orders, o);
+        e.items[e.c.count++] = (struct cancel_item){
+            .order_id = o->view.order_id, .market = o->view.market, .account = o->view.account};
+    }
+    e.c.origin.source = NO_SOURCE;
+    e.c.account = NO_ACCOUNT;
+    e.c.reason = REASON_EXPIRED;
+    u32 length = (u32)(sizeof e.c + e.c.count * sizeof e.items[0]);
+    struct rec *c = log_begin(t->command, CMD_EXPIRE, length);
+    memcpy(c + 1, (const u8 *)&e + sizeof *c, length - sizeof *c);
+    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+    trading_apply(t, c);
+    return orders_first_expired(t->orders, t->now_ns) != NULL;
+}
+
+static void apply_merge(struct trading *t, const struct cmd_merge *c)
+{
+    CHECK(c->matching < MATCHINGS_MAX);
+    t->ledger->merged[c->matching] = c->through;
+}
+
+void trading_apply(struct trading *t, const struct rec *cmd)
+{
+    const void *body = cmd;
+    const struct origin *origin = NULL;
+    switch (cmd->kind) {
+    case CMD_ORDER:
+        apply_order(t, body);
+        origin = &((const struct cmd_order *)body)->origin;
+        break;
+    case CMD_CANCEL:
+    case CMD_EXPIRE:
+        apply_cancel(t, body);
+        origin = &((const struct cmd_cancel *)body)->origin;
+        break;
+    case CMD_DEPOSIT:
+        apply_deposit(t, body);
+        origin = &((const struct cmd_deposit *)body)->origin;
+        break;
+    case CMD_MODE:
+        rules_apply(t->rules, cmd);
+        origin = &((const struct cmd_mode *)body)->origin;
+        break;
+    case CMD_MERGE: apply_merge(t, body); break;
+    default: rules_apply(t->rules, cmd); break;
+    }
+    command_done(t, cmd, origin);
+}
+
+static u64 mix(u64 h, const void *data, size_t length)
+{
+    u64 a = crc32c((u32)h, data, length), b = crc32c((u32)(h >> 32) ^ 0x5bd1e995U, data, length);
+    return (h ^ (b << 32 | a)) * 0x9e3779b97f4a7c15UL;
+}
+
+static u64 mix_order(u64 h, const struct order *o)
+{
+    u64 rest[8] = {o->limit, o->hold,       o->taker_quote, o->digest,
+                   o->seq,   o->maker_rate, o->taker_rate,  o->closing};
+    return mix(mix(h, &o->view, sizeof o->view), rest, sizeof rest);
+}
+
+static u64 mix_account(const struct trading *t, u64 h, u32 index)
+{
+    const struct account *a = ledger_account(t->ledger, index);
+    h = mix(h, a->wallet, sizeof a->wallet);
+    for (u16 token = 0; token < t->rules->token_count; token++) {
+        const struct balance *b = ledger_balance(t->ledger, index, token);
+        if (b) h = mix(h, b, offsetof(struct balance, account));
+    }
+    for (u32 use = 0; use < NONCE_USES; use++) h = nonces_mix(t->ledger, index, use, h);
+    for (u32 s = a->open_first; s; s = orders_slot(t->orders, s)->next)
+        h = mix_order(h, orders_slot(t->orders, s));
+    for (u32 s = a->closed_first; s; s = orders_slot(t->orders, s)->next)
+        h = mix_order(h, orders_slot(t->orders, s));
+    return h;
+}
+
+u64 trading_checksum(const struct trading *t)
+{
+    const struct ledger *l = t->ledger;
+    u64 h = l->seq;
+    for (u32 i = 1; i <= l->account_count; i++) h = mix_account(t, h, i);
+    h = mix(h, l->totals, sizeof l->totals);
+    h = mix(h, l->merged, sizeof l->merged);
+    h = mix(h, t->orders->markets, sizeof t->orders->markets);
+    h = mix(h, t->rules->tokens, sizeof t->rules->tokens);
+    return mix(h, t->rules->markets, sizeof t->rules->markets);
+}
