@@ -49,6 +49,13 @@ static void name_of(const struct config_key *key, char name[NAME_MAX_LEN])
     snprintf(name, NAME_MAX_LEN, "%s.%s", key->section, key->key);
 }
 
+/* "api.port" -> "EIDOS_API_PORT" */
+static void env_name_of(const struct config_key *key, char name[NAME_MAX_LEN])
+{
+    snprintf(name, NAME_MAX_LEN, "EIDOS_%s_%s", key->section, key->key);
+    for (char *c = name; *c; c++) *c = (char)toupper((unsigned char)*c);
+}
+
 bool config_key_name(u32 i, char *name)
 {
     if (i >= COUNT_OF(KEYS)) return false;
@@ -75,15 +82,19 @@ static u32 distance(const char *a, const char *b)
     return row[len];
 }
 
-/* The table's index of "section.key", or -1 with the nearest name in the error. */
-static int find(const char *name)
+/* The row whose name, as `name_as` writes it, is the given one; or -1 with the nearest in the
+ * error. */
+static int find(const char *name, void (*name_as)(const struct config_key *, char *))
 {
     char known[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "";
     u32 best = UINT32_MAX;
     for (u32 i = 0; i < COUNT_OF(KEYS); i++) {
-        name_of(&KEYS[i], known);
+        name_as(&KEYS[i], known);
+        if (strcmp(name, known) == 0) return (int)i;
+    }
+    for (u32 i = 0; i < COUNT_OF(KEYS); i++) {
+        name_as(&KEYS[i], known);
         u32 d = distance(name, known);
-        if (d == 0) return (int)i;
         if (d < best) memcpy(nearest, known, sizeof nearest);
         best = (u32)min_u64(best, d);
     }
@@ -134,7 +145,7 @@ static int file_entry(void *context, u32 line, const char *section, const char *
     if (!key) return section_entry(section);
     if (!*section) return err_set("%s stands before the first [section]", key);
     snprintf(name, sizeof name, "%s.%s", section, key);
-    int i = find(name);
+    int i = find(name, name_of);
     if (i < 0) return -1;
     if (r->line_of[i]) return err_set("%s is set twice; first in line %u", name, r->line_of[i]);
     r->line_of[i] = line;
@@ -165,13 +176,6 @@ static int load_file(struct config *config, const struct config_source *source)
     return access(path, F_OK) == 0 ? config_ini_read(path, &reader) : 0;
 }
 
-/* "api.port" -> "EIDOS_API_PORT" */
-static void env_name_of(const struct config_key *key, char name[NAME_MAX_LEN])
-{
-    snprintf(name, NAME_MAX_LEN, "EIDOS_%s_%s", key->section, key->key);
-    for (char *c = name; *c; c++) *c = (char)toupper((unsigned char)*c);
-}
-
 /* Whether EIDOS_XXX belongs to a section of ours, and must then be a key. Others are not ours. */
 static bool env_is_ours(const char *name)
 {
@@ -186,22 +190,15 @@ static bool env_is_ours(const char *name)
 
 static int load_env_entry(struct config *config, const char *entry)
 {
-    char name[NAME_MAX_LEN], known[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "";
+    char name[NAME_MAX_LEN];
     size_t len = strcspn(entry, "=");
-    u32 best = UINT32_MAX;
-    if (strncmp(entry, "EIDOS_", 6) != 0 || !env_is_ours(entry)) return 0;
-    snprintf(name, sizeof name, "%.*s", (int)len, entry);
-    for (u32 i = 0; i < COUNT_OF(KEYS); i++) {
-        env_name_of(&KEYS[i], known);
-        u32 d = distance(name, known);
-        if (d == 0 && entry[len] == '=')
-            return set_key(config, i, entry + len + 1, FROM_ENVIRONMENT)
-                       ? err_wrap("environment: %s", name)
-                       : 0;
-        if (d < best) memcpy(nearest, known, sizeof nearest);
-        best = (u32)min_u64(best, d);
-    }
-    return err_set("environment: %s: there is no such option; did you mean %s?", name, nearest);
+    if (entry[len] != '=' || strncmp(entry, "EIDOS_", 6) != 0 || !env_is_ours(entry)) return 0;
+    snprintf(name, sizeof name, "%.*s", (int)min_u64(len, sizeof name), entry);
+    int i = find(name, env_name_of);
+    if (i < 0) return err_wrap("environment");
+    if (set_key(config, (u32)i, entry + len + 1, FROM_ENVIRONMENT))
+        return err_wrap("environment: %s", name);
+    return 0;
 }
 
 static int load_set(struct config *config, const char *set)
@@ -212,7 +209,7 @@ static int load_set(struct config *config, const char *set)
         return 0; /* belongs to config_markets_load */
     if (set[len] != '=') return err_set("--set %s: expected section.key=value", set);
     snprintf(name, sizeof name, "%.*s", (int)min_u64(len, sizeof name), set);
-    int i = find(name);
+    int i = find(name, name_of);
     if (i < 0 || set_key(config, (u32)i, set + len + 1, FROM_COMMAND_LINE))
         return err_wrap("--set");
     return 0;
@@ -290,7 +287,7 @@ int config_describe(const char *name, FILE *out)
 {
     struct config defaults = {0};
     char value[CONFIG_VALUE_TEXT], allowed[CONFIG_VALUE_TEXT], env[NAME_MAX_LEN];
-    int i = find(name);
+    int i = find(name, name_of);
     if (i < 0) return -1;
     load_defaults(&defaults);
     config_value_format(&KEYS[i], &defaults, value);
