@@ -227,6 +227,7 @@ install: all
 	    >$(DESTDIR)/etc/systemd/system/$$(basename $$u); done
 	install -m 644 -D systemd/eidos.sysctl $(DESTDIR)/etc/sysctl.d/60-eidos.conf
 	install -m 644 -D systemd/eidos.tmpfiles $(DESTDIR)/etc/tmpfiles.d/eidos.conf
+	install -m 644 -D systemd/eidos.sysusers $(DESTDIR)/etc/sysusers.d/eidos.conf
 
 clean:
 	rm -rf build build-*
