@@ -15,10 +15,12 @@
 
 #include "shm/rules.h"
 
-#define LEDGER_MAGIC 0x315247444c534445UL
-#define FEE_BUCKETS  16
-#define NONCES_HELD  128 /* protocol.md 3 */
-#define BALANCE_MAX  (1UL << 62)
+#define LEDGER_MAGIC  0x315247444c534445UL
+#define FEE_BUCKETS   16
+#define MATCHINGS_MAX 16
+#define INGRESS_MAX   32
+#define NONCES_HELD   128 /* protocol.md 3 */
+#define BALANCE_MAX   (1UL << 62)
 
 enum nonce_use { NONCE_ORDER = 0, NONCE_CANCEL = 1, NONCE_WITHDRAW = 2, NONCE_USES = 3 };
 
@@ -78,7 +80,8 @@ struct ledger {
     u32 hash_mask;
     u64 accounts_at, balances_at, nonces_at, hash_at; /* byte offsets from this structure */
     _Atomic u64 seq;                                  /* last command applied */
-    u64 merged[16]; /* match log sequence merged, per matching process */
+    u64 merged[MATCHINGS_MAX]; /* match log sequence merged, per matching process */
+    u64 ingress[INGRESS_MAX];  /* ring position consumed, per source */
     struct token_total totals[TOKENS_MAX];
 };
 

@@ -1,0 +1,187 @@
+#include "shm/matching.h"
+
+#include <string.h>
+
+#include "shm/err.h"
+
+_Static_assert((int)SIDE_BUY == (int)BOOK_BUY && (int)SIDE_SELL == (int)BOOK_SELL, "side");
+_Static_assert((int)TIF_GTC == (int)BOOK_GTC && (int)TIF_GTX == (int)BOOK_GTX, "time in force");
+_Static_assert((int)STP_CANCEL_BOTH == (int)BOOK_STP_CANCEL_BOTH, "self-trade prevention");
+
+static const u8 reason_of[] = {
+    [BOOK_BY_USER] = REASON_USER,      [BOOK_BY_MASS] = REASON_USER,
+    [BOOK_BY_EXPIRY] = REASON_EXPIRED, [BOOK_BY_ADMIN] = REASON_OPERATOR,
+    [BOOK_BY_STP_MAKER] = REASON_STP,  [BOOK_BY_STP_TAKER] = REASON_STP,
+    [BOOK_BY_IOC] = REASON_IOC,        [BOOK_BY_FOK] = REASON_FOK,
+    [BOOK_BY_BUDGET] = REASON_BUDGET,  [BOOK_BY_CAPACITY] = REASON_CAPACITY,
+};
+
+static struct match_best read_best(const struct matching *m, u16 market)
+{
+    struct match_best best = {.market = market};
+    struct book_level level;
+    if (book_best(m->books, market, BOOK_BUY, &level)) best.bid = level.price;
+    if (book_best(m->books, market, BOOK_SELL, &level)) best.ask = level.price;
+    return best;
+}
+
+void matching_init(struct matching *m, u16 self, struct rules *rules, struct books *books,
+                   struct log_writer *log)
+{
+    memset(m, 0, sizeof *m);
+    m->self = self;
+    m->rules = rules;
+    m->books = books;
+    m->log = log;
+    m->out = (struct book_events){.at = m->events, .max = MATCHING_EVENTS};
+    for (u16 i = 0; i < rules->market_count; i++) m->best[i] = read_best(m, i);
+}
+
+static void log_trade(struct matching *m, const struct book_event *e)
+{
+    struct match_trade *r = log_begin(m->log, MATCH_TRADE, sizeof *r);
+    r->maker_id = e->maker;
+    r->taker_id = e->id;
+    r->price = e->price;
+    r->lots = e->lots;
+    r->maker_left = e->maker_left;
+    r->taker_left = e->left;
+    r->maker_account = e->maker_account;
+    r->taker_account = e->account;
+    r->market = (u16)e->market;
+    r->taker_side = e->side;
+    memset(r->zero, 0, sizeof r->zero);
+    log_commit(m->log, r, m->time_ns, m->cause);
+}
+
+static void log_order(struct matching *m, const struct book_event *e, u16 kind)
+{
+    struct match_order *r = log_begin(m->log, kind, sizeof *r);
+    r->order_id = e->id;
+    r->price = e->price;
+    r->lots = e->lots;
+    r->account = e->account;
+    r->market = (u16)e->market;
+    r->code = kind == MATCH_REJECTED ? e->code : 0;
+    r->side = e->side;
+    r->reason = kind == MATCH_CANCELED ? reason_of[e->code] : REASON_NONE;
+    r->was_resting = kind == MATCH_CANCELED && book_reason_resting(e->code);
+    memset(r->zero, 0, sizeof r->zero);
+    log_commit(m->log, r, m->time_ns, m->cause);
+}
+
+/* Turn the events of one step into records and empty the buffer. */
+static void flush(struct matching *m, u16 rejected_kind)
+{
+    for (u32 i = 0; i < m->out.count; i++) {
+        const struct book_event *e = &m->events[i];
+        switch (e->kind) {
+        case BOOK_TRADE: log_trade(m, e); break;
+        case BOOK_RESTED: log_order(m, e, MATCH_OPENED); break;
+        case BOOK_CANCELED: log_order(m, e, MATCH_CANCELED); break;
+        case BOOK_REJECTED: log_order(m, e, rejected_kind); break;
+        case BOOK_FILLED:
+            if (m->by_quote) log_order(m, e, MATCH_FILLED);
+            break;
+        default: check_failed("an event this machine asked for", __FILE__, __LINE__);
+        }
+    }
+    m->out.count = 0;
+}
+
+static void log_best(struct matching *m, u16 market)
+{
+    struct match_best now = read_best(m, market);
+    if (now.bid == m->best[market].bid && now.ask == m->best[market].ask) return;
+    m->best[market] = now;
+    struct match_best *r = log_begin(m->log, MATCH_BEST, sizeof *r);
+    r->bid = now.bid;
+    r->ask = now.ask;
+    r->market = market;
+    r->zero16 = 0;
+    r->zero32 = 0;
+    log_commit(m->log, r, m->time_ns, m->cause);
+}
+
+static bool mine(const struct matching *m, u16 market)
+{
+    return market < m->rules->market_count && m->rules->markets[market].matching == m->self;
+}
+
+/* After a step of an order: done, or the buffer was full. */
+static bool after_step(struct matching *m, int status)
+{
+    flush(m, MATCH_REJECTED);
+    if (status == BOOK_MORE) return false;
+    log_best(m, m->market);
+    m->applied = m->cause;
+    return true;
+}
+
+static bool apply_order(struct matching *m, const struct cmd_order *c)
+{
+    m->market = c->market;
+    m->by_quote = c->quote_amount != 0;
+    struct book_order o = {
+        .id = c->order_id,
+        .price = c->price,
+        .lots = m->by_quote ? BOOK_LOTS_MAX : c->lots,
+        .budget = m->by_quote ? c->quote_amount / m->rules->markets[c->market].tick_lot : 0,
+        .market = c->market,
+        .account = c->account,
+        .side = c->side,
+        .tif = c->tif,
+        .stp = c->stp,
+    };
+    return after_step(m, book_submit(m->books, &o, &m->out));
+}
+
+static void apply_cancel(struct matching *m, const struct cmd_cancel *c)
+{
+    const struct cancel_item *items = (const void *)(c + 1);
+    u16 reason = BOOK_BY_USER;
+    if (c->reason == REASON_EXPIRED) reason = BOOK_BY_EXPIRY;
+    if (c->reason == REASON_OPERATOR) reason = BOOK_BY_ADMIN;
+    CHECK(c->count <= CANCEL_ITEMS_MAX);
+    for (u32 i = 0; i < c->count; i++) {
+        if (!mine(m, items[i].market)) continue;
+        CHECK(book_cancel(m->books, items[i].order_id, reason, &m->out) == BOOK_DONE);
+        struct book_event *last = &m->events[m->out.count - 1];
+        last->market = items[i].market; /* a missed order has no market of its own */
+        last->account = items[i].account;
+    }
+    flush(m, MATCH_MISSED);
+    for (u32 i = 0; i < c->count; i++)
+        if (mine(m, items[i].market)) log_best(m, items[i].market);
+}
+
+static void apply_config(struct matching *m, const struct rec *cmd)
+{
+    rules_apply(m->rules, cmd);
+    if (cmd->kind != CMD_MARKET) return;
+    const struct cmd_market *c = (const void *)cmd;
+    if (mine(m, c->market) && !books_is_open(m->books, c->market))
+        CHECK(books_open(m->books, c->market) == 0);
+}
+
+bool matching_apply(struct matching *m, const struct rec *cmd)
+{
+    const struct cmd_order *order = (const void *)cmd;
+    m->cause = cmd->seq;
+    m->time_ns = cmd->time_ns;
+    switch (cmd->kind) {
+    case CMD_ORDER:
+        if (!order->code && mine(m, order->market)) return apply_order(m, order);
+        break;
+    case CMD_CANCEL:
+    case CMD_EXPIRE: apply_cancel(m, (const void *)cmd); break;
+    default: apply_config(m, cmd); break;
+    }
+    m->applied = m->cause;
+    return true;
+}
+
+bool matching_more(struct matching *m)
+{
+    return after_step(m, book_continue(m->books, &m->out));
+}

@@ -1,0 +1,47 @@
+/* matching.h: the state machine of eidos-matching: command log in, match log out.
+ *
+ *   CMD_ORDER  --> book_submit --> TRADE... then exactly one of OPENED, CANCELED, REJECTED, FILLED
+ *                                  (a last TRADE that leaves nothing needs no FILLED)
+ *   CMD_CANCEL, CMD_EXPIRE --> book_cancel --> CANCELED or MISSED, one per order
+ *   CMD_MARKET --> books_open
+ *   then BEST, if the market's best prices moved
+ *
+ * Refused orders and other processes' markets are stepped over. It knows limits and budgets only:
+ * no balances, no clock. Every record's cause is the command, its time the command's.
+ */
+#ifndef EIDOS_SHM_MATCHING_H
+#define EIDOS_SHM_MATCHING_H
+
+#include "shm/book.h"
+#include "shm/log.h"
+#include "shm/rules.h"
+
+#define MATCHING_EVENTS 1024U /* of one step; a cancel list never needs more */
+/* Log room to ask for before matching_apply or matching_more. */
+#define MATCHING_STEP_BYTES (MATCHING_EVENTS * 112UL + RECORD_BYTES_MAX)
+
+struct matching {
+    struct rules *rules; /* own copy, built from the command log */
+    struct books *books;
+    struct log_writer *log;
+    u16 self;    /* which matching process this is */
+    u64 applied; /* last command sequence applied in full */
+    /* The command in progress. */
+    u64 cause, time_ns;
+    u16 market;
+    bool by_quote;
+    struct match_best best[MARKETS_MAX]; /* as last published: bid and ask */
+    struct book_events out;
+    struct book_event events[MATCHING_EVENTS];
+};
+
+/* Ready a machine over its (new or loaded) rules and books. */
+void matching_init(struct matching *m, u16 self, struct rules *rules, struct books *books,
+                   struct log_writer *log);
+
+/* Apply the next command record and append what follows to the match log. True: done. False: a long
+ * sweep; make room and call matching_more until it is true. */
+bool matching_apply(struct matching *m, const struct rec *cmd);
+bool matching_more(struct matching *m);
+
+#endif
