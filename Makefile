@@ -30,6 +30,8 @@ SEED         ?= 1
 FUZZ_SECONDS ?= 60#     for each fuzz target
 PREFIX       ?= /usr/local
 DESTDIR      ?=
+LIMIT        ?= 600#    seconds for one integration test
+V            ?=#        1 shows whole commands
 
 comma := ,
 BUILD ?= build$(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -48,6 +50,9 @@ ifeq ($(SAN),)
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 else
 CFLAGS   += -fsanitize=$(SAN) $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)
+ifeq ($(SAN)$(findstring clang,$(CC)),thread)
+CFLAGS   += -Wno-tsan# gcc's race detector does not see fences, and says so each time
+endif
 LDFLAGS  += -fsanitize=$(SAN)
 endif
 
@@ -102,16 +107,19 @@ $(shell mkdir -p $(B)/gen; \
     cmp -s $(B)/gen/version.new.$$$$ $(B)/gen/version.h \
         && rm $(B)/gen/version.new.$$$$ || mv $(B)/gen/version.new.$$$$ $(B)/gen/version.h)
 
+# $(call say,verb) prints "verb target"; V=1 prints the command instead.
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+
 $(B)/obj/%.o: %.c $(B)/gen/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The default configuration is part of the binary.
 $(B)/obj/procs/lib/config_embed.o: $(wildcard conf/*.ini)
 
 %.a:
-	@mkdir -p $(@D) && rm -f $@
-	ar rcs $@ $^
+	@mkdir -p $(@D)
+	$(call say,ar)rm -f $@.new && ar rcs $@.new $^ && mv $@.new $@
 
 $(B)/libshm.a: $(call obj,$(shm_SRC))
 $(B)/libprocs.a: $(call obj,$(procs_SRC))
@@ -119,7 +127,7 @@ $(B)/libtests.a: $(call obj,$(helper_SRC))
 $(foreach p,$(PROCS),$(eval $(B)/libfolder-$(p).a: $(call obj,$(wildcard procs/$(p)/*.c))))
 $(B)/libfolder-cli.a: $(call obj,$(cli_SRC))
 
-link = @mkdir -p $(@D)$(newline)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+link = @mkdir -p $(@D)$(newline)$(call say,ld)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
        -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1) $(LIBS)
 define newline
 
@@ -173,7 +181,7 @@ test-long:
 	scripts/install-deps.sh test
 	JOBS=$(JOBS) SEED=$(SEED) FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/test.sh long
 
-RUN   := EIDOS_BIN=$(abspath $(B)/bin) scripts/run-tests.sh
+RUN := @EIDOS_BIN=$(abspath $(B)/bin) scripts/run-tests.sh
 check-unit: $(UNIT)
 	$(RUN) -j$(JOBS) $(sort $(UNIT))
 check-mt: $(filter %_mt,$(UNIT))
@@ -181,14 +189,14 @@ check-mt: $(filter %_mt,$(UNIT))
 check-replay: $(REPLAY)
 	$(RUN) -j$(JOBS) $(foreach f,$(REPLAY),"$(f) tests/fuzz/corpus/$(f:$(B)/replay/fuzz_%=%)")
 check-integration: $(INTEG) $(BINS)
-	$(RUN) -j1 -t 600 $(sort $(INTEG))
+	$(RUN) -j1 -t $(LIMIT) $(sort $(INTEG))
 check-e2e: $(BINS)
-	$(if $(wildcard tests/e2e/run.sh),$(RUN) -j1 -t 600 tests/e2e/run.sh)
+	$(RUN) -j1 -t $(LIMIT) tests/e2e/run.sh
 
 fuzz:
 	$(MAKE) -j$(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers
 	mkdir -p $(fuzz_SRC:tests/fuzz/fuzz_%.c=build-fuzz/corpus/%)
-	scripts/run-tests.sh -j$(JOBS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(fuzz_SRC:tests/fuzz/fuzz_%.c=%),\
+	@scripts/run-tests.sh -j$(JOBS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(fuzz_SRC:tests/fuzz/fuzz_%.c=%),\
 	    "build-fuzz/fuzz/fuzz_$(f) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build-fuzz/$(f)- \
 	    build-fuzz/corpus/$(f) tests/fuzz/corpus/$(f)")
 
@@ -204,20 +212,20 @@ bench-book: $(B)/bench/book
 # clang-tidy leaves a stamp per file, so that only what changed is looked at again.
 lint: lint-format lint-tidy lint-cppcheck lint-size lint-shell
 lint-format:
-	clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
+	@clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
 lint-tidy: $(ALL_SRC:%.c=$(B)/lint/%.tidy)
 $(B)/lint/%.tidy: %.c .clang-tidy $(ALL_HDR)
 	@mkdir -p $(@D)
-	clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 2>$@.err || { cat $@.err; exit 1; }
+	$(call say,tidy)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 2>$@.err || { cat $@.err; exit 1; }
 	@touch $@
 lint-cppcheck:
-	cppcheck --quiet -j$(JOBS) --std=c11 --enable=warning,performance,portability --inline-suppr \
+	@cppcheck --quiet -j$(JOBS) --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --suppressions-list=.cppcheck --error-exitcode=1 -D_GNU_SOURCE -D__x86_64__ -I. $(ALL_SRC)
 lint-size:
 	@wc -l $(ALL_SRC) $(ALL_HDR) | awk '$$2 != "total" && $$1 > 800 \
 	    { print $$2 ": " $$1 " lines; split it, the limit is 800"; bad = 1 } END { exit bad }'
 lint-shell:
-	shellcheck .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
+	@shellcheck .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 
 install: all
 	install -Dt $(DESTDIR)$(PREFIX)/bin $(BINS)
@@ -244,4 +252,4 @@ help:
 	@echo 'make sim        the simulator with SEED=$(SEED)'
 	@echo 'make install    to PREFIX=$(PREFIX) below DESTDIR'
 	@echo 'make clean      remove build/ and build-*/'
-	@echo 'Variables: CC=gcc|clang  SAN=address,undefined|thread  MARCH=$(MARCH)  JOBS=$(JOBS)  BUILD=dir'
+	@echo 'Variables: CC=gcc|clang  SAN=address,undefined|thread  MARCH=$(MARCH)  JOBS=$(JOBS)  BUILD=dir  V=1'

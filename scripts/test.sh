@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-make="make --no-print-directory -j${JOBS:-$(nproc)}"
+make="make --no-print-directory --output-sync=target -j${JOBS:-$(nproc)}"
 sanitized='SAN=address,undefined'
 programs='all tests benches replays'
 
@@ -24,6 +24,7 @@ end to end                 | $make check-e2e
 LONG="
 fuzzing                    | $make fuzz FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 integration, sanitized     | $make $sanitized check-integration
+integration, at length     | env EIDOS_LONG=1 $make check-integration LIMIT=3600
 simulation                 | $make sim SEED=${SEED:-1}
 "
 
@@ -43,7 +44,8 @@ trap 'rm -f "$EIDOS_TALLY"' EXIT
 
 while IFS='|' read -r name command; do
     [[ -n $command ]] || continue
-    echo "=== $name:$command"
+    name=${name%"${name##*[! ]}"}
+    echo "=== $name"
     before=$(wc -l <"$EIDOS_TALLY") begin=$SECONDS code=0
     # shellcheck disable=SC2086  # the words of a command line
     env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $command </dev/null || code=$?
