@@ -164,8 +164,8 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 # --- What can be asked for -----------------------------------------------------------------------
 
 .PHONY: help run test test-long bench bench-book fuzz sim lint install clean
-.PHONY: check-unit check-mt check-replay check-integration check-e2e lint-format lint-tidy lint-cppcheck \
-        lint-size lint-shell
+.PHONY: check-unit check-model check-mt check-replay check-integration check-e2e \
+        lint-format lint-tidy lint-cppcheck lint-size lint-shell
 
 run:
 	scripts/install-deps.sh run
@@ -184,6 +184,8 @@ test-long:
 RUN := @EIDOS_BIN=$(abspath $(B)/bin) scripts/run-tests.sh
 check-unit: $(UNIT)
 	$(RUN) -j$(JOBS) $(sort $(UNIT))
+check-model:
+	$(RUN) -j$(JOBS) $(wildcard tests/model/test_*.py)
 check-mt: $(filter %_mt,$(UNIT))
 	$(RUN) -j1 $(sort $^)
 check-replay: $(REPLAY)
@@ -245,7 +247,7 @@ help:
 	@echo 'make run        install what is missing, build, prepare the host, run the exchange here'
 	@echo 'make test       everything that fits in 25 minutes; closing line: N passed, N failed'
 	@echo 'make test-long  that, and long fuzzing, simulation, kill and load runs'
-	@echo 'make check-unit | check-mt | check-replay | check-integration | check-e2e   one part of it'
+	@echo 'make check-unit | check-model | check-mt | check-replay | check-integration | check-e2e   one part of it'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes'
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
 	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'

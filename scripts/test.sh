@@ -14,6 +14,7 @@ build with gcc             | $make $programs
 build with clang           | $make CC=clang $programs
 lint                       | $make lint
 unit tests                 | $make check-unit
+reference model            | $make check-model
 build with sanitizers      | $make $sanitized $programs
 unit tests, sanitized      | $make $sanitized check-unit
 fuzz corpora, sanitized    | $make $sanitized check-replay
