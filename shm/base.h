@@ -76,6 +76,23 @@ static inline u64 max_u64(u64 a, u64 b)
     return a > b ? a : b;
 }
 
+/* GCC's race detector does not know fences and says so. Ours order atomics, and reads that are
+ * thrown away when they turn out torn (RACY_READ), so nothing is lost by that. */
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
+/* A function that reads memory its writer may be overwriting, and checks afterwards. */
+#define RACY_READ __attribute__((no_sanitize("thread")))
+
+/* Copy `bytes`, a multiple of 8, word by word, from memory that may change meanwhile. */
+RACY_READ static inline void racy_copy(void *to, const void *from, u64 bytes)
+{
+    u64 *t = to;
+    const u64 *f = from;
+    for (u64 i = 0; i < bytes / 8; i++) t[i] = __atomic_load_n(&f[i], __ATOMIC_RELAXED);
+}
+
 static inline void cpu_pause(void)
 {
 #if defined(__x86_64__)

@@ -5,7 +5,7 @@
 #include "shm/base.h"
 #include "shm/proc.h"
 
-#define DURABLE_MAGIC 0x31525544534445UL
+#define DURABLE_MAGIC 0x3152554453444945UL
 
 struct durable {
     u64 magic;
@@ -19,5 +19,41 @@ struct durable {
     _Atomic u64 low_disk; /* 1 = space is short, trading turns cancel-only */
     u8 zero3[56];
 };
+OFFSET_IS(struct durable, seq, 64);
+OFFSET_IS(struct durable, written, 128);
+SIZE_IS(struct durable, 320);
+
+static inline u64 durable_align(void)
+{
+    return CACHE_LINE;
+}
+
+static inline u64 durable_footprint(void)
+{
+    return sizeof(struct durable);
+}
+
+/* Format zeroed memory: nothing is durable yet. */
+static inline void durable_new(void *memory)
+{
+    ((struct durable *)memory)->magic = DURABLE_MAGIC;
+}
+
+static inline struct durable *durable_join(void *memory)
+{
+    struct durable *d = memory;
+    CHECK(d->magic == DURABLE_MAGIC);
+    return d;
+}
+
+static inline void *durable_leave(struct durable *d)
+{
+    return d;
+}
+
+static inline void durable_delete(void *memory)
+{
+    durable_join(memory)->magic = 0;
+}
 
 #endif

@@ -29,9 +29,9 @@
 
 #define LOG_MAGIC     0x31474f4c53444945UL /* "EIDSLOG1" */
 #define LOG_CHUNK     (64UL << 10)         /* one index entry for each */
-#define LOG_GATES_MAX 8
+#define LOG_GATES_MAX 16
 
-/* Where the first record that begins in a chunk is; seq 0 = none. */
+/* The first record that begins in a chunk; seq 0 = none. */
 struct log_mark {
     _Atomic u64 seq;
     _Atomic u64 pos;
@@ -44,12 +44,14 @@ struct log {
     u64 marks;    /* offset of capacity / LOG_CHUNK marks */
     u8 zero[32];
     alignas(CACHE_LINE) _Atomic u64 head; /* published bytes */
-    _Atomic u64 seq;                      /* last published sequence, stored before head */
-    _Atomic u64 first_seq;                /* of the first record this log ever held */
-    alignas(CACHE_LINE) _Atomic u64 claim;
+    _Atomic u64 seq; /* last published sequence, stored before head: for display, may be ahead */
+    _Atomic u64 first_seq;                 /* of the first record this log ever held */
+    alignas(CACHE_LINE) _Atomic u64 claim; /* never decreases; bytes below it may be overwritten */
     u8 zero2[56];
 };
 SIZE_IS(struct log, 192);
+OFFSET_IS(struct log, head, 64);
+OFFSET_IS(struct log, claim, 128);
 
 /* Writer's private end. */
 struct log_writer {
@@ -59,6 +61,8 @@ struct log_writer {
     u64 head;      /* next byte to write */
     u64 published; /* head as published */
     u64 seq;       /* of the last committed record */
+    u64 claim;     /* as stored */
+    u64 marked;    /* chunk number whose mark is written */
     u64 gate;      /* the slowest gating reader, as last seen */
     u32 gate_count;
     bool discard;
@@ -74,7 +78,8 @@ struct log_reader {
     u64 pos; /* next byte to read */
     u64 seq; /* of the last record read */
     u64 head_cached;
-    _Atomic u64 *cursor; /* where a gating reader publishes pos; NULL for others */
+    _Atomic u64 *cursor;    /* where a gating reader publishes pos; NULL for others */
+    _Atomic u64 *seq_shown; /* where any reader shows seq; may be NULL */
 };
 
 static inline u64 log_align(void)
@@ -91,14 +96,28 @@ void log_new(void *memory, u64 capacity, u64 seq_last);
 /* Join as the only writer: goes on after what is published. */
 void log_join_writer(struct log_writer *w, struct log *log);
 
+/* The next record gets sequence `seq_last` + 1: how a fresh log goes on after the journal files.
+ * The log must never have held a record. Readers that wait for a sequence find it all the same. */
+void log_begin_at(struct log_writer *w, u64 seq_last);
+
+/* Give up an end, and forget the format: the memory is the caller's again. */
+void log_leave_writer(struct log_writer *w);
+void log_leave_reader(struct log_reader *r);
+void log_delete(void *memory);
+
 /* Add a gating reader by its cursor. Returns -1 when there is no room. */
 int log_add_gate(struct log_writer *w, const _Atomic u64 *cursor);
 
 /* Join as a reader at the head: only what comes. */
 void log_join_reader(struct log_reader *r, const struct log *log);
 
-/* Move to the first record with sequence > `seq`. Returns -1 when that record is no longer held
- * (lapped: read the journal files) or 0. Gating readers then publish with log_release. */
+/* Join as a gating reader whose predecessor may have published `cursor`: goes on there. */
+void log_join_gate(struct log_reader *r, const struct log *log, _Atomic u64 *cursor);
+
+/* Move to the first record with sequence > `seq`: 0. -1: that record is no longer held (lapped:
+ * read the journal files). 1: `seq` itself is not published yet; the reader stands at the end, and
+ * asks again later. Gating readers then publish with log_release; what they hold back for must be
+ * published by themselves first. */
 int log_seek(struct log_reader *r, u64 seq);
 
 /* Slow half of log_room. */
@@ -121,8 +140,11 @@ static inline void *log_begin(struct log_writer *w, u16 kind, u32 length)
     u64 at = w->head & w->mask, end = w->mask + 1;
     if (UNLIKELY(w->discard)) at = 0;
     u64 skip = at + length > end ? end - at : 0;
-    atomic_store_explicit(&w->log->claim, w->head + skip + length, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
+    if (LIKELY(w->head + skip + length > w->claim)) {
+        w->claim = w->head + skip + length;
+        atomic_store_explicit(&w->log->claim, w->claim, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release);
+    }
     if (UNLIKELY(skip)) {
         *(u64 *)(void *)(w->data + at) = 0;
         w->head += skip;
@@ -134,6 +156,7 @@ static inline void *log_begin(struct log_writer *w, u16 kind, u32 length)
     return rec;
 }
 
+/* The record at the writer's head is the first that begins in its chunk: note where it is. */
 void log_mark_chunk(struct log_writer *w);
 
 /* Seal the record begun: time and cause, checksum. Returns it, in place. */
@@ -145,8 +168,7 @@ static inline struct rec *log_commit(struct log_writer *w, void *record, u64 tim
     w->seq++;
     if (UNLIKELY(w->discard)) return rec;
     rec->crc = crc32c(0, rec, rec->length);
-    if (UNLIKELY((w->head & ~(LOG_CHUNK - 1)) != ((w->head + rec->length) & ~(LOG_CHUNK - 1))))
-        log_mark_chunk(w);
+    if (UNLIKELY(w->head / LOG_CHUNK != w->marked)) log_mark_chunk(w);
     w->head += rec->length;
     return rec;
 }
@@ -185,9 +207,11 @@ static inline void log_advance(struct log_reader *r, const struct rec *rec)
     r->pos += rec->length;
 }
 
-/* Publish a gating reader's cursor (release): everything before it may be overwritten. */
+/* Publish a gating reader's cursor (release): everything before it may be overwritten. Any reader:
+ * show how far it is. */
 static inline void log_release(struct log_reader *r)
 {
+    if (r->seq_shown) atomic_store_explicit(r->seq_shown, r->seq, memory_order_relaxed);
     if (r->cursor) atomic_store_explicit(r->cursor, r->pos, memory_order_release);
 }
 

@@ -17,6 +17,7 @@
 #define PROC_LOGS_MAX    16 /* logs a process reads */
 #define PROC_METRICS_MAX 256
 #define PROC_NOTE_BYTES  256
+#define PROC_SERVED_MAX  64          /* processes of one instance; topo.h has as many */
 #define HEARTBEAT_NS     100000000UL /* 100 ms; five missed beats are a hang */
 
 enum proc_state {
@@ -58,7 +59,52 @@ struct proc_block {
         log_cursor[PROC_LOGS_MAX];      /* byte positions; UINT64_MAX = not gating */
     _Atomic u64 log_seq[PROC_LOGS_MAX]; /* last sequence consumed */
     alignas(CACHE_LINE) _Atomic u64 metrics[PROC_METRICS_MAX]; /* by metrics.h */
-    char note[PROC_NOTE_BYTES]; /* last error or progress, zero-terminated */
+    alignas(CACHE_LINE) char note[PROC_NOTE_BYTES]; /* last error or progress, zero-terminated */
+
+    /* Supervisor only: ops ports it serves for processes that may have no socket, by their index in
+     * the topology; 0 = none. */
+    alignas(CACHE_LINE) _Atomic u16 served_ports[PROC_SERVED_MAX];
 };
+OFFSET_IS(struct proc_block, beat_ns, 64);
+OFFSET_IS(struct proc_block, sleeping, 128);
+OFFSET_IS(struct proc_block, ring_tail, 192);
+
+static inline u64 proc_align(void)
+{
+    return CACHE_LINE;
+}
+
+static inline u64 proc_footprint(void)
+{
+    return sizeof(struct proc_block);
+}
+
+/* Format zeroed memory: ABSENT, and gating no log. */
+void proc_new(void *memory, u32 role, u32 instance);
+struct proc_block *proc_join(void *memory);
+void *proc_leave(struct proc_block *p);
+void proc_delete(void *memory);
+
+/* Take the block for this process: its pid and start time, STARTING, epoch + 1; ring tails, cursors
+ * and counters go on. -1 if another living process has it; err names it. */
+int proc_take(struct proc_block *p);
+
+/* Does the process that holds the block (or last held it) live? */
+bool proc_is_alive(const struct proc_block *p);
+
+/* Field 22 of /proc/PID/stat, which with the pid names a process for good; 0 = there is none. */
+u64 proc_start_ticks(u32 pid);
+
+/* Does this very process live? */
+bool pid_is_alive(u32 pid, u64 start_ticks);
+
+/* The holder's own steps: state with release, and why (NULL leaves the note as it is). */
+void proc_step(struct proc_block *p, enum proc_state state, const char *note);
+
+/* "ready"; "unknown" for what is no state. */
+const char *proc_state_name(u32 state);
+
+/* Is the last beat younger than five beats? `now_ns` is CLOCK_MONOTONIC. */
+bool proc_is_beating(const struct proc_block *p, u64 now_ns);
 
 #endif

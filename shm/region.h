@@ -16,7 +16,8 @@
 
 #define REGION_MAGIC        0x3130474552534445UL
 #define REGION_HEAD_BYTES   4096U
-#define REGION_NAME_BYTES   40
+#define REGION_NAME_BYTES   56
+#define REGION_PATH_BYTES   320
 #define REGION_LAYOUT_BYTES 3800
 
 enum region_kind {
@@ -30,6 +31,9 @@ enum region_kind {
     REGION_MARKET = 8,
     REGION_DURABLE = 9,
 };
+
+/* FNV-1a, 64 bits. */
+u64 region_hash(const void *data, size_t length);
 
 /* One promised field; a kind's layout is a table of them. */
 struct layout_row {
@@ -66,8 +70,8 @@ struct region {
     void *object; /* head + REGION_HEAD_BYTES */
     u64 size;
     bool writable;
-    bool huge;
-    char path[192];
+    bool huge; /* on hugetlbfs */
+    char path[REGION_PATH_BYTES];
 };
 
 struct region_spec {
@@ -77,17 +81,37 @@ struct region_spec {
     bool arena; /* large: hugetlbfs if there is one */
 };
 
-/* The layout table of a kind; ends with a NULL name. */
+/* The layout table of a kind; ends with a NULL name. Promises beyond the head: see layout.c. */
 const struct layout_row *region_layout(u32 kind);
 
+/* "log", or "unknown". */
+const char *region_kind_name(u32 kind);
+
+/* File size for an object of `object_bytes`. */
+u64 region_bytes(u64 object_bytes, bool huge);
+
 /* Create the file at `path` (replacing one that is there), allocate and prefault it, write its
- * head. `huge` says the path is on hugetlbfs. On -1, err says what and the remedy. */
+ * head, and leave it mapped, writable, with epoch 1: not built yet. `huge` says the path is on
+ * hugetlbfs. On -1, err says what and the remedy, and there is no file. */
 int region_create(struct region *r, const char *path, const struct region_spec *spec, bool huge);
 
-/* Map an existing region, writable only if asked; checks magic, kind, size, owner and layout, and
- * names the first field that differs. */
-int region_map(struct region *r, const char *path, const struct region_spec *spec, bool writable);
+/* Map an existing region. Checks magic, kind, size, owner and layout, and names the first field
+ * that differs. Without REGION_WRITE the file is opened read-only, so that not even mprotect makes
+ * the mapping writable. */
+enum { REGION_WRITE = 1, REGION_PREFAULT = 2 };
+int region_map(struct region *r, const char *path, const struct region_spec *spec, u32 flags);
 
 void region_unmap(struct region *r);
+
+/* Forbid any further change of the mapping (mseal, Linux 6.10). False where the kernel cannot. */
+bool region_seal(const struct region *r);
+
+/* Owner: the object is being rebuilt (epoch odd), it is whole (epoch even, release). */
+void region_rebuild(struct region *r);
+void region_ready(struct region *r);
+
+/* Reader: the epoch (acquire), or 0 while the owner rebuilds. A copy is good if the epoch was the
+ * same before and after. */
+u64 region_epoch(const struct region *r);
 
 #endif

@@ -28,6 +28,7 @@ struct ring {
     u8 zero2[56];
     u8 slots[];
 };
+SIZE_IS(struct ring, 128);
 OFFSET_IS(struct ring, head, 64);
 OFFSET_IS(struct ring, slots, 128);
 
@@ -68,6 +69,24 @@ static inline void ring_new(void *memory, u64 capacity)
     r->capacity = capacity;
     atomic_store_explicit(&r->head, 0, memory_order_relaxed);
     r->magic = RING_MAGIC;
+}
+
+/* Give up an end, and forget the format: the memory is the caller's again. */
+static inline void ring_leave_tx(struct ring_tx *tx)
+{
+    *tx = (struct ring_tx){0};
+}
+
+static inline void ring_leave_rx(struct ring_rx *rx)
+{
+    *rx = (struct ring_rx){0};
+}
+
+static inline void ring_delete(void *memory)
+{
+    struct ring *r = memory;
+    CHECK(r->magic == RING_MAGIC);
+    r->magic = 0;
 }
 
 /* Join as the producer; `tail` lives in the consumer's region and outlives this end. */
@@ -149,9 +168,9 @@ static inline void ring_release(struct ring_rx *rx)
     atomic_store_explicit(rx->tail, rx->pos, memory_order_release);
 }
 
-/* Copy the next message, of a producer that may be hostile, into `buf` of `size` bytes and step
- * over it. Returns its length; 0 = nothing there; -1 = not a message (bad length): the ring is
- * broken. */
+/* Copy the next message, of a producer that may be hostile, into `buf` of `size` bytes (8-byte
+ * aligned) and step over it. `length_min` is at least 8. Returns its length; 0 = nothing there;
+ * -1 = not a message (bad length or head): the ring is broken, and stays so. */
 int ring_copy(struct ring_rx *rx, void *buf, u32 size, u32 length_min);
 
 #endif

@@ -1,6 +1,8 @@
 /* segment.h: all regions of one instance, and the boot record that lets anyone attach.
  *
  *   <dir>/run/boot         the boot record: written once by `eidosctl up`, read by everybody
+ *   <dir>/run/lock         held by the supervisor as long as it lives
+ *   <dir>/run/bell.api@0   FIFO that wakes a process which sits in epoll
  *   <shm_dir>/eidos-XXXX/  regions on tmpfs          (XXXX: a hash of <dir>)
  *   <huge_dir>/eidos-XXXX/ regions on hugetlbfs
  *
@@ -36,7 +38,7 @@ struct boot {
     struct topo_params params;
 };
 
-/* An attached view, process-private. */
+/* An attached view, process-private. Large (0.2 MiB): not on a stack. */
 struct segment {
     struct boot boot;
     struct topo topo;
@@ -44,14 +46,30 @@ struct segment {
     struct region regions[TOPO_REGIONS_MAX]; /* head == NULL: not mapped */
 };
 
-enum segment_huge { HUGE_AUTO, HUGE_ON, HUGE_OFF };
+enum segment_huge { SEGMENT_HUGE_AUTO, SEGMENT_HUGE_ON, SEGMENT_HUGE_OFF };
 
-/* Make the directories, every region, formatted and empty, and last the boot record. Replaces a
- * segment whose supervisor is dead; refuses one that lives. `warning` (may be NULL) receives why an
- * arena is on tmpfs though hugepages were wanted, or "". `shm_dir`, `huge_dir` are mount points. */
-int segment_create(const char *dir, const char *shm_dir, const char *huge_dir,
-                   enum segment_huge huge, const struct topo_params *params, const char *build,
+/* Where and how to make a segment. */
+struct segment_place {
+    const char *dir;      /* the instance's; made if missing */
+    const char *shm_dir;  /* a tmpfs, for small regions and when there are no hugepages */
+    const char *huge_dir; /* a hugetlbfs with 2 MiB pages; may be NULL */
+    enum segment_huge huge;
+    const char *build; /* version and commit, for the boot record */
+};
+
+/* Make the directories, every region, formatted and empty, and last the boot record; the caller is
+ * the supervisor from here to its end. Replaces a segment whose supervisor and processes are dead;
+ * refuses one that lives. `warning` receives why an arena is on tmpfs though hugepages were wanted,
+ * what that costs and the remedy, or "". State regions (ledger, orders, rules, books, market) are
+ * zero with an odd epoch: their owners format them, between region_rebuild and region_ready. */
+int segment_create(const struct segment_place *place, const struct topo_params *params,
                    char *warning, size_t warning_size);
+
+/* Read <dir>/run/boot. -1: there is none (not running), or it is not one. */
+int segment_boot(const char *dir, struct boot *boot);
+
+/* Does the supervisor that made it live? */
+bool segment_is_alive(const struct boot *boot);
 
 /* Map what `role`/`instance` may see. Reads <dir>/run/boot; refuses another build's layout and says
  * which field of which structure differs. ROLE_COUNT = an onlooker: everything, read-only. */
@@ -59,20 +77,42 @@ int segment_attach(struct segment *s, const char *dir, u32 role, u32 instance);
 
 void segment_detach(struct segment *s);
 
-/* Remove the regions and the boot record of a dead instance. */
+/* Seal all mappings for the life of the process: they can no longer be unmapped, moved or made
+ * writable. False where the kernel cannot (before Linux 6.10). */
+bool segment_seal(const struct segment *s);
+
+/* Remove the regions and the boot record of a dead instance. Refuses while its supervisor, if that
+ * is another process, or any of its processes lives. */
 int segment_delete(const char *dir);
 
-/* Objects by name of their process or region; CHECK that they are mapped. */
+/* By name of process or region; CHECK that it exists and is mapped. */
 struct proc_block *segment_proc(const struct segment *s, u32 role, u32 instance);
+struct region *segment_region(struct segment *s, const char *name);
 void *segment_object(const struct segment *s, const char *region_name);
 
+/* The port on which /health and /metrics of a process are served; 0 = none (yet). */
+u32 segment_ops_port(const struct segment *s, u32 proc);
+
+/* The bells of processes that sit in epoll are FIFOs in <dir>/run. Opens those that this process
+ * may have to ring, its own included: bells[proc index] = fd, or -1. */
+int segment_bells_open(const struct segment *s, int bells[static TOPO_PROCS_MAX]);
+
 /* Wire up ends: joins the ring or log and adds the watchers and gates that the topology says, so
- * that a publish wakes who reads. `bells`: fd of each process's FIFO by proc index, -1 = none. */
-int segment_ring_tx(const struct segment *s, u32 to_role, u32 to, const int *bells,
-                    struct ring_tx *tx);
-int segment_ring_rx(const struct segment *s, u32 from_role, u32 from, struct ring_rx *rx);
-int segment_log_writer(const struct segment *s, const char *name, const int *bells,
-                       struct log_writer *w);
-int segment_log_reader(const struct segment *s, const char *name, struct log_reader *r);
+ * that a publish wakes who reads. `bells` as above, or NULL. CHECK that the end is this process's,
+ * except that an onlooker may read any log. A gating reader goes on at its cursor, any other stands
+ * at the head; log_seek moves both. */
+void segment_ring_tx(const struct segment *s, u32 to_role, u32 to, const int *bells,
+                     struct ring_tx *tx);
+void segment_ring_rx(const struct segment *s, u32 from_role, u32 from, struct ring_rx *rx);
+void segment_log_writer(const struct segment *s, const char *name, const int *bells,
+                        struct log_writer *w);
+void segment_log_reader(const struct segment *s, const char *name, struct log_reader *r);
+
+/* Who sleeps on a word of this process that is neither ring nor log: durable.seq, market_head. */
+void segment_watch(const struct segment *s, const char *region_name, const int *bells,
+                   struct watch *w);
+
+/* Everything this process sleeps on, and its flag. */
+void segment_waiter(const struct segment *s, struct waiter *w);
 
 #endif

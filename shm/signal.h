@@ -13,7 +13,8 @@
  * Either the waiter sees the new head, or the producer sees `sleeping`: the two full fences forbid
  * both from missing (Dekker). A waiter writes only to its own region and waits on words of the
  * producers' regions, which it maps read-only. The futex word is the low half of a 64-bit head
- * (little-endian); 2^32 publications between look and wait cannot happen within a wait's timeout.
+ * (little-endian); doze compares all 64 bits, and a head cannot advance by exactly 2^32 in the
+ * moment between that and the kernel's own look.
  *
  * Processes that sit in epoll have a bell instead: a FIFO whose read end they poll.
  */
@@ -22,8 +23,13 @@
 
 #include "shm/base.h"
 
-#define WATCHERS_MAX   16
-#define WAIT_WORDS_MAX 32
+#define WATCHERS_MAX   32
+#define WAIT_WORDS_MAX 64
+
+/* Where the race between sleeper and waker can turn; a test switches sides here. */
+#ifndef SIGNAL_STEP
+#define SIGNAL_STEP() ((void)0)
+#endif
 
 enum { SIGNAL_AWAKE = 0, SIGNAL_IN_FUTEX = 1, SIGNAL_IN_EPOLL = 2 };
 
@@ -40,19 +46,20 @@ struct waiter {
     _Atomic u32 *sleeping; /* in the waiter's own region */
     u32 count;
     const _Atomic u64 *heads[WAIT_WORDS_MAX];
-    u32 seen[WAIT_WORDS_MAX];
+    u64 seen[WAIT_WORDS_MAX];
 };
 
 /* Add a watcher; `bell` is -1 for one that sleeps in futex. Returns -1 when there is no room. */
 int watch_add(struct watch *w, const _Atomic u32 *sleeping, int bell);
 
-/* The slow half of watch_notify: wakes those whose flag is set. Restores nothing, errs never. */
+/* The slow half of watch_notify: wakes those whose flag is set. A full bell is rung already. */
 void watch_wake(struct watch *w);
 
 /* After publishing: full fence, then wake those who sleep. Nearly free when nobody does. */
 static inline void watch_notify(struct watch *w)
 {
     if (!w->count) return;
+    SIGNAL_STEP(); /* the head is stored */
     atomic_thread_fence(memory_order_seq_cst);
     for (u32 i = 0; i < w->count; i++)
         if (UNLIKELY(atomic_load_explicit(w->sleeping[i], memory_order_relaxed))) {
@@ -61,13 +68,14 @@ static inline void watch_notify(struct watch *w)
         }
 }
 
+/* Add an input. Returns -1 when there is no room. */
 int waiter_add(struct waiter *w, const _Atomic u64 *head);
 
 /* Remember the inputs' values; call before looking at them. */
 static inline void waiter_look(struct waiter *w)
 {
     for (u32 i = 0; i < w->count; i++)
-        w->seen[i] = (u32)atomic_load_explicit(w->heads[i], memory_order_acquire);
+        w->seen[i] = atomic_load_explicit(w->heads[i], memory_order_acquire);
 }
 
 /* Set the flag to `how`, fence, and say whether every input still has the value seen. When false
@@ -77,8 +85,9 @@ bool waiter_doze(struct waiter *w, u32 how);
 /* Clear the flag. */
 void waiter_rise(struct waiter *w);
 
-/* waiter_doze + futex_waitv + waiter_rise, at most `timeout_ns` (> 0). Falls back to FUTEX_WAIT in
- * slices of 1 ms where the kernel has no futex_waitv (before 5.16). */
+/* waiter_doze + futex_waitv + waiter_rise, at most `timeout_ns` (> 0). Returns early on a signal.
+ * Falls back to FUTEX_WAIT in slices of 1 ms where the kernel has no futex_waitv (before 5.16);
+ * with no inputs at all it sleeps by the clock. */
 void waiter_sleep(struct waiter *w, u64 timeout_ns);
 
 #endif

@@ -24,8 +24,9 @@ enum role {
 };
 
 #define TOPO_PROCS_MAX   64
-#define TOPO_REGIONS_MAX 256
+#define TOPO_REGIONS_MAX 384
 #define NO_INSTANCE      UINT32_MAX
+_Static_assert(PROC_SERVED_MAX >= TOPO_PROCS_MAX, "a port for each process");
 
 /* What decides the shape; kept in the boot record. */
 struct topo_params {
@@ -51,10 +52,13 @@ struct topo_region {
     u32 owner;    /* index into procs: the only writer */
     u32 consumer; /* rings: index into procs; otherwise NO_INSTANCE */
     u32 input;    /* rings: index into the consumer's proc_block.ring_tail */
-    u64 readers;  /* bit per role that may map it read-only */
+    u32 log;      /* logs: index into proc_block.log_cursor; otherwise NO_INSTANCE */
+    u32 zero32;
+    u64 readers;  /* bit per proc index that may map it read-only */
     u64 gates;    /* logs: bit per proc index that gates the writer */
+    u64 sleepers; /* bit per proc index that sleeps on its head */
     u64 object_bytes;
-    bool arena;
+    bool arena; /* large enough for hugepages */
 };
 
 struct topo {
@@ -64,9 +68,11 @@ struct topo {
     struct topo_region regions[TOPO_REGIONS_MAX];
 };
 
-extern const char *const role_names[ROLE_COUNT];
+/* "trading"; "onlooker" for ROLE_COUNT. */
+const char *role_name(u32 role);
 
-/* Expand the table. Returns -1 with the parameter that is impossible, its value and its range. */
+/* Expand the table; region names are at most REGION_NAME_BYTES - 1 long. Returns -1 with the
+ * parameter that is impossible, its value and its range. */
 int topo_build(struct topo *t, const struct topo_params *params);
 
 /* Index of a process or region, or -1. */
@@ -75,6 +81,13 @@ int topo_region(const struct topo *t, const char *name);
 
 /* Index of the ring from one process to another, or -1. */
 int topo_ring(const struct topo *t, u32 from_role, u32 from, u32 to_role, u32 to);
+
+/* Hash of the expansion: equal for two programs that agree on it. */
+u64 topo_hash(const struct topo *t);
+
+/* What process `proc` may do with a region; proc -1 is an onlooker, who reads everything. */
+enum topo_access { TOPO_NONE, TOPO_READ, TOPO_WRITE };
+enum topo_access topo_access(const struct topo *t, u32 region, int proc);
 
 /* Index, in [0, PROC_LOGS_MAX), of a log within proc_block.log_cursor: the same for all processes.
  * 0 command, 1 account, 2 + i match of matching i. */
