@@ -164,8 +164,7 @@ bool nonce_room(const struct ledger *l, u32 account, enum nonce_use use)
     return ledger_account(l, account)->nonces[use] || l->nonces_count < l->config.nonce_windows_max;
 }
 
-void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64 digest,
-               u64 outcome)
+static struct nonces *open_window(struct ledger *l, u32 account, enum nonce_use use)
 {
     u32 *row = &ledger_account(l, account)->nonces[use];
     if (!*row) {
@@ -175,7 +174,48 @@ void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64
         fresh->floor = 0;
         fresh->first = fresh->count = 0;
     }
-    struct nonces *n = window(l, *row);
+    return window(l, *row);
+}
+
+void nonce_set_floor(struct ledger *l, u32 account, enum nonce_use use, u64 floor)
+{
+    open_window(l, account, use)->floor = floor;
+}
+
+u32 nonce_count(const struct ledger *l, u32 account, enum nonce_use use, u64 *floor)
+{
+    u32 row = ledger_account(l, account)->nonces[use];
+    *floor = row ? window(l, row)->floor : 0;
+    return row ? window(l, row)->count : 0;
+}
+
+void nonce_at(const struct ledger *l, u32 account, enum nonce_use use, u32 i, u64 *nonce,
+              u64 *digest, u64 *outcome)
+{
+    const struct nonces *n = window(l, ledger_account(l, account)->nonces[use]);
+    u32 at = slot_of(n, i);
+    *nonce = n->nonce[at];
+    *digest = n->digest[at];
+    *outcome = n->outcome[at];
+}
+
+u64 nonces_mix(const struct ledger *l, u32 account, enum nonce_use use, u64 h)
+{
+    u64 floor, count = nonce_count(l, account, use, &floor);
+    h = (h ^ floor) * 0x9e3779b97f4a7c15UL;
+    for (u32 i = 0; i < count; i++) {
+        u64 nonce, digest, outcome;
+        nonce_at(l, account, use, i, &nonce, &digest, &outcome);
+        h = (h ^ nonce) * 0x9e3779b97f4a7c15UL;
+        h = (h ^ digest ^ outcome) * 0xd6e8feb86659fd93UL;
+    }
+    return h;
+}
+
+void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64 digest,
+               u64 outcome)
+{
+    struct nonces *n = open_window(l, account, use);
     if (n->count == NONCES_HELD) {
         n->floor = n->nonce[n->first];
         n->first = (n->first + 1) % NONCES_HELD;

@@ -150,7 +150,7 @@ void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64
                u64 outcome);
 
 /* Fold an account's window into a checksum: floor, then nonces ascending with their outcomes. */
-u64 nonces_mix(const struct ledger *l, u32 account, u32 use, u64 h);
+u64 nonces_mix(const struct ledger *l, u32 account, enum nonce_use use, u64 h);
 
 /* Sum of one token over all rows, checked against the totals: true if it is conserved. Walks every
  * row; the writer must be still, or the caller must try again. */
