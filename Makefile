@@ -7,6 +7,7 @@
 #   tests/unit/test_*.c      tests/test_*       cmocka, one binary each
 #   tests/integration/       tests/integration/test_*
 #   tests/lib/*.c            linked into every test that uses it (so are tests/unit/lib_*.c)
+#   tests/model/driver.c     tests/model_driver the machines behind the naive model's operations
 #   tests/sim/*.c            tests/sim          one binary, sees every process
 #   tests/fuzz/fuzz_*.c      fuzz/fuzz_* (clang, libFuzzer) and replay/fuzz_* (runs a corpus)
 #   tests/bench/bench_*.c    bench/bench_*      and tests/bench/DIR/*.c -> bench/DIR
@@ -89,7 +90,7 @@ CORE    := $(B)/libprocs.a $(B)/libshm.a
 
 .PHONY: all tests benches fuzzers replays
 all: $(BINS) $(CORE)
-tests: $(UNIT) $(INTEG) $(SIM)
+tests: $(UNIT) $(INTEG) $(SIM) $(B)/tests/model_driver
 benches: $(BENCH)
 fuzzers: $(FUZZ)
 replays: $(REPLAY)
@@ -145,6 +146,8 @@ $(UNIT): $(B)/tests/%: $(B)/obj/tests/unit/%.o $$(call named,$$*) $(TEST_LIBS)
 	$(call link,-lcmocka)
 $(INTEG): $(B)/tests/integration/%: $(B)/obj/tests/integration/%.o $$(call named,$$*) $(TEST_LIBS)
 	$(call link,-lcmocka)
+$(B)/tests/model_driver: $(call obj,tests/model/driver.c) $(TEST_LIBS)
+	$(call link)
 $(SIM): $(call obj,$(sim_SRC)) $(PROCS:%=$(B)/libfolder-%.a) $(TEST_LIBS)
 	$(call link,-lcmocka)
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $$(call named,$$*) $(CORE)
@@ -184,8 +187,10 @@ test-long:
 RUN := @EIDOS_BIN=$(abspath $(B)/bin) scripts/run-tests.sh
 check-unit: $(UNIT)
 	$(RUN) -j$(JOBS) $(sort $(UNIT))
-check-model:
-	$(RUN) -j$(JOBS) $(wildcard tests/model/test_*.py)
+check-model: $(B)/tests/model_driver
+	$(RUN) -j$(JOBS) -t 300 $(wildcard tests/model/test_*.py) \
+	    "tests/model/run.py --driver $(B)/tests/model_driver --seeds 1..500 --out $(B)" \
+	    "tests/model/run.py --driver $(B)/tests/model_driver --seeds 501..1000 --out $(B)"
 check-mt: $(filter %_mt,$(UNIT))
 	$(RUN) -j1 $(sort $^)
 check-replay: $(REPLAY)
