@@ -1,0 +1,265 @@
+#include "procs/verify/verify.h"
+
+#include <string.h>
+
+#include "procs/lib/decimal.h"
+#include "procs/lib/eth/secp.h"
+#include "shm/err.h"
+
+#define ORDERS_PATH    "/api/v1/orders"
+#define SLIPPAGE_LEAST 10U /* basis points, protocol.md 5 */
+#define SLIPPAGE_MOST  1000U
+#define SLIPPAGE_USUAL 100U
+
+int verify_init(struct verify *v, const struct verify_params *p, const struct rules *rules)
+{
+    CHECK(p->workers && p->instance < p->workers);
+    *v = (struct verify){
+        .rules = rules, .instance = p->instance, .workers = p->workers, .start_ms = p->start_ms};
+    eip712_init(&v->domain, p->chain_id, p->contract);
+    if (guard_init(&v->guard, p->guard_slots, p->salt)) return -1;
+    if (rates_init(&v->rates, p->orders_per_second, p->cancels_per_second, p->salt)) {
+        guard_fini(&v->guard);
+        return -1;
+    }
+    return 0;
+}
+
+void verify_fini(struct verify *v)
+{
+    guard_fini(&v->guard);
+    rates_fini(&v->rates);
+}
+
+/* --- Shape ------------------------------------------------------------------------------------ */
+
+int verify_shape(const void *message, u32 length, u16 api)
+{
+    const struct msg *m = message;
+    if (length < sizeof *m || m->length != length)
+        return err_set("message of %u bytes says it has %u", length, m->length);
+    if (REQUEST_API(m->request) != api)
+        return err_set("request %lu is not one of api@%u", m->request, api);
+    if (m->kind == MSG_ORDER) {
+        if (length == sizeof(struct msg_order)) return 0;
+        return err_set("order of %u bytes, expected %zu", length, sizeof(struct msg_order));
+    }
+    if (m->kind != MSG_CANCEL) return err_set("message of kind %u does not belong here", m->kind);
+    const struct msg_cancel *c = message;
+    if (length < sizeof *c) return err_set("cancel of %u bytes is cut short", length);
+    if (c->count > MSG_CANCEL_IDS_MAX || length != sizeof *c + c->count * sizeof c->order_ids[0])
+        return err_set("cancel of %u bytes says it has %u orders", length, c->count);
+    return 0;
+}
+
+/* --- Fields ----------------------------------------------------------------------------------- */
+
+static bool too_large(struct wad w)
+{
+    return wad_get(w) > DECIMAL_MAX;
+}
+
+/* What the type v1 does not sign must not be asked for. */
+static bool beyond_v1(const struct msg_order *m)
+{
+    if (m->stp != STP_REJECT || wad_get(m->quote_amount)) return true;
+    if (m->type == TYPE_LIMIT) return m->tif != TIF_GTC;
+    return m->slippage_bps != SLIPPAGE_USUAL || m->tif > TIF_IOC;
+}
+
+static u16 order_fields(const struct msg_order *m)
+{
+    if (m->side != SIDE_BUY && m->side != SIDE_SELL) return CODE_INVALID_SIDE;
+    if (m->type != TYPE_LIMIT && m->type != TYPE_MARKET) return CODE_INVALID_TYPE;
+    if (m->tif < TIF_GTC || m->tif > TIF_GTX) return CODE_INVALID_TIF;
+    if (m->stp > STP_CANCEL_BOTH || m->client_id_length > CLIENT_ID_BYTES || too_large(m->price) ||
+        too_large(m->amount) || too_large(m->quote_amount))
+        return CODE_INVALID_PARAMS;
+    if (m->type == TYPE_LIMIT ? m->slippage_bps != 0
+                              : m->slippage_bps < SLIPPAGE_LEAST || m->slippage_bps > SLIPPAGE_MOST)
+        return CODE_INVALID_PARAMS;
+    if (m->signature_type == SIG_V1) return beyond_v1(m) ? CODE_INVALID_PARAMS : CODE_OK;
+    return m->signature_type == SIG_V2 ? CODE_OK : CODE_INVALID_PARAMS;
+}
+
+/* The signed path must be the one that was asked: of one order, or of all. */
+static bool path_fits(const struct msg_cancel *m)
+{
+    char path[MSG_PATH_BYTES];
+    if (m->by_path && m->count != 1) return false;
+    int len = m->by_path ? snprintf(path, sizeof path, ORDERS_PATH "/%lu", m->order_ids[0])
+                         : snprintf(path, sizeof path, ORDERS_PATH);
+    return m->path_length == len && !memcmp(m->path, path, (size_t)len);
+}
+
+static u16 cancel_fields(const struct msg_cancel *m)
+{
+    if (m->side > SIDE_SELL) return CODE_INVALID_SIDE;
+    if (m->by_path > 1 || m->path_length > MSG_PATH_BYTES) return CODE_INVALID_PARAMS;
+    if (m->auth == AUTH_CANCEL) return m->count == 1 ? CODE_OK : CODE_INVALID_PARAMS;
+    return m->auth == AUTH_REQUEST ? CODE_OK : CODE_INVALID_PARAMS;
+}
+
+/* Nothing unused goes further: equal requests make equal records. */
+static void tidy_order(struct msg_order *m)
+{
+    m->head.zero = 0;
+    memset(m->zero, 0, sizeof m->zero);
+    memset(m->client_id + m->client_id_length, 0, CLIENT_ID_BYTES - m->client_id_length);
+    memset(m->evidence.zero, 0, sizeof m->evidence.zero);
+}
+
+static void tidy_cancel(struct msg_cancel *m)
+{
+    m->head.zero = 0;
+    m->zero32 = 0;
+    if (m->auth == AUTH_CANCEL) m->timestamp_ms = m->by_path = m->path_length = 0;
+    else m->nonce = 0;
+    memset(m->path + m->path_length, 0, MSG_PATH_BYTES - m->path_length);
+    memset(m->evidence.zero, 0, sizeof m->evidence.zero);
+}
+
+/* --- Authentication --------------------------------------------------------------------------- */
+
+static void order_digest(const struct verify *v, const struct msg_order *m, const char *symbol,
+                         u8 digest[DIGEST_BYTES])
+{
+    size_t symbol_len = strnlen(symbol, SYMBOL_BYTES);
+    if (m->signature_type == SIG_V1) {
+        struct eip712_order o = {
+            .side = (u8)(m->side - 1),
+            .order_type = (u8)(m->type - 1),
+            .market = symbol,
+            .market_len = symbol_len,
+            .price_wad = wad_get(m->price),
+            .amount_wad = wad_get(m->amount),
+            .nonce = m->nonce,
+            .expiry_s = m->expire_s,
+        };
+        memcpy(o.wallet, m->wallet, WALLET_BYTES);
+        eip712_order_digest(&v->domain, &o, digest);
+        return;
+    }
+    struct eip712_order_v2 o = {
+        .side = (u8)(m->side - 1),
+        .order_type = (u8)(m->type - 1),
+        .time_in_force = (u8)(m->tif - 1),
+        .stp = m->stp,
+        .slippage_bps = m->slippage_bps,
+        .market = symbol,
+        .market_len = symbol_len,
+        .client_order_id = (const char *)m->client_id,
+        .client_order_id_len = m->client_id_length,
+        .price_wad = wad_get(m->price),
+        .amount_wad = wad_get(m->amount),
+        .quote_amount_wad = wad_get(m->quote_amount),
+        .nonce = m->nonce,
+        .expiry_s = m->expire_s,
+    };
+    memcpy(o.wallet, m->wallet, WALLET_BYTES);
+    eip712_order_v2_digest(&v->domain, &o, digest);
+}
+
+static void cancel_digest(const struct verify *v, const struct msg_cancel *m,
+                          u8 digest[DIGEST_BYTES])
+{
+    if (m->auth == AUTH_CANCEL) {
+        char id[24];
+        int len = snprintf(id, sizeof id, "%lu", m->order_ids[0]);
+        struct eip712_cancel c = {.order_id = id, .order_id_len = (size_t)len, .nonce = m->nonce};
+        memcpy(c.wallet, m->wallet, WALLET_BYTES);
+        eip712_cancel_digest(&v->domain, &c, digest);
+        return;
+    }
+    struct eip712_request r = {
+        .method = "DELETE",
+        .method_len = 6,
+        .path = (const char *)m->path,
+        .path_len = m->path_length,
+        .timestamp_ms = m->timestamp_ms,
+    };
+    eip712_request_digest(&v->domain, &r, digest);
+}
+
+/* Recover, not merely check against a known key: that would let a flipped v pass. */
+static bool signed_by(const struct evidence *e, const u8 wallet[WALLET_BYTES])
+{
+    struct secp_signer signer;
+    return secp_recover(e->digest, e->signature, &signer) == SECP_OK &&
+           !memcmp(signer.address, wallet, WALLET_BYTES);
+}
+
+/* A wallet belongs to one worker: another would not know what it has used. */
+static bool is_ours(const struct verify *v, const u8 wallet[WALLET_BYTES])
+{
+    return msg_worker_of(wallet, v->workers) == v->instance;
+}
+
+static u16 in_time(const struct verify *v, u64 timestamp_ms, u64 now_ms)
+{
+    if (timestamp_ms > now_ms + GUARD_WINDOW_MS) return CODE_INVALID_TIMESTAMP;
+    if (timestamp_ms + GUARD_WINDOW_MS < now_ms || timestamp_ms < v->start_ms)
+        return CODE_SIGNATURE_EXPIRED;
+    return CODE_OK;
+}
+
+static struct verdict refuse(u16 code)
+{
+    return (struct verdict){.code = code};
+}
+
+static struct verdict take_rate(struct verify *v, const u8 *wallet, enum rate_kind kind, u64 now_ns)
+{
+    u32 wait_ms = rates_take(&v->rates, wallet, kind, now_ns);
+    return (struct verdict){.code = wait_ms ? CODE_RATE_LIMIT : CODE_OK, .retry_after_ms = wait_ms};
+}
+
+static struct verdict verify_order(struct verify *v, struct msg_order *m, u64 now_ns)
+{
+    u16 code = order_fields(m);
+    if (code) return refuse(code);
+    u32 markets = atomic_load_explicit(&v->rules->market_count, memory_order_acquire);
+    if (m->market >= markets) return refuse(CODE_MARKET_NOT_FOUND);
+    struct market market;
+    rules_read_market(v->rules, m->market, &market);
+    tidy_order(m);
+    order_digest(v, m, market.symbol, m->evidence.digest);
+    if (!is_ours(v, m->wallet) || !signed_by(&m->evidence, m->wallet))
+        return refuse(CODE_INVALID_SIGNATURE);
+    return take_rate(v, m->wallet, RATE_ORDERS, now_ns);
+}
+
+static struct verdict verify_request(struct verify *v, struct msg_cancel *m, u64 now_ns)
+{
+    u16 code = in_time(v, m->timestamp_ms, now_ns / 1000000);
+    if (code) return refuse(code);
+    if (!path_fits(m) || !is_ours(v, m->wallet) || !signed_by(&m->evidence, m->wallet))
+        return refuse(CODE_INVALID_SIGNATURE);
+    struct guard_key key = guard_key_of(m->evidence.digest, m->wallet);
+    enum guard_answer seen = guard_look(&v->guard, &key, m->timestamp_ms);
+    if (seen == GUARD_SEEN) return refuse(CODE_SIGNATURE_REPLAY);
+    if (seen == GUARD_FULL) return refuse(CODE_UNAVAILABLE);
+    struct verdict verdict = take_rate(v, m->wallet, RATE_CANCELS, now_ns);
+    if (!verdict.code) guard_add(&v->guard, &key, m->timestamp_ms);
+    return verdict;
+}
+
+static struct verdict verify_cancel(struct verify *v, struct msg_cancel *m, u64 now_ns)
+{
+    u16 code = cancel_fields(m);
+    if (code) return refuse(code);
+    u32 markets = atomic_load_explicit(&v->rules->market_count, memory_order_acquire);
+    if (m->market != NO_MARKET && m->market >= markets) return refuse(CODE_MARKET_NOT_FOUND);
+    tidy_cancel(m);
+    cancel_digest(v, m, m->evidence.digest);
+    if (m->auth == AUTH_REQUEST) return verify_request(v, m, now_ns);
+    if (!is_ours(v, m->wallet) || !signed_by(&m->evidence, m->wallet))
+        return refuse(CODE_INVALID_SIGNATURE);
+    return take_rate(v, m->wallet, RATE_CANCELS, now_ns);
+}
+
+struct verdict verify_message(struct verify *v, struct msg *m, u64 now_ns)
+{
+    if (m->kind == MSG_ORDER) return verify_order(v, (struct msg_order *)(void *)m, now_ns);
+    return verify_cancel(v, (struct msg_cancel *)(void *)m, now_ns);
+}
