@@ -38,8 +38,8 @@ static void init(void)
     static const char *const SYMBOLS[] = {"BTC-USDC", "ETH-USDC"};
     CHECK(secp_init() == 0 && secp_signer_of_key(KEY, &signer) == 0);
     rules_new(&rules);
-    for (u16 i = 0; i < COUNT_OF(SYMBOLS); i++) {
-        struct cmd_market m = {.head = {.kind = CMD_MARKET, .length = sizeof m}, .market = i};
+    for (size_t i = 0; i < COUNT_OF(SYMBOLS); i++) {
+        struct cmd_market m = {.head = {.kind = CMD_MARKET, .length = sizeof m}, .market = (u16)i};
         snprintf(m.symbol, sizeof m.symbol, "%s", SYMBOLS[i]);
         rules_apply(&rules, &m.head);
     }

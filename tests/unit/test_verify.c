@@ -149,16 +149,16 @@ static void sign_order(struct msg_order *m, unsigned key)
 static void proves_orders_of_both_types(void **state)
 {
     (void)state;
-    for (u8 type = SIG_V1; type <= SIG_V2; type++)
+    for (unsigned type = SIG_V1; type <= SIG_V2; type++)
         for (unsigned key = 0; key < COUNT_OF(KEY_VECTORS); key++) {
-            struct msg_order m = limit_order(type, key), before;
+            struct msg_order m = limit_order((u8)type, key), before;
             sign_order(&m, key);
             before = m;
             memset(m.evidence.digest, 0xee, 32); /* what the api writes there is ignored */
             assert_int_equal(judge(&m), 0);
             digest_of(&before, before.evidence.digest);
             assert_memory_equal(&m, &before, sizeof m);
-            m = market_order(type, key);
+            m = market_order((u8)type, key);
             sign_order(&m, key);
             assert_int_equal(judge(&m), 0);
         }
@@ -204,10 +204,10 @@ static void refuses_a_changed_field(void **state)
         FLIP(price.low), FLIP(amount.low), FLIP(nonce), FLIP(expire_s),
         FLIP(wallet),    FLIP(client_id),  FLIP(stp),   FLIP(quote_amount.low),
     };
-    for (u8 type = SIG_V1; type <= SIG_V2; type++)
+    for (unsigned type = SIG_V1; type <= SIG_V2; type++)
         for (size_t f = 0; f < COUNT_OF(SIGNED) - (type == SIG_V1 ? 3 : 0); f++)
             for (size_t byte = 0; byte < min_u64(SIGNED[f].size, 6); byte++) {
-                struct msg_order m = limit_order(type, 0);
+                struct msg_order m = limit_order((u8)type, 0);
                 sign_order(&m, 0);
                 ((u8 *)&m)[SIGNED[f].at + byte] ^= 1;
                 if (f == 6 && byte) break; /* stp has one byte */
@@ -293,8 +293,8 @@ static void refuses_what_v1_does_not_bind(void **state)
 {
     (void)state;
     struct msg_order m = limit_order(SIG_V1, 0);
-    for (u8 tif = TIF_IOC; tif <= TIF_GTX; tif++) {
-        m.tif = tif;
+    for (unsigned tif = TIF_IOC; tif <= TIF_GTX; tif++) {
+        m.tif = (u8)tif;
         sign_order(&m, 0);
         assert_int_equal(judge(&m), CODE_INVALID_PARAMS);
     }
