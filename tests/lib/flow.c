@@ -1,0 +1,109 @@
+#include "tests/lib/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TOKENS   3U /* USDC, BTC, ETH; 8 decimals each */
+#define DECIMALS 8U
+#define WAD      1000000000000000000UL
+#define TICK_WAD (WAD / 100) /* 0.01 */
+#define LOT_WAD  (WAD / 10000)
+
+u64 flow_random(struct flow *f)
+{
+    u64 z = f->state += 0x9e3779b97f4a7c15UL;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9UL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebUL;
+    return z ^ (z >> 31);
+}
+
+void flow_init(struct flow *f, u64 seed, u32 accounts)
+{
+    *f = (struct flow){.state = seed, .accounts = accounts, .mid = {5000000, 300000}};
+    f->nonces = calloc(accounts, sizeof *f->nonces);
+    CHECK(f->nonces);
+}
+
+void flow_free(struct flow *f)
+{
+    free(f->nonces);
+}
+
+void flow_config(void (*each)(void *context, const struct rec *record), void *context)
+{
+    static const char *const symbols[TOKENS] = {"USDC", "BTC", "ETH"};
+    for (u16 i = 0; i < TOKENS; i++) {
+        struct cmd_token c = {.head = {.kind = CMD_TOKEN, .length = sizeof c}, .token = i};
+        c.decimals = DECIMALS;
+        c.version = 1;
+        snprintf(c.symbol, sizeof c.symbol, "%s", symbols[i]);
+        each(context, &c.head);
+    }
+    for (u16 i = 0; i < FLOW_MARKETS; i++) {
+        struct cmd_market c = {.head = {.kind = CMD_MARKET, .length = sizeof c}, .market = i};
+        c.base = i + 1;
+        c.quote = 0;
+        c.maker_rate = 1000000;
+        c.taker_rate = 2000000;
+        c.tick_wad = TICK_WAD;
+        c.lot_wad = LOT_WAD;
+        c.lot_units = 10000;
+        c.tick_lot = 100;
+        c.price_max = 100000000;
+        c.lots_min = 1;
+        c.lots_max = 10000000;
+        c.notional_min = 100000000;
+        c.notional_max = 1000000UL * 100000000;
+        c.version = 1;
+        c.price_decimals = 2;
+        c.amount_decimals = 4;
+        snprintf(c.symbol, sizeof c.symbol, "%s-USDC", symbols[i + 1]);
+        each(context, &c.head);
+    }
+    struct cmd_limits c = {.head = {.kind = CMD_LIMITS, .length = sizeof c}, .version = 1};
+    c.open_orders = 1000000;
+    c.resting_orders = 10000000;
+    c.expiry_max_ns = 30UL * 86400 * 1000000000;
+    each(context, &c.head);
+}
+
+void flow_wallet(u32 account, u8 *wallet)
+{
+    u64 a = (account + 1) * 0x9e3779b97f4a7c15UL, b = (account + 1) * 0xd6e8feb86659fd93UL;
+    memset(wallet, 0xee, WALLET_BYTES);
+    memcpy(wallet, &a, sizeof a);
+    memcpy(wallet + 8, &b, sizeof b);
+}
+
+void flow_credit(const struct flow *f, u32 i, struct msg_credit *m)
+{
+    *m = (struct msg_credit){.head = {.length = sizeof *m, .kind = MSG_CREDIT}};
+    m->token = (u16)(i / f->accounts);
+    m->amount = 1000000000UL * 100000000 / 100;
+    flow_wallet(i % f->accounts, m->wallet);
+}
+
+void flow_order(struct flow *f, struct msg_order *m)
+{
+    u64 r = flow_random(f);
+    u32 account = (u32)(r % f->accounts);
+    u16 market = (u16)(r >> 32 & 1);
+    if ((r >> 33 & 15) == 0) f->mid[market] += (r >> 37 & 31) - 15;
+    bool buy = r >> 42 & 1, takes = (r >> 43 & 7) < 3;
+    u64 away = (r >> 46 & 63) + 1;
+    u64 price = buy == takes ? f->mid[market] + away : f->mid[market] - away;
+    u64 lots = 20 + (r >> 52 & 255) + (market ? 200 : 0);
+    memset(m, 0, sizeof *m);
+    m->head = (struct msg){.length = sizeof *m, .kind = MSG_ORDER, .request = ++f->count};
+    m->price = wad_make((u128)price * TICK_WAD);
+    m->amount = wad_make((u128)lots * LOT_WAD);
+    m->nonce = ++f->nonces[account];
+    m->market = market;
+    m->side = buy ? SIDE_BUY : SIDE_SELL;
+    m->type = TYPE_LIMIT;
+    m->tif = takes && (r >> 60 & 1) ? TIF_IOC : TIF_GTC;
+    m->stp = STP_CANCEL_MAKER;
+    m->signature_type = SIG_V2;
+    flow_wallet(account, m->wallet);
+    memcpy(m->evidence.digest, &r, sizeof r);
+}

@@ -1,0 +1,38 @@
+/* flow.h: a stream of orders and cancels as a busy market sees it, for tests and benches that need
+ * trading's input without signatures. Deterministic by seed. Prices walk; about a third of the
+ * orders take, the rest rest near the touch; every account cancels its own old orders. */
+#ifndef EIDOS_TESTS_LIB_FLOW_H
+#define EIDOS_TESTS_LIB_FLOW_H
+
+#include "shm/msg.h"
+#include "shm/trading.h"
+
+#define FLOW_MARKETS 2U
+
+struct flow {
+    u64 state; /* of the generator */
+    u32 accounts;
+    u64 count;             /* messages made */
+    u64 mid[FLOW_MARKETS]; /* ticks */
+    u64 *nonces;           /* next nonce per account */
+};
+
+/* A random number (splitmix64, Steele et al. 2014). */
+u64 flow_random(struct flow *f);
+
+void flow_init(struct flow *f, u64 seed, u32 accounts);
+void flow_free(struct flow *f);
+
+/* The configuration records of the flow's tokens and markets, in order; calls `each` with them. */
+void flow_config(void (*each)(void *context, const struct rec *record), void *context);
+
+/* The wallet of an account of the flow, in [0, accounts). */
+void flow_wallet(u32 account, u8 *wallet);
+
+/* Credits that let every account trade: message `i` in [0, accounts x 3). */
+void flow_credit(const struct flow *f, u32 i, struct msg_credit *m);
+
+/* The next order: fields as verify would pass them, evidence filled with (unproven) bytes. */
+void flow_order(struct flow *f, struct msg_order *m);
+
+#endif
