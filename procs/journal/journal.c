@@ -1,0 +1,224 @@
+#include "procs/journal/journal.h"
+
+#include "shm/err.h"
+
+#include <time.h>
+#include <unistd.h>
+
+/* A run of whole records in shared memory. */
+struct gathered {
+    struct iovec pieces[LOGFILE_PIECES_MAX];
+    int count;
+    u64 bytes, records, first, last;
+};
+
+int journal_open(struct journal *j, const char *dir, struct durable *durable, bool sync,
+                 u64 segment_bytes, u64 batch_bytes, const struct logfile_io *io)
+{
+    *j = (struct journal){.io = io, .durable = durable, .sync = sync, .mark_fd = -1};
+    j->segment_bytes = max_u64(segment_bytes, LOGFILE_SEGMENT_MIN);
+    j->batch_bytes = min_u64(max_u64(batch_bytes, RECORD_BYTES_MAX), j->segment_bytes / 2);
+    j->watch.head = &durable->seq;
+    if (logdir_open(&j->dir, dir, true)) return -1;
+    j->mark_fd = logfile_mark_open(&j->dir, &j->mark);
+    if (j->mark_fd < 0 || logfile_mark_write(j->mark_fd, &j->mark, true)) return -1;
+    return 0;
+}
+
+/* Where the files of a log end, after cutting a torn tail; `fallback` if there are none. */
+static int files_end(struct journal *j, u32 log, u64 fallback, u64 *seq)
+{
+    struct logfile_reader r;
+    const struct rec *rec;
+    u64 *firsts;
+    int count = logfile_list(&j->dir, log, &firsts);
+    u64 from = count > 0 ? firsts[count - 1] - 1 : fallback;
+    free(firsts);
+    if (count < 0) return -1;
+    enum logfile_status status = logfile_open(&r, &j->dir, log, from, UINT64_MAX);
+    if (status == LOGFILE_END)
+        while ((status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
+        }
+    *seq = r.seq;
+    bool was_synced = r.fault.was_synced;
+    logfile_close(&r);
+    if (status == LOGFILE_END) return 0;
+    return status == LOGFILE_TORN && !was_synced ? logfile_cut(&j->dir, log, *seq) : -1;
+}
+
+/* Decide after which record to go on, and bring the files there. */
+static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
+{
+    u64 before_first = atomic_load_explicit(&l->shm.log->first_seq, memory_order_acquire) - 1;
+    u64 end, synced = j->mark.synced[l->log];
+    if (files_end(j, l->log, before_first, &end)) return -1;
+    /* A failed sync may have dropped pages that still read well from memory: what the mark does not
+     * vouch for is written again, if it can be. */
+    if (l->log == LOG_COMMAND && synced < end && log_seek(&l->shm, synced) == 0) {
+        if (logfile_cut(&j->dir, l->log, synced)) return -1;
+        *seq = synced;
+        return 0;
+    }
+    *seq = end;
+    if (log_seek(&l->shm, end) == 0) return 0;
+    char name[LOGFILE_NAME_BYTES];
+    logfile_name(l->log, name);
+    return err_set("the files of the %s log end with record %lu, and shared memory no longer holds "
+                   "record %lu; stop everything and start again: `eidosctl down`, `eidosctl up`",
+                   name, end, end + 1);
+}
+
+int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomic u64 *seq_seen)
+{
+    CHECK(j->count < PROC_LOGS_MAX && (log == LOG_COMMAND) == (j->count == 0));
+    struct journal_log *l = &j->logs[j->count];
+    u64 seq;
+    *l = (struct journal_log){.log = log, .shm = *shm, .seq_seen = seq_seen};
+    if (resume_at(j, l, &seq)) return -1;
+    bool zeroed = log == LOG_COMMAND && j->sync;
+    int rc = logfile_writer_open(&l->file, &j->dir, log, j->segment_bytes, zeroed, seq, j->io);
+    if (rc) return -1;
+    j->count++;
+    log_release(&l->shm);
+    j->batch_bytes = min_u64(j->batch_bytes, l->shm.log->capacity / 2);
+    atomic_store_explicit(&j->durable->written[log], seq, memory_order_release);
+    if (log == LOG_COMMAND && atomic_load_explicit(&j->durable->seq, memory_order_relaxed) < seq)
+        atomic_store_explicit(&j->durable->seq, seq, memory_order_release);
+    return 0;
+}
+
+/* Take whole records whose cause is at most `cause_max`, up to `bytes_max`. */
+static void gather(struct log_reader *r, u64 cause_max, u64 bytes_max, struct gathered *g)
+{
+    *g = (struct gathered){0};
+    for (const struct rec *rec; (rec = log_peek(r)); log_advance(r, rec)) {
+        if (rec->cause > cause_max || g->bytes + rec->length > bytes_max) return;
+        struct iovec *piece = g->count ? &g->pieces[g->count - 1] : NULL;
+        if (piece && (u8 *)piece->iov_base + piece->iov_len == (const u8 *)rec)
+            piece->iov_len += rec->length;
+        else g->pieces[g->count++] = (struct iovec){(void *)(uintptr_t)rec, rec->length};
+        if (!g->records++) g->first = rec->seq;
+        g->bytes += rec->length;
+        g->last = rec->seq;
+    }
+}
+
+static void publish(struct journal *j, u64 seq)
+{
+    atomic_store_explicit(&j->durable->seq, seq, memory_order_release);
+    watch_notify(&j->watch);
+}
+
+static u64 clock_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
+}
+
+/* Sync the command log, and only then let it be known. */
+static int make_durable(struct journal *j, u64 seq)
+{
+    u64 before = clock_ns();
+    if (logfile_sync(&j->logs[0].file)) return -1;
+    j->syncs++;
+    j->sync_ns += clock_ns() - before;
+    j->mark.synced[LOG_COMMAND] = seq;
+    return logfile_mark_write(j->mark_fd, &j->mark, false);
+}
+
+static void set_low_disk(struct journal *j, bool low)
+{
+    if (atomic_load_explicit(&j->durable->low_disk, memory_order_relaxed) != low)
+        atomic_store_explicit(&j->durable->low_disk, low, memory_order_release);
+}
+
+/* One batch of one log: records written, 0, or -1. */
+static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u64 now_ns)
+{
+    struct gathered g;
+    struct log_reader before = l->shm;
+    if (l->blocked && now_ns < j->retry_ns) return 0;
+    gather(&l->shm, cause_max, j->batch_bytes, &g);
+    if (!g.records) return 0;
+    int rc = logfile_append(&l->file, g.pieces, g.count, g.bytes, g.first, g.last);
+    l->blocked = rc == LOGFILE_NO_SPACE;
+    if (rc) {
+        l->shm = before;
+        if (rc != LOGFILE_NO_SPACE) return -1;
+        set_low_disk(j, true);
+        j->retry_ns = now_ns + JOURNAL_RETRY_NS;
+        j->retries++;
+        return 0;
+    }
+    atomic_store_explicit(&j->durable->written[l->log], g.last, memory_order_release);
+    if (l->log == LOG_COMMAND) {
+        if (j->sync && make_durable(j, g.last)) return -1;
+        publish(j, g.last);
+    }
+    j->unsynced = true;
+    log_release(&l->shm);
+    if (l->seq_seen) atomic_store_explicit(l->seq_seen, g.last, memory_order_relaxed);
+    j->batches++;
+    j->records += g.records;
+    j->bytes += g.bytes;
+    return (i64)g.records;
+}
+
+/* Keep the next file ahead of need: twice as fast as the current one fills. */
+static int prepare(struct journal *j, u64 now_ns)
+{
+    if (now_ns < j->retry_ns) return 0;
+    for (u32 i = 0; i < j->count; i++) {
+        struct logfile_writer *w = &j->logs[i].file;
+        u64 due = 2 * (w->offset - LOGFILE_HEAD_BYTES);
+        if (w->spare_bytes >= min_u64(due, w->segment_bytes)) continue;
+        if (!w->zeroed && w->offset < w->size / 2) continue;
+        int rc = logfile_prepare(w, due - w->spare_bytes);
+        if (rc == LOGFILE_NO_SPACE) {
+            set_low_disk(j, true);
+            j->retry_ns = now_ns + JOURNAL_RETRY_NS;
+        }
+        if (rc) return rc;
+    }
+    set_low_disk(j, false);
+    return 0;
+}
+
+/* The logs that are not synced with every batch, and the mark. */
+static int sync_others(struct journal *j, u64 now_ns)
+{
+    for (u32 i = 0; i < j->count; i++) {
+        struct journal_log *l = &j->logs[i];
+        if (j->mark.synced[l->log] == l->file.seq) continue;
+        if (logfile_sync(&l->file)) return -1;
+        j->mark.synced[l->log] = l->file.seq;
+    }
+    j->synced_ns = now_ns;
+    j->unsynced = false;
+    return logfile_mark_write(j->mark_fd, &j->mark, true);
+}
+
+i64 journal_turn(struct journal *j, u64 now_ns)
+{
+    i64 done = 0;
+    if (prepare(j, now_ns) < 0) return -1;
+    for (u32 i = 0; i < j->count; i++) {
+        u64 cause_max = atomic_load_explicit(&j->durable->seq, memory_order_relaxed);
+        i64 n = write_log(j, &j->logs[i], i ? cause_max : UINT64_MAX, now_ns);
+        if (n < 0) return -1;
+        done += n;
+    }
+    if (j->unsynced && now_ns - j->synced_ns >= JOURNAL_SYNC_NS && sync_others(j, now_ns))
+        return -1;
+    return done;
+}
+
+int journal_close(struct journal *j)
+{
+    int rc = j->count ? sync_others(j, 0) : 0;
+    for (u32 i = 0; i < j->count; i++) logfile_writer_close(&j->logs[i].file);
+    if (j->mark_fd >= 0) close(j->mark_fd);
+    logdir_close(&j->dir);
+    return rc;
+}

@@ -1,0 +1,63 @@
+/* journal.h: the logs, from shared memory to disk.
+ *
+ *   command log --gather--> one write, one sync --> mark --> durable.seq --> answers may leave
+ *   match logs  --gather (cause <= durable.seq)--> write        synced once a second
+ *   account log --gather (cause <= durable.seq)--> write        and when a file ends
+ *
+ * Everything between written and head goes in one batch; while it syncs, the next one gathers. Room
+ * in the shared command log is given back only after the sync: should the sync fail, what it may
+ * have lost is still there, and the next journal process writes it again.
+ */
+#ifndef EIDOS_PROCS_JOURNAL_JOURNAL_H
+#define EIDOS_PROCS_JOURNAL_JOURNAL_H
+
+#include "procs/lib/logfile.h"
+#include "shm/durable.h"
+#include "shm/log.h"
+#include "shm/signal.h"
+
+#define JOURNAL_SYNC_NS  1000000000UL /* match and account logs, and the mark itself */
+#define JOURNAL_RETRY_NS 100000000UL  /* when the disk is full */
+
+/* One log. */
+struct journal_log {
+    u32 log; /* index */
+    struct log_reader shm;
+    _Atomic u64 *seq_seen; /* proc_block.log_seq of this log, may be NULL */
+    struct logfile_writer file;
+    bool blocked; /* no space for the next batch; tried again at journal.retry_ns */
+};
+
+struct journal {
+    struct logdir dir;
+    const struct logfile_io *io;
+    u32 count;
+    struct journal_log logs[PROC_LOGS_MAX]; /* logs[0] is the command log */
+    struct durable *durable;
+    struct watch watch; /* on durable->seq; the shell adds who waits for it */
+    bool sync;          /* durability = disk; false: memory */
+    u64 batch_bytes, segment_bytes;
+    u64 synced_ns, retry_ns; /* CLOCK_MONOTONIC */
+    bool unsynced;           /* something was written since synced_ns */
+    int mark_fd;
+    struct logfile_mark mark;
+    u64 batches, records, bytes, syncs, sync_ns, retries; /* since the start, for metrics */
+};
+
+/* Open the directory. `batch_bytes` is bounded to half a file. 0 or -1. */
+int journal_open(struct journal *j, const char *dir, struct durable *durable, bool sync,
+                 u64 segment_bytes, u64 batch_bytes, const struct logfile_io *io);
+
+/* Add a log, the command log first. `shm` is joined; its cursor gates the log's writer. Goes on
+ * after what the files hold; where shared memory still has what was not synced, that is written
+ * again. -1 when shared memory no longer holds the next record, or the files are damaged. */
+int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomic u64 *seq_seen);
+
+/* Write what there is. `now_ns`: CLOCK_MONOTONIC. Returns how many records were written; 0 =
+ * nothing to do or no space (durable->low_disk); -1 = fatal, err says why: note it and exit. */
+i64 journal_turn(struct journal *j, u64 now_ns);
+
+/* Sync everything, mark included, and close. */
+int journal_close(struct journal *j);
+
+#endif

@@ -1,0 +1,308 @@
+#include "procs/lib/logfile_kinds.h"
+
+#include "shm/topo.h"
+
+#include <string.h>
+
+#define AT(type, member) \
+    (u16) offsetof(struct type, member), (u16)sizeof(((struct type *)0)->member)
+#define NUM(type, member) \
+    { \
+#member, AT(type, member), FIELD_NUMBER \
+    }
+#define ID(type, member) \
+    { \
+#member, AT(type, member), FIELD_ID \
+    }
+#define HEX(type, member) \
+    { \
+#member, AT(type, member), FIELD_HEX \
+    }
+#define TEXT(type, member) \
+    { \
+#member, AT(type, member), FIELD_TEXT \
+    }
+#define LAST \
+    { \
+        NULL, 0, 0, 0 \
+    }
+#define ORIGIN(type) \
+    {"source", AT(type, origin.source), FIELD_NUMBER}, \
+        {"position", AT(type, origin.position), FIELD_NUMBER}, \
+    { \
+        "request", AT(type, origin.request), FIELD_ID \
+    }
+
+static const struct kind_field start_fields[] = {NUM(cmd_start, epoch), NUM(cmd_start, journaled),
+                                                 TEXT(cmd_start, build), LAST};
+static const struct kind_field token_fields[] = {NUM(cmd_token, token), NUM(cmd_token, decimals),
+                                                 NUM(cmd_token, version), TEXT(cmd_token, symbol),
+                                                 LAST};
+static const struct kind_field market_fields[] = {NUM(cmd_market, market),
+                                                  TEXT(cmd_market, symbol),
+                                                  NUM(cmd_market, base),
+                                                  NUM(cmd_market, quote),
+                                                  NUM(cmd_market, matching),
+                                                  NUM(cmd_market, maker_rate),
+                                                  NUM(cmd_market, taker_rate),
+                                                  NUM(cmd_market, tick_wad),
+                                                  NUM(cmd_market, lot_wad),
+                                                  NUM(cmd_market, lot_units),
+                                                  NUM(cmd_market, tick_lot),
+                                                  NUM(cmd_market, price_max),
+                                                  NUM(cmd_market, lots_min),
+                                                  NUM(cmd_market, lots_max),
+                                                  NUM(cmd_market, notional_min),
+                                                  NUM(cmd_market, notional_max),
+                                                  NUM(cmd_market, version),
+                                                  NUM(cmd_market, mode),
+                                                  NUM(cmd_market, price_decimals),
+                                                  NUM(cmd_market, amount_decimals),
+                                                  LAST};
+static const struct kind_field limits_fields[] = {
+    NUM(cmd_limits, open_orders), NUM(cmd_limits, resting_orders), NUM(cmd_limits, expiry_max_ns),
+    NUM(cmd_limits, version), LAST};
+static const struct kind_field deposit_fields[] = {ORIGIN(cmd_deposit), NUM(cmd_deposit, amount),
+                                                   NUM(cmd_deposit, token),
+                                                   HEX(cmd_deposit, wallet), LAST};
+static const struct kind_field order_fields[] = {
+    ORIGIN(cmd_order),
+    ID(cmd_order, order_id),
+    NUM(cmd_order, nonce),
+    NUM(cmd_order, price),
+    NUM(cmd_order, lots),
+    NUM(cmd_order, quote_amount),
+    NUM(cmd_order, hold),
+    NUM(cmd_order, expire_ns),
+    NUM(cmd_order, account),
+    NUM(cmd_order, maker_rate),
+    NUM(cmd_order, taker_rate),
+    NUM(cmd_order, market),
+    NUM(cmd_order, code),
+    NUM(cmd_order, slippage_bps),
+    NUM(cmd_order, side),
+    NUM(cmd_order, type),
+    NUM(cmd_order, tif),
+    NUM(cmd_order, stp),
+    NUM(cmd_order, signature_type),
+    HEX(cmd_order, wallet),
+    TEXT(cmd_order, client_id),
+    {"digest", AT(cmd_order, evidence.digest), FIELD_HEX},
+    {"signature", AT(cmd_order, evidence.signature), FIELD_HEX},
+    LAST};
+static const struct kind_field cancel_fields[] = {
+    ORIGIN(cmd_cancel),          NUM(cmd_cancel, nonce),
+    NUM(cmd_cancel, account),    NUM(cmd_cancel, reason),
+    NUM(cmd_cancel, uses_nonce), NUM(cmd_cancel, code),
+    NUM(cmd_cancel, count),      LAST};
+static const struct kind_field merge_fields[] = {NUM(cmd_merge, matching), NUM(cmd_merge, through),
+                                                 LAST};
+static const struct kind_field mode_fields[] = {ORIGIN(cmd_mode), NUM(cmd_mode, market),
+                                                NUM(cmd_mode, mode), LAST};
+static const struct kind_field match_order_fields[] = {
+    ID(match_order, order_id),     NUM(match_order, price),
+    NUM(match_order, lots),        NUM(match_order, account),
+    NUM(match_order, market),      NUM(match_order, code),
+    NUM(match_order, side),        NUM(match_order, reason),
+    NUM(match_order, was_resting), LAST};
+static const struct kind_field match_trade_fields[] = {ID(match_trade, maker_id),
+                                                       ID(match_trade, taker_id),
+                                                       NUM(match_trade, price),
+                                                       NUM(match_trade, lots),
+                                                       NUM(match_trade, maker_left),
+                                                       NUM(match_trade, taker_left),
+                                                       NUM(match_trade, maker_account),
+                                                       NUM(match_trade, taker_account),
+                                                       NUM(match_trade, market),
+                                                       NUM(match_trade, taker_side),
+                                                       LAST};
+static const struct kind_field match_best_fields[] = {NUM(match_best, market), NUM(match_best, bid),
+                                                      NUM(match_best, ask), LAST};
+#define VIEW(member) \
+    { \
+#member, AT(account_order, order.member), FIELD_NUMBER \
+    }
+static const struct kind_field account_order_fields[] = {
+    NUM(account_order, event),
+    {"order_id", AT(account_order, order.order_id), FIELD_ID},
+    VIEW(nonce),
+    VIEW(price),
+    VIEW(lots),
+    VIEW(filled_lots),
+    VIEW(filled_quote),
+    VIEW(quote_amount),
+    VIEW(fee),
+    VIEW(expire_ns),
+    VIEW(created_ns),
+    VIEW(updated_ns),
+    VIEW(account),
+    VIEW(market),
+    VIEW(code),
+    VIEW(side),
+    VIEW(type),
+    VIEW(tif),
+    VIEW(stp),
+    VIEW(status),
+    VIEW(reason),
+    VIEW(signature_type),
+    {"wallet", AT(account_order, order.wallet), FIELD_HEX},
+    {"client_id", AT(account_order, order.client_id), FIELD_TEXT},
+    LAST};
+static const struct kind_field account_balance_fields[] = {NUM(account_balance, account),
+                                                           NUM(account_balance, token),
+                                                           NUM(account_balance, reason),
+                                                           ID(account_balance, ref_id),
+                                                           NUM(account_balance, settled_available),
+                                                           NUM(account_balance, settled_frozen),
+                                                           NUM(account_balance, pending_available),
+                                                           NUM(account_balance, pending_frozen),
+                                                           HEX(account_balance, wallet),
+                                                           LAST};
+static const struct kind_field account_trade_fields[] = {ID(account_trade, trade_id),
+                                                         ID(account_trade, maker_id),
+                                                         ID(account_trade, taker_id),
+                                                         NUM(account_trade, price),
+                                                         NUM(account_trade, lots),
+                                                         NUM(account_trade, quote),
+                                                         NUM(account_trade, maker_fee),
+                                                         NUM(account_trade, taker_fee),
+                                                         NUM(account_trade, maker_left),
+                                                         NUM(account_trade, taker_left),
+                                                         NUM(account_trade, maker_account),
+                                                         NUM(account_trade, taker_account),
+                                                         NUM(account_trade, market),
+                                                         NUM(account_trade, taker_side),
+                                                         HEX(account_trade, maker_wallet),
+                                                         HEX(account_trade, taker_wallet),
+                                                         LAST};
+
+#define KIND(name, kind, type, fields) \
+    { \
+        name, kind, RECORD_VERSION, sizeof(struct type), false, fields \
+    }
+#define LIST(name, kind, type, fields) \
+    { \
+        name, kind, RECORD_VERSION, sizeof(struct type), true, fields \
+    }
+
+static const struct kind_info kinds[] = {
+    KIND("START", CMD_START, cmd_start, start_fields),
+    KIND("TOKEN", CMD_TOKEN, cmd_token, token_fields),
+    KIND("MARKET", CMD_MARKET, cmd_market, market_fields),
+    KIND("LIMITS", CMD_LIMITS, cmd_limits, limits_fields),
+    KIND("DEPOSIT", CMD_DEPOSIT, cmd_deposit, deposit_fields),
+    KIND("ORDER", CMD_ORDER, cmd_order, order_fields),
+    LIST("CANCEL", CMD_CANCEL, cmd_cancel, cancel_fields),
+    LIST("EXPIRE", CMD_EXPIRE, cmd_cancel, cancel_fields),
+    KIND("MERGE", CMD_MERGE, cmd_merge, merge_fields),
+    KIND("MODE", CMD_MODE, cmd_mode, mode_fields),
+    KIND("OPENED", MATCH_OPENED, match_order, match_order_fields),
+    KIND("TRADE", MATCH_TRADE, match_trade, match_trade_fields),
+    KIND("CANCELED", MATCH_CANCELED, match_order, match_order_fields),
+    KIND("REJECTED", MATCH_REJECTED, match_order, match_order_fields),
+    KIND("MISSED", MATCH_MISSED, match_order, match_order_fields),
+    KIND("BEST", MATCH_BEST, match_best, match_best_fields),
+    KIND("FILLED", MATCH_FILLED, match_order, match_order_fields),
+    KIND("ACCOUNT_ORDER", ACCOUNT_ORDER, account_order, account_order_fields),
+    KIND("ACCOUNT_BALANCE", ACCOUNT_BALANCE, account_balance, account_balance_fields),
+    KIND("ACCOUNT_TRADE", ACCOUNT_TRADE, account_trade, account_trade_fields),
+};
+
+const struct kind_info *kind_find(u16 kind, u16 version)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (kinds[i].kind == kind && kinds[i].version == version) return &kinds[i];
+    return NULL;
+}
+
+/* Which log a kind belongs to: 0 command, 1 account, 2 any match log. */
+static u32 log_of(u16 kind)
+{
+    if (kind < MATCH_OPENED) return LOG_COMMAND;
+    return kind < ACCOUNT_ORDER ? LOG_MATCH(0) : LOG_ACCOUNT;
+}
+
+static u64 items_bytes(const struct rec *rec)
+{
+    const struct cmd_cancel *c = (const struct cmd_cancel *)(const void *)rec;
+    return sizeof *c + c->count * sizeof(struct cancel_item);
+}
+
+const char *kind_objection(const struct rec *rec, u32 log)
+{
+    const struct kind_info *info = kind_find(rec->kind, rec->version);
+    if (!info) return "a kind or version of record that this build does not know";
+    if (log_of(rec->kind) != min_u64(log, LOG_MATCH(0))) return "a record of another log";
+    if (rec->length < info->length) return "a record shorter than its kind";
+    if (!info->items) return rec->length == info->length ? NULL : "a record longer than its kind";
+    u64 bytes = items_bytes(rec);
+    if (rec->length == bytes || rec->length == bytes + sizeof(struct evidence)) return NULL;
+    return "a list of another length than its count";
+}
+
+static u64 number_at(const u8 *p, u32 size)
+{
+    u64 value = 0;
+    memcpy(&value, p, size);
+    return value;
+}
+
+static void print_text(const u8 *p, u32 size, bool json, FILE *out)
+{
+    if (json) fputc('"', out);
+    for (u32 i = 0; i < size && p[i]; i++) {
+        if (p[i] < 0x20 || p[i] > 0x7e || p[i] == '"' || p[i] == '\\')
+            fprintf(out, "\\u%04x", p[i]);
+        else fputc(p[i], out);
+    }
+    if (json) fputc('"', out);
+}
+
+static void print_value(const u8 *p, const struct kind_field *f, bool json, FILE *out)
+{
+    switch (f->form) {
+    case FIELD_NUMBER: fprintf(out, "%lu", number_at(p, f->size)); return;
+    case FIELD_ID: fprintf(out, json ? "\"%lu\"" : "%lu", number_at(p, f->size)); return;
+    case FIELD_HEX:
+        fputs(json ? "\"0x" : "0x", out);
+        for (u32 i = 0; i < f->size; i++) fprintf(out, "%02x", p[i]);
+        if (json) fputc('"', out);
+        return;
+    default: print_text(p, f->size, json, out); return;
+    }
+}
+
+static void print_items(const struct rec *rec, bool json, FILE *out)
+{
+    const struct cmd_cancel *c = (const struct cmd_cancel *)(const void *)rec;
+    const struct cancel_item *item = (const struct cancel_item *)(const void *)(c + 1);
+    fputs(json ? ",\"items\":[" : " items=", out);
+    for (u32 i = 0; i < c->count; i++)
+        fprintf(out, json ? "%s{\"order_id\":\"%lu\",\"market\":%u,\"account\":%u}" : "%s%lu/%u/%u",
+                i ? "," : "", item[i].order_id, item[i].market, item[i].account);
+    if (json) fputc(']', out);
+    if (rec->length == items_bytes(rec)) return;
+    static const struct kind_field fields[] = {HEX(evidence, digest), HEX(evidence, signature)};
+    const u8 *evidence = (const u8 *)rec + items_bytes(rec);
+    for (u32 i = 0; i < COUNT_OF(fields); i++) {
+        fprintf(out, json ? ",\"%s\":" : " %s=", fields[i].name);
+        print_value(evidence + fields[i].offset, &fields[i], json, out);
+    }
+}
+
+void kind_print(const struct rec *rec, bool json, FILE *out)
+{
+    const struct kind_info *info = kind_find(rec->kind, rec->version);
+    CHECK(info);
+    fprintf(out,
+            json ? "{\"seq\":%lu,\"kind\":\"%s\",\"version\":%u,\"time_ns\":%lu,\"cause\":%lu,"
+                   "\"length\":%u"
+                 : "seq=%lu kind=%s version=%u time_ns=%lu cause=%lu length=%u",
+            rec->seq, info->name, rec->version, rec->time_ns, rec->cause, rec->length);
+    for (const struct kind_field *f = info->fields; f->name; f++) {
+        fprintf(out, json ? ",\"%s\":" : " %s=", f->name);
+        print_value((const u8 *)rec + f->offset, f, json, out);
+    }
+    if (info->items) print_items(rec, json, out);
+    fputs(json ? "}\n" : "\n", out);
+}
