@@ -1,0 +1,90 @@
+#include "procs/lib/crash.h"
+
+#include <execinfo.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    const char *name;
+    const struct segment *segment;
+    struct proc_block *own;
+} who;
+
+static const struct {
+    int number;
+    const char *name;
+} crashes[] = {
+    {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGABRT, "SIGABRT"},
+    {SIGILL, "SIGILL"},   {SIGFPE, "SIGFPE"},
+};
+
+static void add(char *line, size_t size, const char *text)
+{
+    size_t used = strlen(line);
+    for (; *text && used + 1 < size; text++) line[used++] = *text;
+    line[used] = 0;
+}
+
+static void add_hex(char *line, size_t size, u64 value)
+{
+    char digits[19] = "0x";
+    for (u32 i = 0; i < 16; i++) digits[2 + i] = "0123456789abcdef"[value >> (60 - 4 * i) & 15];
+    digits[18] = 0;
+    add(line, size, digits);
+}
+
+/* The mapped region that an address lies in, or NULL. */
+static const char *region_at(u64 address, bool *writable)
+{
+    for (u32 i = 0; i < who.segment->topo.region_count; i++) {
+        const struct region *r = &who.segment->regions[i];
+        if (!r->head || address - (u64)(uintptr_t)r->head >= r->size) continue;
+        *writable = r->writable;
+        return who.segment->topo.regions[i].name;
+    }
+    return NULL;
+}
+
+static void on_crash(int number, siginfo_t *info, void *context)
+{
+    char line[PROC_NOTE_BYTES] = "eidos-";
+    bool writable = false;
+    void *frames[64];
+    (void)context;
+    add(line, sizeof line, who.name);
+    add(line, sizeof line, ": ended by ");
+    for (u32 i = 0; i < COUNT_OF(crashes); i++)
+        if (crashes[i].number == number) add(line, sizeof line, crashes[i].name);
+    if (number != SIGABRT) {
+        u64 address = (u64)(uintptr_t)info->si_addr;
+        const char *region = region_at(address, &writable);
+        add(line, sizeof line, " at address ");
+        add_hex(line, sizeof line, address);
+        if (region) add(line, sizeof line, ", in region ");
+        if (region) add(line, sizeof line, region);
+        if (region && !writable) add(line, sizeof line, ", which it may only read");
+    }
+    memcpy(who.own->note, line, sizeof line);
+    atomic_store_explicit(&who.own->state, PROC_FAILED, memory_order_release);
+    add(line, sizeof line, "\n");
+    ssize_t written = write(STDERR_FILENO, line, strlen(line));
+    (void)written;
+    backtrace_symbols_fd(frames, backtrace(frames, (int)COUNT_OF(frames)), STDERR_FILENO);
+    raise(number); /* blocked while we are here; then it takes its course */
+}
+
+void crash_report(const char *name, const struct segment *segment, struct proc_block *own)
+{
+    static u8 stack[64 << 10];
+    void *frames[1];
+    who.name = name;
+    who.segment = segment;
+    who.own = own;
+    backtrace(frames, 1); /* the first call loads a library; not in the handler */
+    stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
+    sigaltstack(&alternative, NULL);
+    struct sigaction action = {.sa_sigaction = on_crash,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    for (u32 i = 0; i < COUNT_OF(crashes); i++) sigaction(crashes[i].number, &action, NULL);
+}

@@ -1,0 +1,278 @@
+#include "procs/lib/ops_http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include "shm/err.h"
+#include "shm/metrics.h"
+
+#define ANSWER_BYTES    65536U
+#define CONNECTIONS_MAX 32U
+#define TIMEOUT_S       5U
+
+struct ops_http {
+    const struct segment *segment;
+    u32 proc;
+    u32 port;
+    struct MHD_Daemon *daemon;
+    char answer[ANSWER_BYTES]; /* one thread serves: one answer at a time */
+};
+
+static const struct proc_block *block_of(const struct segment *s, u32 proc)
+{
+    return segment_proc(s, s->topo.procs[proc].role, s->topo.procs[proc].instance);
+}
+
+/* --- Health ------------------------------------------------------------------------------------
+ */
+
+int ops_health(const struct segment *s, u32 proc, bool ready, u64 now_ns, char *out, size_t size)
+{
+    const struct proc_block *p = block_of(s, proc);
+    u32 state = atomic_load_explicit(&p->state, memory_order_acquire);
+    bool beats = proc_is_beating(p, now_ns) && state != PROC_FAILED && state != PROC_STOPPED;
+    bool ok = beats && (!ready || state == PROC_READY);
+    char note[PROC_NOTE_BYTES];
+    memcpy(note, p->note, sizeof note);
+    note[sizeof note - 1] = 0;
+    json_t *checks = json_pack("{ss}", "heartbeat", beats ? "ok" : "missed");
+    if (ready) json_object_set_new(checks, "state", json_string(proc_state_name(state)));
+    json_t *note_json = ok || !note[0] ? NULL : json_string(note); /* NULL if it is not UTF-8 */
+    if (note_json) json_object_set_new(checks, "note", note_json);
+    json_t *body = json_pack("{ssssso}", "status", ok ? "ok" : "failed", "process",
+                             s->topo.procs[proc].name, "checks", checks);
+    size_t n = json_dumpb(body, out, size - 1, JSON_COMPACT);
+    out[min_u64(n, size - 1)] = 0;
+    json_decref(body);
+    return ok ? 200 : 503;
+}
+
+/* --- Metrics -----------------------------------------------------------------------------------
+ */
+
+/* Text under way; once it does not fit, nothing more is added. */
+struct text {
+    char *at;
+    size_t size, used;
+    const char *process;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *fmt, ...)
+{
+    if (t->used >= t->size) return;
+    va_list ap;
+    va_start(ap, fmt);
+    t->used += (size_t)vsnprintf(t->at + t->used, t->size - t->used, fmt, ap);
+    va_end(ap);
+}
+
+static bool is_counter(u32 type)
+{
+    return type == METRIC_COUNTER || type == METRIC_COUNTER_NS;
+}
+
+static void put_head(struct text *t, const char *name, const char *help, u32 type)
+{
+    put(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+        is_counter(type) ? "counter" : "gauge");
+}
+
+/* `label` is "" or `,key="value"`. */
+static void put_value(struct text *t, const char *name, const char *label, u32 type, u64 value)
+{
+    if (type == METRIC_COUNTER_NS || type == METRIC_GAUGE_NS)
+        put(t, "%s{process=\"%s\"%s} %lu.%09lu\n", name, t->process, label, value / 1000000000UL,
+            value % 1000000000UL);
+    else put(t, "%s{process=\"%s\"%s} %lu\n", name, t->process, label, value);
+}
+
+static void put_one(struct text *t, const char *name, const char *help, u32 type, u64 value)
+{
+    put_head(t, name, help, type);
+    put_value(t, name, "", type, value);
+}
+
+static u64 load(const _Atomic u64 *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/* What every process has. */
+static void put_common(struct text *t, const struct proc_block *p, u64 now_ns)
+{
+    u64 beat = load(&p->beat_ns);
+    bool alive = proc_is_beating(p, now_ns);
+    put_one(t, "eidos_up", "1 while the heart beats", METRIC_GAUGE, alive);
+    put_one(t, "eidos_state",
+            "0 absent, 1 starting, 2 recovering, 3 ready, 4 stopping, 5 stopped, "
+            "6 failed",
+            METRIC_GAUGE, atomic_load_explicit(&p->state, memory_order_relaxed));
+    put_one(t, "eidos_heartbeat_age_seconds", "Time since the last turn of the loop",
+            METRIC_GAUGE_NS, now_ns > beat ? now_ns - beat : 0);
+    put_one(t, "eidos_epoch", "How often the place was taken", METRIC_GAUGE, load(&p->epoch));
+    put_one(t, "eidos_turns_total", "Turns of the loop", METRIC_COUNTER, load(&p->turns));
+    put_one(t, "eidos_busy_turns_total", "Turns that found work", METRIC_COUNTER,
+            load(&p->busy_turns));
+    put_one(t, "eidos_slept_seconds_total", "Time asleep", METRIC_COUNTER_NS, load(&p->slept_ns));
+}
+
+/* Bytes waiting in the rings this process consumes. */
+static void put_rings(struct text *t, const struct segment *s, u32 proc, const struct proc_block *p)
+{
+    bool any = false;
+    for (u32 i = 0; i < s->topo.region_count; i++) {
+        const struct topo_region *r = &s->topo.regions[i];
+        if (r->kind != REGION_RING || r->consumer != proc || !s->regions[i].object) continue;
+        u64 tail = load(&p->ring_tail[r->input]);
+        u64 head = load(&((const struct ring *)s->regions[i].object)->head);
+        char label[80];
+        if (!any) put_head(t, "eidos_ring_backlog_bytes", "Bytes waiting to be read", METRIC_GAUGE);
+        any = true;
+        snprintf(label, sizeof label, ",ring=\"%s\"", r->name);
+        put_value(t, "eidos_ring_backlog_bytes", label, METRIC_GAUGE,
+                  head > tail ? head - tail : 0);
+    }
+}
+
+/* How far behind the end of the logs it reads it is. */
+static void put_logs(struct text *t, const struct segment *s, const struct proc_block *p)
+{
+    bool any = false;
+    for (u32 i = 0; i < s->topo.region_count; i++) {
+        const struct topo_region *r = &s->topo.regions[i];
+        if (r->kind != REGION_LOG || !s->regions[i].object) continue;
+        u64 read = load(&p->log_seq[r->log]);
+        u64 last = load(&((const struct log *)s->regions[i].object)->seq);
+        char label[80];
+        if (!read) continue;
+        if (!any) put_head(t, "eidos_log_backlog_records", "Records not read yet", METRIC_GAUGE);
+        any = true;
+        snprintf(label, sizeof label, ",log=\"%s\"", r->name);
+        put_value(t, "eidos_log_backlog_records", label, METRIC_GAUGE,
+                  last > read ? last - read : 0);
+    }
+}
+
+int ops_metrics(const struct segment *s, u32 proc, u64 now_ns, char *out, size_t size)
+{
+    const struct proc_block *p = block_of(s, proc);
+    struct text t = {.at = out, .size = size, .process = s->topo.procs[proc].name};
+    put_common(&t, p, now_ns);
+    put_rings(&t, s, proc, p);
+    put_logs(&t, s, p);
+    for (u32 i = 0; i < METRIC_COUNT; i++)
+        if (metric_table[i].owner == s->topo.procs[proc].role)
+            put_one(&t, metric_table[i].name, metric_table[i].help, metric_table[i].type,
+                    metric_get(p, i));
+    return t.used < size ? (int)t.used : -1;
+}
+
+/* --- HTTP --------------------------------------------------------------------------------------
+ */
+
+static enum MHD_Result answer(struct MHD_Connection *c, u32 status, const char *type,
+                              const char *body, size_t length)
+{
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
+    if (!r) return MHD_NO;
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    enum MHD_Result result = MHD_queue_response(c, status, r);
+    MHD_destroy_response(r);
+    return result;
+}
+
+static enum MHD_Result answer_text(struct MHD_Connection *c, u32 status, const char *body)
+{
+    return answer(c, status, "application/json", body, strlen(body));
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_size, void **request)
+{
+    struct ops_http *http = context;
+    struct timespec t;
+    (void)version, (void)data, (void)request;
+    if (*data_size) { /* a body is of no interest */
+        *data_size = 0;
+        return MHD_YES;
+    }
+    bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    if (!get) return answer_text(c, 405, "{\"status\":\"failed\",\"message\":\"use GET\"}\n");
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    u64 now_ns = (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
+    bool ready = strcmp(url, "/health/ready") == 0;
+    if (ready || strcmp(url, "/health/live") == 0) {
+        int status =
+            ops_health(http->segment, http->proc, ready, now_ns, http->answer, sizeof http->answer);
+        return answer_text(c, (u32)status, http->answer);
+    }
+    if (strcmp(url, "/metrics") == 0) {
+        int n = ops_metrics(http->segment, http->proc, now_ns, http->answer, sizeof http->answer);
+        if (n < 0) return answer_text(c, 500, "{\"status\":\"failed\"}\n");
+        return answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", http->answer, (size_t)n);
+    }
+    return answer_text(c, 404,
+                       "{\"status\":\"failed\",\"message\":\"there are /health/live, /health/ready "
+                       "and /metrics\"}\n");
+}
+
+static bool parse_address(const char *listen, u32 port, struct sockaddr_storage *address)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    memset(address, 0, sizeof *address);
+    if (inet_pton(AF_INET, listen, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((u16)port);
+        return true;
+    }
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons((u16)port);
+    return inet_pton(AF_INET6, listen, &v6->sin6_addr) == 1;
+}
+
+struct ops_http *ops_http_start(const struct segment *s, u32 proc, const char *listen, u32 port)
+{
+    struct sockaddr_storage address;
+    if (port > 65535 || !parse_address(listen, port, &address)) {
+        err_set("ops: cannot listen at %s port %u: not an address and port", listen, port);
+        return NULL;
+    }
+    struct ops_http *http = calloc(1, sizeof *http);
+    CHECK(http);
+    http->segment = s;
+    http->proc = proc;
+    u32 flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
+    if (address.ss_family == AF_INET6) flags |= MHD_USE_IPv6;
+    http->daemon =
+        MHD_start_daemon(flags, (u16)port, NULL, NULL, on_request, http, MHD_OPTION_SOCK_ADDR,
+                         &address, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END);
+    if (!http->daemon) {
+        err_sys("ops: listening at %s port %u (ops.port of another exchange?)", listen, port);
+        free(http);
+        return NULL;
+    }
+    http->port = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    return http;
+}
+
+u32 ops_http_port(const struct ops_http *http)
+{
+    return http->port;
+}
+
+void ops_http_stop(struct ops_http *http)
+{
+    if (!http) return;
+    MHD_stop_daemon(http->daemon);
+    free(http);
+}
