@@ -131,6 +131,7 @@ static const _Atomic u64 *head_of(const struct segment *s, u32 i)
     case REGION_RING: return &((const struct ring *)object)->head;
     case REGION_LOG: return &((const struct log *)object)->head;
     case REGION_DURABLE: return &((const struct durable *)object)->seq;
+    case REGION_MARKET: return market_head(object);
     default: return NULL;
     }
 }

@@ -69,9 +69,12 @@ static const struct region_row {
     {"orders", REGION_ORDERS, ROLE_TRADING, API, 0, 0},
     {"rules", REGION_RULES, ROLE_TRADING, API | MARKET, 0, 0},
     {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0},
-    {"market", REGION_MARKET, ROLE_MARKET, API, 0, 0},
+    {"market", REGION_MARKET, ROLE_MARKET, API, 0, API},
     {"durable", REGION_DURABLE, ROLE_JOURNAL, TRADING | MARKET | SNAPSHOT | API, 0, MARKET | API},
 };
+
+#define LEVELS_MAX    (1UL << 28) /* market.h */
+#define LEVEL_CHANGES 1024U       /* kept per market, for readers that push them */
 
 /* Ranges of the parameters. The sums that must fit as well are checked while expanding. */
 #define PARAM(field, least, most, pow2) \
@@ -100,15 +103,35 @@ static const struct param_row {
     PARAM(recent_trades, 1, 1UL << 20, false),
 };
 
+struct ledger_config topo_ledger_config(const struct topo_params *p)
+{
+    return (struct ledger_config){.accounts_max = (u32)p->accounts_max,
+                                  .balances_max = (u32)p->balances_max,
+                                  .nonce_windows_max = (u32)p->nonce_windows_max};
+}
+
+struct books_config topo_books_config(const struct topo_params *p)
+{
+    return (struct books_config){.markets_max = MARKETS_MAX,
+                                 .orders_max = (u32)p->resting_max,
+                                 .slots_max = (u32)p->orders_max};
+}
+
+struct market_config topo_market_config(const struct topo_params *p)
+{
+    return (struct market_config){.markets_max = MARKETS_MAX,
+                                  .levels_max =
+                                      (u32)min_u64(p->resting_max * p->matching, LEVELS_MAX),
+                                  .recent_trades = (u32)p->recent_trades,
+                                  .changes_max = LEVEL_CHANGES};
+}
+
 /* Bytes of the object in a region; 0 = impossible. */
 static u64 object_bytes(const struct topo_params *p, u32 kind, u32 log)
 {
-    struct ledger_config ledger = {.accounts_max = (u32)p->accounts_max,
-                                   .balances_max = (u32)p->balances_max,
-                                   .nonce_windows_max = (u32)p->nonce_windows_max};
-    struct books_config books = {.markets_max = MARKETS_MAX,
-                                 .orders_max = (u32)p->resting_max,
-                                 .slots_max = (u32)p->orders_max};
+    struct ledger_config ledger = topo_ledger_config(p);
+    struct books_config books = topo_books_config(p);
+    struct market_config market = topo_market_config(p);
     switch (kind) {
     case REGION_PROC: return proc_footprint();
     case REGION_RING: return ring_footprint(p->ring_bytes);
@@ -120,7 +143,7 @@ static u64 object_bytes(const struct topo_params *p, u32 kind, u32 log)
     case REGION_ORDERS: return orders_footprint(p->orders_max);
     case REGION_RULES: return rules_footprint();
     case REGION_BOOKS: return books_footprint(&books);
-    case REGION_MARKET: return MARKETS_MAX * (65536 + p->recent_trades * 64);
+    case REGION_MARKET: return market_footprint(&market);
     case REGION_DURABLE: return durable_footprint();
     default: return 0;
     }

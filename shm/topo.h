@@ -8,6 +8,9 @@
 #define EIDOS_SHM_TOPO_H
 
 #include "shm/base.h"
+#include "shm/book.h"
+#include "shm/ledger.h"
+#include "shm/market.h"
 #include "shm/proc.h"
 #include "shm/region.h"
 
@@ -74,6 +77,11 @@ const char *role_name(u32 role);
 /* Expand the table; region names are at most REGION_NAME_BYTES - 1 long. Returns -1 with the
  * parameter that is impossible, its value and its range. */
 int topo_build(struct topo *t, const struct topo_params *params);
+
+/* What the owners of state regions format them with; orders_new takes orders_max. */
+struct ledger_config topo_ledger_config(const struct topo_params *p);
+struct books_config topo_books_config(const struct topo_params *p);
+struct market_config topo_market_config(const struct topo_params *p);
 
 /* Index of a process or region, or -1. */
 int topo_proc(const struct topo *t, u32 role, u32 instance);
