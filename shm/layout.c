@@ -1,9 +1,9 @@
 /* What each kind of region promises to a program that attaches. A field that a reader uses stands
  * here; the compiler fills in the numbers, and two builds compare them as text. */
-#include "shm/book.h"
+#include "shm/book_cells.h"
 #include "shm/durable.h"
 #include "shm/log.h"
-#include "shm/market.h"
+#include "shm/market_cells.h"
 #include "shm/msg.h"
 #include "shm/orders.h"
 #include "shm/proc.h"
@@ -166,10 +166,47 @@ static const struct layout_row rules_rows[] = {LAYOUT_SIZE(rules),
                                                LAYOUT_ROW(market, tick_lot),
                                                END};
 
-static const struct layout_row books_rows[] = {
-    LAYOUT_SIZE(book_order), LAYOUT_ROW(book_order, price), LAYOUT_ROW(book_order, lots), END};
+static const struct layout_row books_rows[] = {LAYOUT_SIZE(books),
+                                               LAYOUT_ROW(books, config),
+                                               LAYOUT_ROW(books, halves_off),
+                                               LAYOUT_ROW(books, ids_off),
+                                               LAYOUT_ROW(books, owners_off),
+                                               LAYOUT_ROW(books, links_off),
+                                               LAYOUT_ROW(books, nodes_off),
+                                               LAYOUT_SIZE(book_cell),
+                                               LAYOUT_ROW(book_cell, lots),
+                                               LAYOUT_ROW(book_cell, id),
+                                               LAYOUT_SIZE(book_half),
+                                               LAYOUT_ROW(book_half, best),
+                                               LAYOUT_ROW(book_half, root),
+                                               END};
 
-static const struct layout_row market_rows[] = {LAYOUT_SIZE(market_config), END};
+static const struct layout_row market_rows[] = {LAYOUT_SIZE(market_data),
+                                                LAYOUT_ROW(market_data, epoch),
+                                                LAYOUT_ROW(market_data, shape),
+                                                LAYOUT_ROW(market_data, publications),
+                                                LAYOUT_SIZE(market_shape),
+                                                LAYOUT_ROW(market_shape, config),
+                                                LAYOUT_ROW(market_shape, candles_at),
+                                                LAYOUT_ROW(market_shape, changes_at),
+                                                LAYOUT_ROW(market_shape, trades_at),
+                                                LAYOUT_ROW(market_shape, chunks_at),
+                                                LAYOUT_SIZE(market_book),
+                                                LAYOUT_ROW(market_book, claim),
+                                                LAYOUT_ROW(market_book, head),
+                                                LAYOUT_ROW(market_book, applied),
+                                                LAYOUT_ROW(market_book, trade_claim),
+                                                LAYOUT_ROW(market_book, trade_head),
+                                                LAYOUT_ROW(market_book, open),
+                                                LAYOUT_SIZE(level_chunk),
+                                                LAYOUT_ROW(level_chunk, version),
+                                                LAYOUT_ROW(level_chunk, next),
+                                                LAYOUT_ROW(level_chunk, cells),
+                                                LAYOUT_SIZE(level_cell),
+                                                LAYOUT_SIZE(candle),
+                                                LAYOUT_SIZE(market_change),
+                                                LAYOUT_SIZE(market_trade),
+                                                END};
 
 static const struct layout_row durable_rows[] = {LAYOUT_SIZE(durable), LAYOUT_ROW(durable, seq),
                                                  LAYOUT_ROW(durable, written),
