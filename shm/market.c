@@ -207,7 +207,7 @@ static int level_after(const struct market_data *m, const struct level_at *at,
     if (s->take) {
         *lots = at->lots - s->lots;
         *orders = at->orders - s->orders;
-        if (s->lots > at->lots || s->orders > at->orders || !*lots != !*orders)
+        if (s->lots > at->lots || !*lots != !*orders)
             return err_set("it takes %lu lots and %u orders off price %lu, where %lu lots in %lu "
                            "orders stand",
                            s->lots, s->orders, s->price, at->lots, at->orders);

@@ -2,6 +2,7 @@
  * recent trades from the list of all trades. */
 #include "shm/base.h"
 #include "shm/err.h"
+#include "shm/market_cells.h"
 #include "tests/unit/test_market_events.h"
 
 #include <setjmp.h>
@@ -186,6 +187,20 @@ static void check_ticker(u32 market, u64 now)
     assert_int_equal(t.ask_lots, depth.ask_count ? depth.asks[0].lots : 0);
 }
 
+/* No chunk but the first of a side is empty, and neighbours are not both nearly so. */
+static void check_chunks(void)
+{
+    for (u32 first = 0; first < 2 * world.events.markets; first++) {
+        u32 before = CHUNK_CELLS, at = market_chunk(world.data, first)->next[0];
+        for (; at; at = market_chunk(world.data, at)->next[0]) {
+            u32 count = market_chunk(world.data, at)->count;
+            assert_in_range(count, 1, CHUNK_CELLS);
+            assert_true(before + count > CHUNK_MERGE);
+            before = count;
+        }
+    }
+}
+
 static void check_all(void)
 {
     for (u32 market = 0; market < world.events.markets; market++) {
@@ -195,6 +210,7 @@ static void check_all(void)
         check_ticker(market, world.events.time_ns + world.events.seq % 1500 * MINUTE);
     }
     assert_int_equal(market_through(world.data, 0), world.events.seq);
+    check_chunks();
 }
 
 /* Narrow and wide books that grow and shrink, in slow and fast time. */
@@ -220,6 +236,38 @@ static void equals_the_slow_truth(void **state)
             if (i % 251 == 0) check_all();
         }
         check_all();
+    }
+}
+
+static void one_level(u64 price, bool open)
+{
+    struct events *e = &world.events;
+    record_head(e, &record, open ? MATCH_OPENED : MATCH_CANCELED, sizeof record.order);
+    record.order.side = SIDE_BUY;
+    record.order.price = price;
+    record.order.lots = 1;
+    record.order.was_resting = 1;
+    if (market_apply(world.data, 0, &record.head)) fail_msg("%s", err_text());
+}
+
+/* Fill to the brim, thin out in order, in whichever direction, and fill again elsewhere. */
+static void thinned_books_give_their_room_back(void **state)
+{
+    (void)state;
+    struct market_config config = small;
+    config.levels_max = 2000;
+    world_begin(&config, SEED + 8);
+    for (u64 round = 0; round < 12; round++) {
+        u64 base = 1000000 * (round + 1), size = 2000 - market_use(world.data).levels;
+        u64 gap = 5 + draw(&world.events, 40);
+        for (u64 i = 0; i < size; i++) one_level(base + (round & 1 ? i : size - i), true);
+        check_chunks();
+        assert_int_equal(market_use(world.data).levels, 2000);
+        for (u64 i = 1; i < size; i++) {
+            u64 at = round & 2 ? i : size - i;
+            if (at % gap) one_level(base + at, false);
+        }
+        check_chunks();
     }
 }
 
@@ -584,7 +632,7 @@ static void sizes_and_markets_are_checked(void **state)
     bad[3].changes_max = 63;
     bad[4].changes_max = 96;
     for (u32 i = 0; i < COUNT_OF(bad); i++) assert_int_equal(market_footprint(&bad[i]), 0);
-    u64 nothing[32] = {0};
+    alignas(CACHE_LINE) u64 nothing[128] = {0};
     assert_null(market_new(nothing, &bad[4]));
     assert_non_null(strstr(err_text(), "changes 96 (a power of two"));
     assert_null(market_join((void *)nothing));
@@ -633,6 +681,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_slow_truth),
         cmocka_unit_test(arena_holds_what_it_promises),
+        cmocka_unit_test(thinned_books_give_their_room_back),
         cmocka_unit_test(changes_lead_from_depth_to_depth),
         cmocka_unit_test(readers_are_told_that_they_were_lapped),
         cmocka_unit_test(a_day_rolls_by_the_minute),
