@@ -28,6 +28,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_COUNTER_NS, METRIC_GAUGE
     M(TRADING_MERGED, TRADING, COUNTER, "eidos_trading_match_records_merged_total", "Match records admitted into the ledger") \
     M(TRADING_TRADES, TRADING, COUNTER, "eidos_trading_trades_total", "Trades cleared") \
     M(TRADING_REPLIES, TRADING, COUNTER, "eidos_trading_replies_total", "Replies sent to gateways and operators") \
+    M(TRADING_DROPPED, TRADING, COUNTER, "eidos_trading_replies_dropped_total", "Replies nobody could be given: the asker is gone or its ring is full") \
     M(TRADING_BLOCKED, TRADING, COUNTER, "eidos_trading_blocked_turns_total", "Turns that left work in the ingress because a log or ring was full") \
     M(TRADING_SEQUENCE, TRADING, GAUGE, "eidos_trading_sequence", "Last command sequence") \
     M(TRADING_OPEN_ORDERS, TRADING, GAUGE, "eidos_trading_open_orders", "Open orders") \

@@ -42,6 +42,7 @@ static const struct role_row {
 #define MATCHING (1U << ROLE_MATCHING)
 #define MARKET   (1U << ROLE_MARKET)
 #define SNAPSHOT (1U << ROLE_SNAPSHOT)
+#define VERIFY   (1U << ROLE_VERIFY)
 #define API      (1U << ROLE_API)
 #define ALL      ((1U << ROLE_COUNT) - 1)
 
@@ -67,7 +68,7 @@ static const struct region_row {
      JOURNAL | TRADING | MARKET | API},
     {"ledger", REGION_LEDGER, ROLE_TRADING, API, 0, 0},
     {"orders", REGION_ORDERS, ROLE_TRADING, API, 0, 0},
-    {"rules", REGION_RULES, ROLE_TRADING, API | MARKET, 0, 0},
+    {"rules", REGION_RULES, ROLE_TRADING, API | VERIFY | MARKET, 0, 0},
     {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0},
     {"market", REGION_MARKET, ROLE_MARKET, API, 0, API},
     {"durable", REGION_DURABLE, ROLE_JOURNAL, TRADING | MARKET | SNAPSHOT | API, 0, MARKET | API},
