@@ -1,0 +1,96 @@
+/* eidos-matching: the shell around the matching machine (shm/matching.h).
+ *
+ *   log.command --> machine --> log.match@i
+ */
+#include "procs/lib/recover.h"
+#include "procs/lib/run.h"
+#include "shm/err.h"
+#include "shm/matching.h"
+
+#define TURN_COMMANDS 256U
+#define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
+
+struct process {
+    struct matching machine;
+    struct log_writer log;
+    struct log_reader commands;
+    bool sweeping; /* a command is only half applied */
+    struct rules rules;
+    char log_name[REGION_NAME_BYTES], books_name[REGION_NAME_BYTES];
+};
+
+static void publish(struct run *run, struct process *p)
+{
+    struct books_use use = books_use(p->machine.books);
+    log_publish(&p->log);
+    log_release(&p->commands);
+    metric_set(run->proc, METRIC_MATCHING_COMMAND_SEQUENCE, p->machine.applied);
+    metric_set(run->proc, METRIC_MATCHING_SEQUENCE, p->log.seq);
+    metric_set(run->proc, METRIC_MATCHING_RESTING, use.orders);
+    metric_set(run->proc, METRIC_MATCHING_LEVELS, use.levels);
+}
+
+/* One command, or the next part of a long one. False when there is none or no room. */
+static bool step(struct run *run, struct process *p)
+{
+    const struct rec *cmd = log_peek(&p->commands);
+    if (!cmd) return false;
+    if (!log_room(&p->log, MATCHING_STEP_BYTES)) {
+        metric_add(run->proc, METRIC_MATCHING_BLOCKED, 1);
+        run->sleep_ns = FULL_SLEEP_NS;
+        return false;
+    }
+    bool done = p->sweeping ? matching_more(&p->machine) : matching_apply(&p->machine, cmd);
+    p->sweeping = !done;
+    if (done) log_advance(&p->commands, cmd);
+    return true;
+}
+
+static u32 turn(struct run *run)
+{
+    struct process *p = run->state;
+    u64 seq = p->log.seq;
+    u32 work = 0;
+    while (work < TURN_COMMANDS && step(run, p)) work++;
+    if (!work) return 0;
+    publish(run, p);
+    metric_add(run->proc, METRIC_MATCHING_COMMANDS, work);
+    metric_add(run->proc, METRIC_MATCHING_RECORDS, p->log.seq - seq);
+    return work;
+}
+
+static int init(struct run *run)
+{
+    struct process *p = run->state;
+    const struct topo_params *params = &run->segment.topo.params;
+    struct books_config c = {.markets_max = MARKETS_MAX,
+                             .orders_max = (u32)params->resting_max,
+                             .slots_max = (u32)params->orders_max};
+    snprintf(p->log_name, sizeof p->log_name, "log.match@%u", run->instance);
+    snprintf(p->books_name, sizeof p->books_name, "books@%u", run->instance);
+    segment_log_writer(&run->segment, p->log_name, run->bells, &p->log);
+    segment_log_reader(&run->segment, "log.command", &p->commands);
+    struct region *region = segment_region(&run->segment, p->books_name);
+    region_rebuild(region);
+    if (!books_new(region->object, &c)) return -1;
+    rules_new(&p->rules);
+    matching_init(&p->machine, (u16)run->instance, rules_join(&p->rules),
+                  books_join(region->object), &p->log);
+    if (recover_matching(run, &p->machine, &p->commands)) return err_wrap("recovering");
+    region_ready(region);
+    publish(run, p);
+    return 0;
+}
+
+static const struct proc_descriptor descriptor = {
+    .name = "matching",
+    .role = ROLE_MATCHING,
+    .state_bytes = sizeof(struct process),
+    .init = init,
+    .turn = turn,
+};
+
+int main(int argc, char **argv)
+{
+    return run_main(&descriptor, argc, argv);
+}

@@ -1,0 +1,148 @@
+#include <time.h>
+
+#include "procs/trading/process.h"
+#include "shm/err.h"
+
+#define TURN_MESSAGES 64U      /* of one ring */
+#define TURN_MERGES   4U       /* of MERGE_MAX match records, of one matching process */
+#define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
+
+static u64 clock_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
+}
+
+static bool has_room(struct process *p, u64 command_bytes, u64 account_bytes)
+{
+    bool room = log_room(&p->command, command_bytes) && log_room(&p->account, account_bytes);
+    if (!room) p->full = true;
+    return room;
+}
+
+/* Room for another command of our own. It leaves what merging all that the match logs can hold will
+ * take: otherwise a full command log and a full match log would wait for each other for ever. */
+static bool has_room_for_command(struct process *p)
+{
+    return has_room(p, COMMAND_STEP_BYTES + p->merge_reserve, ACCOUNT_STEP_BYTES);
+}
+
+static u32 merge(struct process *p)
+{
+    u32 work = 0, count = 1;
+    for (u16 i = 0; i < p->matching_count; i++, count = 1)
+        for (u32 turn = 0;
+             turn < TURN_MERGES && count && has_room(p, COMMAND_STEP_BYTES, MERGE_ACCOUNT_BYTES);
+             turn++) {
+            count = trading_merge(&p->machine, i, &p->matches[i]);
+            work += count;
+        }
+    return work;
+}
+
+/* A refusal by verify only passes through: there is nothing to sequence. */
+static void pass_refusal(struct trading *t, const struct msg_refused *m)
+{
+    struct msg_reply_order reply = {
+        .head = {.length = sizeof reply, .kind = MSG_REPLY_ORDER, .request = m->head.request},
+        .code = m->code,
+        .retry_after_ms = m->retry_after_ms,
+    };
+    t->reply(t->reply_context, &reply.head);
+}
+
+static void dispatch(struct trading *t, const struct msg *m, u16 source, u64 position)
+{
+    const void *body = m;
+    switch (m->kind) {
+    case MSG_ORDER: trading_order(t, body, source, position); break;
+    case MSG_CANCEL: trading_cancel(t, body, source, position); break;
+    case MSG_REFUSED: pass_refusal(t, body); break;
+    case MSG_CREDIT: trading_credit(t, body, source, position); break;
+    case MSG_MODE: trading_mode(t, body, source, position); break;
+    default: check_failed("a message kind that verify and eidosctl send", __FILE__, __LINE__);
+    }
+}
+
+static u32 take(struct process *p, u16 source)
+{
+    struct ring_rx *rx = &p->ingress[source];
+    const struct msg *m;
+    u32 work = 0;
+    for (; work < TURN_MESSAGES && (m = ring_peek(rx)); work++) {
+        if (!has_room_for_command(p)) break;
+        u32 length = m->length;
+        dispatch(&p->machine, m, source, rx->pos + length);
+        ring_pop(rx, length);
+    }
+    return work;
+}
+
+/* Commands first: what they say exists from here on, and only then may anything that depends on it
+ * be seen, or what it came from be forgotten. */
+static void publish(struct run *run, struct process *p)
+{
+    log_publish(&p->command);
+    log_publish(&p->account);
+    for (u32 i = 0; i < p->matching_count; i++) log_release(&p->matches[i]);
+    for (u32 i = 0; i < p->verify_count; i++) ring_release(&p->ingress[i]);
+    ring_release(&p->ingress[SOURCE_OPS]);
+    replies_publish(p);
+    const struct trading *t = &p->machine;
+    metric_set(run->proc, METRIC_TRADING_SEQUENCE, p->command.seq);
+    metric_set(run->proc, METRIC_TRADING_OPEN_ORDERS, t->orders->open_count);
+    metric_set(run->proc, METRIC_TRADING_ACCOUNTS, t->ledger->account_count);
+    metric_set(run->proc, METRIC_TRADING_BALANCES, t->ledger->balance_count);
+    metric_set(run->proc, METRIC_TRADING_MODE, t->rules->mode);
+}
+
+/* Sleep no longer than the next expiry is away. */
+static void set_alarm(struct run *run, const struct process *p)
+{
+    u64 at = orders_next_expiry(p->machine.orders), now = p->machine.now_ns;
+    if (at != UINT64_MAX) run->sleep_ns = min_u64(run->sleep_ns, at > now ? at - now : 1);
+    if (p->full) run->sleep_ns = min_u64(run->sleep_ns, FULL_SLEEP_NS);
+}
+
+static u32 turn(struct run *run)
+{
+    struct process *p = run->state;
+    u64 seq = p->command.seq;
+    p->full = false;
+    p->machine.now_ns = max_u64(p->machine.now_ns, clock_ns());
+    u32 work = merge(p);
+    while (has_room_for_command(p) && trading_expire(&p->machine)) work++;
+    for (u16 i = 0; i < p->verify_count; i++) work += take(p, i);
+    work += take(p, SOURCE_OPS);
+    metric_add(run->proc, METRIC_TRADING_COMMANDS, p->command.seq - seq);
+    if (p->full) metric_add(run->proc, METRIC_TRADING_BLOCKED, 1);
+    if (work || p->command.seq != seq) publish(run, p);
+    set_alarm(run, p);
+    return work;
+}
+
+static int init(struct run *run)
+{
+    struct process *p = run->state;
+    p->machine.now_ns = clock_ns();
+    replies_open(run, p);
+    if (state_open(run, p)) return -1;
+    p->machine.reply = replies_send;
+    p->machine.reply_context = run;
+    publish(run, p);
+    return 0;
+}
+
+static const struct proc_descriptor descriptor = {
+    .name = "trading",
+    .role = ROLE_TRADING,
+    .state_bytes = sizeof(struct process),
+    .init = init,
+    .turn = turn,
+};
+
+int main(int argc, char **argv)
+{
+    return run_main(&descriptor, argc, argv);
+}

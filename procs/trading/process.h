@@ -1,0 +1,44 @@
+/* process.h: eidos-trading, the shell around the trading machine (shm/trading.h).
+ *
+ *   ring.verify@k.trading, ring.ops.trading --> machine --> log.command, log.account
+ *   log.match@i ------------------------------^   |
+ *                                                 `--> ring.trading.api@n, ring.trading.ops
+ *
+ * Files: main.c (one turn), state.c (regions, recovery, genesis), replies.c (answers to rings).
+ */
+#ifndef EIDOS_TRADING_PROCESS_H
+#define EIDOS_TRADING_PROCESS_H
+
+#include "procs/lib/run.h"
+#include "shm/trading.h"
+
+#define VERIFY_MAX 16U
+#define API_MAX    16U
+#define SOURCE_OPS VERIFY_MAX /* ingress sources: verify k is k, then this */
+#define SOURCES    (VERIFY_MAX + 1)
+
+struct process {
+    struct trading machine;
+    struct log_writer command, account;
+    u32 verify_count, api_count, matching_count;
+    struct ring_rx ingress[SOURCES];
+    struct ring_tx replies[API_MAX];
+    struct ring_tx ops_replies;
+    struct log_reader matches[MATCHINGS_MAX];
+    u64 merge_reserve; /* bytes of the command log kept for CMD_MERGE */
+    bool full;         /* this turn left work behind because a log or ring had no room */
+};
+
+/* Format or recover the state regions, join logs, and log what this start changes. 0 or -1. */
+int state_open(struct run *run, struct process *p);
+
+/* Ring ends. */
+void replies_open(struct run *run, struct process *p);
+
+/* trading_reply_fn: copies an answer into the ring of who asked. An answer that finds its ring full
+ * is dropped and counted: the asker's time-out tells it, and asking again gives the answer. */
+void replies_send(void *run, const struct msg *m);
+
+void replies_publish(struct process *p);
+
+#endif

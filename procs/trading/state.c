@@ -1,0 +1,165 @@
+#include <string.h>
+
+#include "procs/lib/config_markets.h"
+#include "procs/lib/recover.h"
+#include "procs/trading/process.h"
+#include "shm/err.h"
+#include "version.h"
+
+static void log_start(struct process *p, const struct run *run)
+{
+    struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}};
+    c.epoch = atomic_load_explicit(&run->proc->epoch, memory_order_relaxed);
+    c.journaled = p->command.seq;
+    snprintf(c.build, sizeof c.build, "%s %s", EIDOS_VERSION, EIDOS_COMMIT);
+    trading_config(&p->machine, &c.head);
+}
+
+static void log_token(struct process *p, u16 index, const struct token_conf *conf)
+{
+    struct cmd_token c = {.head = {.kind = CMD_TOKEN, .length = sizeof c}, .token = index};
+    c.decimals = conf->decimals;
+    c.version = 1;
+    memcpy(c.symbol, conf->symbol, sizeof c.symbol);
+    trading_config(&p->machine, &c.head);
+}
+
+static void market_record(struct cmd_market *c, u16 index, const struct market_conf *conf)
+{
+    *c = (struct cmd_market){.head = {.kind = CMD_MARKET, .length = sizeof *c}, .market = index};
+    c->base = conf->base;
+    c->quote = conf->quote;
+    c->matching = conf->matching;
+    c->maker_rate = conf->maker_rate;
+    c->taker_rate = conf->taker_rate;
+    c->tick_wad = conf->tick_wad;
+    c->lot_wad = conf->lot_wad;
+    c->lot_units = conf->lot_units;
+    c->tick_lot = conf->tick_lot;
+    c->price_max = conf->price_max;
+    c->lots_min = conf->lots_min;
+    c->lots_max = conf->lots_max;
+    c->notional_min = conf->notional_min;
+    c->notional_max = conf->notional_max;
+    c->version = 1;
+    c->mode = conf->mode;
+    c->price_decimals = conf->price_decimals;
+    c->amount_decimals = conf->amount_decimals;
+    memcpy(c->symbol, conf->symbol, sizeof c->symbol);
+}
+
+static void log_limits(struct process *p, const struct config *config)
+{
+    struct cmd_limits c = {.head = {.kind = CMD_LIMITS, .length = sizeof c}, .version = 1};
+    c.open_orders = config->limits.open_orders_per_market;
+    c.resting_orders = config->limits.resting_orders_per_market;
+    c.expiry_max_ns = config->limits.expiry_days_max * 86400UL * 1000000000;
+    trading_config(&p->machine, &c.head);
+}
+
+/* Files seed a new exchange; ever after the log says what holds. */
+static int genesis(struct run *run, struct process *p, const struct markets_conf *conf)
+{
+    for (u16 i = 0; i < conf->tokens; i++) log_token(p, i, &conf->token[i]);
+    for (u16 i = 0; i < conf->markets; i++) {
+        struct cmd_market c;
+        market_record(&c, i, &conf->market[i]);
+        if (rules_check_market(p->machine.rules, &c)) return -1;
+        trading_config(&p->machine, &c.head);
+    }
+    log_limits(p, &run->config);
+    text_log(TEXT_INFO, "a new exchange: %u tokens and %u markets from the configuration",
+             conf->tokens, conf->markets);
+    return 0;
+}
+
+/* A file that says something else than the log changes nothing; say so. */
+static void report_differences(const struct process *p, const struct markets_conf *conf)
+{
+    const struct rules *r = p->machine.rules;
+    for (u16 i = 0; i < conf->markets; i++) {
+        const struct market_conf *c = &conf->market[i];
+        u16 at = rules_find_market(r, c->symbol, strnlen(c->symbol, sizeof c->symbol));
+        const struct market *m = at == NO_MARKET ? NULL : &r->markets[at];
+        bool same = m && m->maker_rate == c->maker_rate && m->taker_rate == c->taker_rate &&
+                    m->tick_wad == c->tick_wad && m->lot_wad == c->lot_wad &&
+                    m->lots_min == c->lots_min && m->lots_max == c->lots_max &&
+                    m->notional_min == c->notional_min && m->notional_max == c->notional_max &&
+                    m->price_max == c->price_max;
+        if (!same)
+            text_log(TEXT_WARN,
+                     "market %s in the configuration differs from what the command log says; the "
+                     "log holds",
+                     c->symbol);
+    }
+}
+
+static void *rebuild(struct run *run, const char *name)
+{
+    struct region *r = segment_region(&run->segment, name);
+    region_rebuild(r);
+    return r->object;
+}
+
+static void format(struct run *run, struct process *p)
+{
+    const struct topo_params *params = &run->segment.topo.params;
+    struct ledger_config c = {.accounts_max = (u32)params->accounts_max,
+                              .balances_max = (u32)params->balances_max,
+                              .nonce_windows_max = (u32)params->nonce_windows_max};
+    void *ledger = rebuild(run, "ledger"), *orders = rebuild(run, "orders");
+    void *rules = rebuild(run, "rules");
+    ledger_new(ledger, &c);
+    orders_new(orders, params->orders_max);
+    rules_new(rules);
+    p->machine.ledger = ledger_join(ledger);
+    p->machine.orders = orders_join(orders);
+    p->machine.rules = rules_join(rules);
+}
+
+static void join(struct run *run, struct process *p)
+{
+    const struct segment *s = &run->segment;
+    segment_log_writer(s, "log.command", run->bells, &p->command);
+    segment_log_writer(s, "log.account", run->bells, &p->account);
+    p->machine.command = &p->command;
+    p->machine.account = &p->account;
+    p->verify_count = s->topo.params.verify;
+    p->matching_count = s->topo.params.matching;
+    /* The smallest match record takes 64 bytes, and MERGE_MAX of them one CMD_MERGE. */
+    p->merge_reserve = p->matching_count * (s->topo.params.match_bytes / 64 / MERGE_MAX + 1) *
+                       sizeof(struct cmd_merge);
+    for (u32 i = 0; i < p->verify_count; i++) segment_ring_rx(s, ROLE_VERIFY, i, &p->ingress[i]);
+    segment_ring_rx(s, ROLE_OPS, 0, &p->ingress[SOURCE_OPS]);
+    for (u32 i = 0; i < p->matching_count; i++) {
+        char name[REGION_NAME_BYTES];
+        snprintf(name, sizeof name, "log.match@%u", i);
+        segment_log_reader(s, name, &p->matches[i]);
+    }
+}
+
+/* What the log says was consumed is consumed, even if the ring's tail was not yet moved. */
+static void skip_consumed(struct process *p)
+{
+    for (u16 i = 0; i < SOURCES; i++) {
+        struct ring_rx *rx = &p->ingress[i];
+        if (rx->ring) rx->pos = max_u64(rx->pos, p->machine.ledger->ingress[i]);
+    }
+}
+
+int state_open(struct run *run, struct process *p)
+{
+    static struct markets_conf conf;
+    if (config_markets_load(&conf, &run->source, run->segment.topo.params.matching)) return -1;
+    join(run, p);
+    format(run, p);
+    if (recover_trading(run, &p->machine, p->matches)) return err_wrap("recovering");
+    skip_consumed(p);
+    bool new_exchange = p->command.seq == 0;
+    log_start(p, run);
+    if (new_exchange && genesis(run, p, &conf)) return -1;
+    report_differences(p, &conf);
+    static const char *const names[] = {"ledger", "orders", "rules"};
+    for (u32 i = 0; i < COUNT_OF(names); i++) region_ready(segment_region(&run->segment, names[i]));
+    return 0;
+}
