@@ -70,7 +70,6 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_COUNTER_NS, METRIC_GAUGE
     \
     M(VERIFY_CHECKED, VERIFY, COUNTER, "eidos_verify_signatures_total", "Signatures checked") \
     M(VERIFY_REFUSED, VERIFY, COUNTER, "eidos_verify_refused_total", "Requests refused") \
-    M(VERIFY_KNOWN_KEYS, VERIFY, COUNTER, "eidos_verify_known_key_total", "Signatures checked against a key already known") \
     M(VERIFY_REPLAYS, VERIFY, COUNTER, "eidos_verify_replays_total", "Requests refused because they were seen before") \
     M(VERIFY_LIMITED, VERIFY, COUNTER, "eidos_verify_limited_total", "Requests refused because of their wallet's rate") \
     M(VERIFY_BROKEN_RINGS, VERIFY, GAUGE, "eidos_verify_broken_rings", "Ingress rings closed because their producer broke the format") \
