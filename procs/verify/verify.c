@@ -11,11 +11,10 @@
 #define SLIPPAGE_MOST  1000U
 #define SLIPPAGE_USUAL 100U
 
-int verify_init(struct verify *v, const struct verify_params *p, const struct rules *rules)
+int verify_init(struct verify *v, const struct verify_params *p)
 {
     CHECK(p->workers && p->instance < p->workers);
-    *v = (struct verify){
-        .rules = rules, .instance = p->instance, .workers = p->workers, .start_ms = p->start_ms};
+    *v = (struct verify){.instance = p->instance, .workers = p->workers, .start_ms = p->start_ms};
     eip712_init(&v->domain, p->chain_id, p->contract);
     if (guard_init(&v->guard, p->guard_slots, p->salt)) return -1;
     if (rates_init(&v->rates, p->orders_per_second, p->cancels_per_second, p->salt)) {
@@ -29,6 +28,16 @@ void verify_fini(struct verify *v)
 {
     guard_fini(&v->guard);
     rates_fini(&v->rates);
+}
+
+void verify_learn(struct verify *v, const struct rules *rules)
+{
+    u32 count = atomic_load_explicit(&rules->market_count, memory_order_acquire);
+    for (; v->markets < count && v->markets < MARKETS_MAX; v->markets++) {
+        struct market m;
+        rules_read_market(rules, (u16)v->markets, &m);
+        memcpy(v->symbols[v->markets], m.symbol, SYMBOL_BYTES);
+    }
 }
 
 /* --- Shape ------------------------------------------------------------------------------------ */
@@ -121,9 +130,9 @@ static void tidy_cancel(struct msg_cancel *m)
 
 /* --- Authentication --------------------------------------------------------------------------- */
 
-static void order_digest(const struct verify *v, const struct msg_order *m, const char *symbol,
-                         u8 digest[DIGEST_BYTES])
+static void order_digest(const struct verify *v, const struct msg_order *m, u8 digest[DIGEST_BYTES])
 {
+    const char *symbol = v->symbols[m->market];
     size_t symbol_len = strnlen(symbol, SYMBOL_BYTES);
     if (m->signature_type == SIG_V1) {
         struct eip712_order o = {
@@ -218,12 +227,9 @@ static struct verdict verify_order(struct verify *v, struct msg_order *m, u64 no
 {
     u16 code = order_fields(m);
     if (code) return refuse(code);
-    u32 markets = atomic_load_explicit(&v->rules->market_count, memory_order_acquire);
-    if (m->market >= markets) return refuse(CODE_MARKET_NOT_FOUND);
-    struct market market;
-    rules_read_market(v->rules, m->market, &market);
+    if (m->market >= v->markets) return refuse(CODE_MARKET_NOT_FOUND);
     tidy_order(m);
-    order_digest(v, m, market.symbol, m->evidence.digest);
+    order_digest(v, m, m->evidence.digest);
     if (!is_ours(v, m->wallet) || !signed_by(&m->evidence, m->wallet))
         return refuse(CODE_INVALID_SIGNATURE);
     return take_rate(v, m->wallet, RATE_ORDERS, now_ns);
@@ -248,8 +254,7 @@ static struct verdict verify_cancel(struct verify *v, struct msg_cancel *m, u64 
 {
     u16 code = cancel_fields(m);
     if (code) return refuse(code);
-    u32 markets = atomic_load_explicit(&v->rules->market_count, memory_order_acquire);
-    if (m->market != NO_MARKET && m->market >= markets) return refuse(CODE_MARKET_NOT_FOUND);
+    if (m->market != NO_MARKET && m->market >= v->markets) return refuse(CODE_MARKET_NOT_FOUND);
     tidy_cancel(m);
     cancel_digest(v, m, m->evidence.digest);
     if (m->auth == AUTH_REQUEST) return verify_request(v, m, now_ns);

@@ -30,8 +30,9 @@ struct verify_params {
 
 struct verify {
     struct eip712 domain;
-    const struct rules *rules;
     u32 instance, workers;
+    u32 markets; /* known so far */
+    char symbols[MARKETS_MAX][SYMBOL_BYTES];
     u64 start_ms;
     struct guard guard;
     struct rates rates;
@@ -42,10 +43,14 @@ struct verdict {
     u32 retry_after_ms; /* with CODE_RATE_LIMIT */
 };
 
-/* Everything that is ever allocated. `rules` is borrowed. secp_init must have been called.
- * 0 or -1. */
-int verify_init(struct verify *v, const struct verify_params *p, const struct rules *rules);
+/* Everything that is ever allocated. secp_init must have been called. 0 or -1. */
+int verify_init(struct verify *v, const struct verify_params *p);
 void verify_fini(struct verify *v);
+
+/* Learn the names of markets that came since. A market keeps its index and name for good. `rules`
+ * may be another process's: it must have been whole before, and still be after, or `v->markets` is
+ * to be set back. */
+void verify_learn(struct verify *v, const struct rules *rules);
 
 /* Is this, of `length` bytes at an 8-byte aligned place, a message that api `api` could have sent?
  * -1 with what is wrong: then nothing from that ring can be trusted. */

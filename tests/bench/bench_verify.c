@@ -113,10 +113,11 @@ int main(int argc, char **argv)
     if (sched_setaffinity(0, sizeof one, &one)) perror("not pinned, expect noise");
     rules_new(&rules);
     rules_apply(&rules, &btc.head);
-    if (secp_init() || verify_init(&verify, &PARAMS, &rules)) {
+    if (secp_init() || verify_init(&verify, &PARAMS)) {
         fprintf(stderr, "%s\n", err_text());
         return 1;
     }
+    verify_learn(&verify, &rules);
     for (u64 i = 0; i < ORDERS; i++) make_order(&orders[i], seed, i);
     verify_all(0);
     recover_all(0);

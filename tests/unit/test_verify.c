@@ -53,7 +53,9 @@ static int init(void **state)
 static int start(void **state)
 {
     (void)state;
-    return verify_init(&verify, &PARAMS, &rules);
+    if (verify_init(&verify, &PARAMS)) return -1;
+    verify_learn(&verify, &rules);
+    return 0;
 }
 
 static int stop(void **state)
@@ -246,7 +248,8 @@ static void refuses_another_signer_and_another_domain(void **state)
     struct verify elsewhere;
     struct verify_params params = PARAMS;
     params.chain_id = 42161;
-    assert_int_equal(verify_init(&elsewhere, &params, &rules), 0);
+    assert_int_equal(verify_init(&elsewhere, &params), 0);
+    verify_learn(&elsewhere, &rules);
     assert_int_equal(verify_message(&elsewhere, &m.head, NOW).code, CODE_INVALID_SIGNATURE);
     assert_int_equal(judge(&m), 0);
     verify_fini(&elsewhere);
@@ -350,6 +353,17 @@ static void refuses_fields_out_of_range(void **state)
         sign_order(&m, 0);
         assert_int_equal(judge(&m), CODE_INVALID_PARAMS);
     }
+}
+
+static void learns_markets_as_they_come(void **state)
+{
+    (void)state;
+    verify.markets = 0;
+    struct msg_order m = limit_order(SIG_V2, 0);
+    sign_order(&m, 0);
+    assert_int_equal(judge(&m), CODE_MARKET_NOT_FOUND);
+    verify_learn(&verify, &rules);
+    assert_int_equal(judge(&m), 0);
 }
 
 static void forwards_nothing_unused(void **state)
@@ -647,7 +661,7 @@ static void takes_only_the_wallets_of_its_own(void **state)
         struct verify_params params = PARAMS;
         params.instance = instance;
         params.workers = 3;
-        assert_int_equal(verify_init(&one, &params, &rules), 0);
+        assert_int_equal(verify_init(&one, &params), 0);
         for (unsigned key = 0; key < COUNT_OF(KEY_VECTORS); key++) {
             union cancel c = request(key, "DELETE", ORDERS, NOW_MS);
             u16 code = verify_message(&one, &c.msg.head, NOW).code;
@@ -705,6 +719,7 @@ int main(void)
         FRESH(takes_four_forms_of_v),
         FRESH(refuses_what_v1_does_not_bind),
         FRESH(refuses_fields_out_of_range),
+        FRESH(learns_markets_as_they_come),
         FRESH(forwards_nothing_unused),
         FRESH(proves_a_signed_cancel),
         FRESH(a_request_is_good_once),
