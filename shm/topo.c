@@ -43,7 +43,6 @@ static const struct role_row {
 #define MARKET   (1U << ROLE_MARKET)
 #define SNAPSHOT (1U << ROLE_SNAPSHOT)
 #define VERIFY   (1U << ROLE_VERIFY)
-#define VERIFY   (1U << ROLE_VERIFY)
 #define API      (1U << ROLE_API)
 #define ALL      ((1U << ROLE_COUNT) - 1)
 
