@@ -166,20 +166,11 @@ static const struct layout_row rules_rows[] = {LAYOUT_SIZE(rules),
                                                LAYOUT_ROW(market, tick_lot),
                                                END};
 
-static const struct layout_row books_rows[] = {LAYOUT_SIZE(books),
-                                               LAYOUT_ROW(books, config),
-                                               LAYOUT_ROW(books, halves_off),
-                                               LAYOUT_ROW(books, ids_off),
-                                               LAYOUT_ROW(books, owners_off),
-                                               LAYOUT_ROW(books, links_off),
-                                               LAYOUT_ROW(books, nodes_off),
-                                               LAYOUT_SIZE(book_cell),
-                                               LAYOUT_ROW(book_cell, lots),
-                                               LAYOUT_ROW(book_cell, id),
-                                               LAYOUT_SIZE(book_half),
-                                               LAYOUT_ROW(book_half, best),
-                                               LAYOUT_ROW(book_half, root),
-                                               END};
+static const struct layout_row books_rows[] = {
+    LAYOUT_SIZE(books),          LAYOUT_ROW(books, config),
+    LAYOUT_SIZE(book_cell),      LAYOUT_ROW(book_cell, lots),
+    LAYOUT_ROW(book_cell, id),   LAYOUT_SIZE(book_half),
+    LAYOUT_ROW(book_half, best), END};
 
 static const struct layout_row market_rows[] = {LAYOUT_SIZE(market_data),
                                                 LAYOUT_ROW(market_data, epoch),
