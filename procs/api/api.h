@@ -1,0 +1,165 @@
+/* api.h: the gateway process. One thread, one loop; every file here works on this state.
+ *
+ *   main.c       start, the turn of the loop, stop
+ *   http.c       libmicrohttpd: connections in, responses out      ws.c          WebSocket frames
+ *   routes.c     method and path -> handler, one table             ws_message.c  what clients say
+ *   request.c, body.c, order_read.c, cancel_read.c: text -> facts  ws_channels.c who gets what
+ *   orders.c, cancel.c, account.c, markets.c, health.c: handlers   push.c        what is new
+ *   answer.c     envelope, waiting for trading and for the disk    auth.c        who is asking
+ */
+#ifndef EIDOS_API_H
+#define EIDOS_API_H
+
+#include "procs/api/request.h"
+#include "procs/lib/config.h"
+#include "procs/lib/eth/eip712.h"
+#include "shm/ledger.h"
+#include "shm/log.h"
+#include "shm/market.h"
+#include "shm/metrics.h"
+#include "shm/orders.h"
+#include "shm/proc.h"
+#include "shm/ring.h"
+#include "shm/rules.h"
+#include "shm/segment.h"
+
+#define VERIFY_MAX    64U
+#define SCRATCH_BYTES (1UL << 20) /* the longest answer there is: 1000 levels, 100 orders */
+#define NS_PER_MS     1000000UL
+#define NS_PER_S      1000000000UL
+
+struct MHD_Daemon;
+struct MHD_Connection;
+struct ws;
+struct hub;
+
+/* One place in a ring of requests; lists are intrusive. */
+struct link {
+    struct link *prev, *next;
+};
+
+enum request_state {
+    REQUEST_READING,  /* the body is still coming */
+    REQUEST_ASKED,    /* a message went to verify; trading will answer */
+    REQUEST_ANSWERED, /* the answer is written and waits for durable.seq >= seq */
+    REQUEST_DONE,     /* the answer may leave */
+};
+
+struct route;
+
+struct request {
+    struct link by_age, by_seq; /* in api.waiting and api.undurable */
+    struct MHD_Connection *connection;
+    struct ws *socket;
+    const struct route *route;
+    struct span args[PATH_ARGS]; /* into `text` */
+    enum method method;
+    enum request_state state;
+    bool begun, suspended, too_large;
+
+    u64 id;                    /* named in messages to verify; 0 = nobody was asked */
+    u64 seq;                   /* command sequence the answer depends on */
+    u64 begun_ns, deadline_ns; /* monotonic */
+
+    /* What came. */
+    const char *authorization; /* NULL = no header */
+    char *body;
+    u32 body_len, body_room;
+    u32 text_len;
+    char text[TARGET_MAX]; /* path and query as sent */
+    char socket_id[72];    /* the WebSocket message's id, as JSON; "" = none */
+
+    /* Replies to a cancel of several orders. */
+    bool many;
+    u32 reply_total, reply_count;
+    struct cancel_result {
+        u64 order_id;
+        u64 code;
+    } * replies;
+
+    /* What leaves. */
+    const char *content_type;
+    char *answer; /* malloc'ed */
+    size_t answer_len;
+    u16 status;
+    u32 retry_after_s;
+};
+
+struct api {
+    const struct config *config;
+    struct segment *segment;
+    struct proc_block *block;
+    u32 instance;
+
+    /* Regions it reads. */
+    const struct rules *rules;
+    const struct ledger *ledger;
+    const struct orders *orders;
+    const struct market_data *market;
+    const struct durable *durable;
+
+    /* Towards verify, and back from trading. */
+    u32 verify_count;
+    struct ring_tx verify[VERIFY_MAX];
+    struct ring_rx replies;
+    struct log_reader account;
+
+    struct eip712 eip712;
+    struct auth_cache *auth_cache;
+
+    /* HTTP. */
+    struct MHD_Daemon *http;
+    int epoll; /* MHD's descriptor and all WebSockets */
+    bool resumed;
+    u64 http_ns; /* when MHD last looked at its own timeouts */
+
+    /* WebSocket. */
+    struct hub *hub;
+
+    /* Requests. */
+    struct request *pool;
+    struct link free, waiting, undurable; /* `waiting` by age: the first times out first */
+    struct request **asked;               /* by id & asked_mask */
+    u64 asked_mask;
+    u64 next_id;    /* without the instance */
+    u64 last_nonce; /* given out by prepare */
+
+    u64 now_ns;      /* monotonic, once a turn */
+    u64 unix_ns;     /* Unix time, once a turn */
+    u64 durable_seq; /* once a turn */
+
+    struct json_out out; /* the answer being written, in `scratch` */
+    char *scratch;
+    struct target target; /* of the request being handled */
+};
+
+static inline void link_init(struct link *head)
+{
+    head->prev = head->next = head;
+}
+
+static inline bool link_empty(const struct link *head)
+{
+    return head->next == head;
+}
+
+static inline void link_append(struct link *head, struct link *item)
+{
+    item->prev = head->prev;
+    item->next = head;
+    head->prev->next = item;
+    head->prev = item;
+}
+
+/* Take an item out; a second time does nothing. */
+static inline void link_remove(struct link *item)
+{
+    if (!item->next) return;
+    item->prev->next = item->next;
+    item->next->prev = item->prev;
+    item->prev = item->next = NULL;
+}
+
+#define LINK_OF(link_, type, member) ((type *)(void *)((char *)(link_)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,110 @@
+/* hub.h: all WebSockets of this process and who wants what.
+ *
+ *   hub.topics[channel] --subs--> sub -> sub -> ...     public channels, fan-out
+ *   hub.wallets[hash]   ----ws--> ws -> ...             private channels, by wallet
+ *   ws.subs             --------> sub -> ...            what one connection has, at most 50
+ *
+ * A slow reader: what it has not taken yet is kept, up to 1 MiB. From WS_SLOW_BYTES on it gets no
+ * depth and no ticker; its subs turn `stale`, and once it has caught up it gets a fresh snapshot.
+ * Other messages go on until the limit closes it (1008).
+ */
+#ifndef EIDOS_API_HUB_H
+#define EIDOS_API_HUB_H
+
+#include "procs/api/api.h"
+#include "procs/api/ws_message.h"
+
+#define WS_OUT_MAX     (1UL << 20)
+#define WS_SLOW_BYTES  (256UL << 10)
+#define WS_SUBS_MAX    50U
+#define WS_RATE_MAX    20U /* messages a second */
+#define WALLET_BUCKETS 16384U
+#define TOPICS_MAX     (MARKETS_MAX * 7U + 1U) /* 7 public kinds a market, and ticker.* */
+
+struct MHD_UpgradeResponseHandle;
+struct wslay_frame_context;
+
+struct ws {
+    struct link all;    /* hub.all */
+    struct link writes; /* hub.writes while something is to be sent */
+    struct MHD_UpgradeResponseHandle *handle;
+    struct wslay_frame_context *frames;
+    struct api *api;
+    int fd;
+    bool dead, closing, ended, polls_write;
+    bool masked_ok; /* the frame being read passed its checks */
+
+    /* In: the message being put together, and the frame it comes in. */
+    char *extra; /* what came with the upgrade request */
+    size_t extra_len, extra_at;
+    char *part; /* WS_MESSAGE_MAX bytes while a message is incomplete */
+    u32 part_len;
+    bool in_message;
+    u64 frame_left;
+    u8 opcode, control_len;
+    bool fin, in_frame;
+    u8 control[125];
+    u32 rate_count;
+    u64 rate_from_ns, heard_ns, pinged_ns, closed_ns;
+
+    /* Out. */
+    char *out;
+    size_t out_from, out_to, out_room;
+
+    /* Who and what. */
+    bool authenticated;
+    u8 wallet[WALLET_BYTES];
+    struct link by_wallet;
+    struct link subs;
+    u32 sub_count, in_flight;
+    u8 mine[3]; /* CHANNEL_MINE + i: 1 = new dialect, 2 = older, 3 = both */
+};
+
+struct sub {
+    struct link of_ws, of_topic;
+    struct ws *ws;
+    struct channel channel;
+    bool older, stale;
+};
+
+/* A view of a book that was last told to a depth channel's subscribers. */
+struct depth_view {
+    u64 sequence;
+    u32 count[2]; /* bids, asks */
+    struct {
+        u64 price, lots;
+    } level[2][100];
+};
+
+struct topic {
+    struct link subs;
+    u32 count;
+    struct depth_view *view; /* depth only; made at the first subscription */
+};
+
+struct market_feed {
+    u64 depth_seq, trade_number, ticker_key;
+    u64 depth_ns, ticker_ns; /* when last told */
+    u32 subs;                /* public subscriptions of this market */
+};
+
+struct hub {
+    struct link all, writes, dead;
+    u32 count;     /* connections */
+    u32 mine;      /* private subscriptions */
+    u32 feeds;     /* public ones */
+    u32 tickers;   /* of those, ticker.* */
+    bool stale;    /* some sub is */
+    u64 looked_ns; /* at timeouts */
+    struct topic topics[TOPICS_MAX];
+    struct market_feed markets[MARKETS_MAX];
+    struct link wallets[WALLET_BUCKETS];
+    char *text; /* the frame being written, SCRATCH_BYTES */
+};
+
+static inline u32 topic_of(const struct channel *c)
+{
+    return c->kind == CHANNEL_TICKERS ? TOPICS_MAX - 1 : c->market * 7U + c->kind;
+}
+
+#endif

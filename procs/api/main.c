@@ -1,0 +1,142 @@
+/* api.c: the gateway's beginning, its turn and its end. */
+#include "procs/api/api.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "procs/api/answer.h"
+#include "procs/api/auth.h"
+#include "procs/api/http.h"
+#include "procs/api/push.h"
+#include "procs/api/ws.h"
+#include "procs/lib/eth/secp.h"
+#include "procs/lib/run.h"
+#include "shm/err.h"
+
+#define SOCKET_REQUESTS 4096U /* orders in flight over WebSockets, beside one a connection */
+#define EVENTS_MAX      256
+#define FEED_SLEEP_NS   (5 * NS_PER_MS)  /* while somebody listens to market data */
+#define IDLE_SLEEP_NS   (50 * NS_PER_MS) /* timeouts are this late at most */
+
+static u64 unix_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (u64)t.tv_sec * NS_PER_S + (u64)t.tv_nsec;
+}
+
+static int make_requests(struct api *a)
+{
+    u64 count = a->config->api.connections_max + SOCKET_REQUESTS;
+    u64 slots = pow2_up(4 * count);
+    a->pool = calloc(count, sizeof *a->pool);
+    a->asked = calloc(slots, sizeof(struct request *));
+    a->scratch = malloc(SCRATCH_BYTES);
+    a->auth_cache = auth_cache_new();
+    if (!a->pool || !a->asked || !a->scratch || !a->auth_cache)
+        return err_sys("memory for %lu requests", count);
+    a->asked_mask = slots - 1;
+    link_init(&a->free);
+    link_init(&a->waiting);
+    link_init(&a->undurable);
+    for (u64 i = 0; i < count; i++) link_append(&a->free, &a->pool[i].by_age);
+    return 0;
+}
+
+static void join(struct api *a, struct run *run)
+{
+    const struct segment *s = &run->segment;
+    a->rules = rules_join(segment_object(s, "rules"));
+    a->ledger = ledger_join(segment_object(s, "ledger"));
+    a->orders = orders_join(segment_object(s, "orders"));
+    a->market = market_join(segment_object(s, "market"));
+    a->durable = segment_object(s, "durable");
+    a->verify_count = s->topo.params.verify;
+    CHECK(a->verify_count <= VERIFY_MAX);
+    for (u32 i = 0; i < a->verify_count; i++)
+        segment_ring_tx(s, ROLE_VERIFY, i, run->bells, &a->verify[i]);
+    segment_ring_rx(s, ROLE_TRADING, 0, &a->replies);
+    segment_log_reader(s, "log.account", &a->account);
+}
+
+static int api_init(struct run *run)
+{
+    struct api *a = run->state;
+    a->config = &run->config;
+    a->segment = &run->segment;
+    a->block = run->proc;
+    a->instance = run->instance;
+    a->now_ns = run->now_ns;
+    a->unix_ns = unix_now();
+    /* Ids of a former life of this instance never come again. */
+    a->next_id = (atomic_load_explicit(&run->proc->epoch, memory_order_relaxed) & 0xffff) << 32;
+    eip712_init(&a->eip712, run->config.exchange.chain_id,
+                run->config.exchange.verifying_contract.bytes);
+    join(a, run);
+    a->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (a->epoll < 0) return err_sys("epoll");
+    if (secp_init() || make_requests(a) || ws_start(a)) return -1;
+    return http_start(a);
+}
+
+/* Sockets that are ready; true when MHD has work. */
+static bool poll_sockets(struct api *a, u32 *work)
+{
+    struct epoll_event events[EVENTS_MAX];
+    bool http = false;
+    int n = epoll_wait(a->epoll, events, EVENTS_MAX, 0);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr) ws_ready(events[i].data.ptr, events[i].events);
+        else http = true;
+    }
+    if (n > 0) *work += (u32)n;
+    return http;
+}
+
+static u32 api_turn(struct run *run)
+{
+    struct api *a = run->state;
+    u32 work = 0;
+    a->now_ns = run->now_ns;
+    a->unix_ns = unix_now();
+    work += answer_turn(a);
+    bool http = poll_sockets(a, &work);
+    if (http || a->resumed || a->now_ns - a->http_ns > IDLE_SLEEP_NS) http_turn(a);
+    for (u32 i = 0; i < a->verify_count; i++) ring_publish(&a->verify[i]);
+    work += push_turn(a);
+    ws_turn(a);
+    if (a->hub->mine || a->hub->feeds) run->sleep_ns = min_u64(run->sleep_ns, FEED_SLEEP_NS);
+    return work + a->resumed;
+}
+
+static void api_stop(struct run *run)
+{
+    struct api *a = run->state;
+    ws_stop(a);
+    http_stop(a);
+    close(a->epoll);
+}
+
+static int api_epoll(struct run *run)
+{
+    return ((struct api *)run->state)->epoll;
+}
+
+static const struct proc_descriptor API = {
+    .name = "api",
+    .role = ROLE_API,
+    .calls = SANDBOX_SOCKETS,
+    .state_bytes = sizeof(struct api),
+    .ops_socket = true,
+    .init = api_init,
+    .turn = api_turn,
+    .stop = api_stop,
+    .epoll_fd = api_epoll,
+};
+
+int main(int argc, char **argv)
+{
+    return run_main(&API, argc, argv);
+}

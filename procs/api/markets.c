@@ -1,0 +1,187 @@
+/* markets.c: what everybody may see: markets, depth, trades, tickers, the time. */
+#include "procs/api/answer.h"
+#include "procs/api/market_put.h"
+#include "procs/api/routes.h"
+#include "procs/lib/decimal.h"
+#include "procs/lib/wire.h"
+
+#define RECENT_MAX    500U
+#define BUSY_RETRY_MS 1000U
+
+static void refuse(struct api *a, struct request *r, const struct problem *p)
+{
+    answer_problem(a, r, p, NULL, 0);
+}
+
+/* The market of the path; -1 with 13001 answered. */
+static int find(struct api *a, struct request *r, u16 *index, struct market *m)
+{
+    struct problem p;
+    *index = rules_find_market(a->rules, r->args[0].at, r->args[0].len);
+    if (*index != NO_MARKET && wire_market_at(a->rules, *index, m)) return 0;
+    problem_set(&p, CODE_MARKET_NOT_FOUND, "market", NULL,
+                "no such market; GET " API_BASE "/markets lists them");
+    refuse(a, r, &p);
+    return -1;
+}
+
+/* The market region is being rebuilt. */
+static void busy(struct api *a, struct request *r)
+{
+    struct problem p = {.code = CODE_UNAVAILABLE,
+                        .retry_after_ms = BUSY_RETRY_MS,
+                        .detail = "market data is being rebuilt"};
+    refuse(a, r, &p);
+}
+
+void markets_list(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    struct market m;
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '[');
+    for (u16 i = 0; wire_market_at(a->rules, i, &m); i++) wire_put_market(o, a->rules, &m);
+    json_put_close(o, ']');
+    answer_end(a, r, 0);
+}
+
+/* ?group=0.5 in ticks; 1 when it is absent. */
+static int read_group(struct api *a, const struct market *m, u64 *ticks, struct problem *p)
+{
+    struct span text;
+    u128 wad;
+    *ticks = 1;
+    if (!target_param(&a->target, "group", &text)) return 0;
+    bool good = decimal_parse(text.at, text.len, 18, &wad) == DECIMAL_OK && wad &&
+                wad % m->tick_wad == 0 && wad / m->tick_wad <= m->price_max;
+    if (!good)
+        return problem_set(p, CODE_INVALID_PARAMS, "group", "a multiple of tick_size",
+                           "group must be a multiple of the market's tick_size");
+    *ticks = (u64)(wad / m->tick_wad);
+    return 0;
+}
+
+void markets_depth(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    static struct market_depth depth;
+    struct market m;
+    struct problem p;
+    u64 limit = 20, group;
+    u16 index;
+    if (find(a, r, &index, &m)) return;
+    if (param_number(&a->target, "limit", 1, MARKET_DEPTH_MAX, "1 to 1000", &limit, &p) ||
+        read_group(a, &m, &group, &p)) {
+        refuse(a, r, &p);
+        return;
+    }
+    u32 read = group > 1 ? MARKET_DEPTH_MAX : (u32)limit;
+    if (market_read_depth(a->market, index, read, &depth) == MARKET_BUSY) {
+        busy(a, r);
+        return;
+    }
+    if (group > 1) {
+        depth.bid_count = market_group(depth.bids, depth.bid_count, group, false, (u32)limit);
+        depth.ask_count = market_group(depth.asks, depth.ask_count, group, true, (u32)limit);
+    }
+    struct json_out *o = answer_begin(a, r);
+    market_put_depth(o, &m, &depth, a->unix_ns);
+    answer_end(a, r, depth.cause);
+}
+
+void markets_trades(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    static struct market_trade trades[RECENT_MAX];
+    struct market m;
+    struct problem p;
+    u64 limit = 50;
+    u16 index;
+    if (find(a, r, &index, &m)) return;
+    if (param_number(&a->target, "limit", 1, RECENT_MAX, "1 to 500", &limit, &p)) {
+        refuse(a, r, &p);
+        return;
+    }
+    int n = market_read_trades(a->market, index, trades, (u32)limit);
+    if (n == MARKET_BUSY) {
+        busy(a, r);
+        return;
+    }
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '[');
+    for (int i = 0; i < n; i++) market_put_trade(o, a->rules, &m, &trades[i]);
+    json_put_close(o, ']');
+    answer_end(a, r, n > 0 ? trades[0].cause : 0);
+}
+
+/* A market that market data does not know yet reads as one that never traded. */
+static int read_ticker(struct api *a, u16 index, struct market_ticker *t)
+{
+    *t = (struct market_ticker){0};
+    return market_read_ticker(a->market, index, a->unix_ns, t);
+}
+
+void markets_ticker(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    struct market_ticker t;
+    struct market m;
+    u16 index;
+    if (find(a, r, &index, &m)) return;
+    if (read_ticker(a, index, &t) == MARKET_BUSY) {
+        busy(a, r);
+        return;
+    }
+    struct json_out *o = answer_begin(a, r);
+    market_put_ticker(o, a->rules, &m, &t, a->unix_ns);
+    answer_end(a, r, t.cause);
+}
+
+void markets_tickers(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    struct market_ticker t;
+    struct market m;
+    u64 cause = 0;
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '[');
+    for (u16 i = 0; wire_market_at(a->rules, i, &m); i++) {
+        if (read_ticker(a, i, &t) == MARKET_BUSY) {
+            busy(a, r);
+            return;
+        }
+        cause = max_u64(cause, t.cause);
+        market_put_ticker(o, a->rules, &m, &t, a->unix_ns);
+    }
+    json_put_close(o, ']');
+    answer_end(a, r, cause);
+}
+
+void markets_time(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '{');
+    json_put_key(o, "server_time"), json_put_u64(o, a->unix_ns / NS_PER_MS);
+    json_put_close(o, '}');
+    answer_end(a, r, 0);
+}
+
+void markets_versions(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    struct market m;
+    u32 markets = 0, tokens = 0;
+    u32 token_count = atomic_load_explicit(&a->rules->token_count, memory_order_acquire);
+    for (u16 i = 0; wire_market_at(a->rules, i, &m); i++)
+        if (m.version > markets) markets = m.version;
+    for (u32 i = 0; i < token_count; i++)
+        if (a->rules->tokens[i].version > tokens) tokens = a->rules->tokens[i].version;
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '{');
+    json_put_key(o, "market_configs"), json_put_u64(o, markets);
+    json_put_key(o, "token_configs"), json_put_u64(o, tokens);
+    json_put_key(o, "system_configs"), json_put_u64(o, a->rules->config_version);
+    json_put_close(o, '}');
+    answer_end(a, r, 0);
+}

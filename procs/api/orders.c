@@ -1,0 +1,165 @@
+/* orders.c: placing an order, preparing one to be signed, and looking at one's own. */
+#include "procs/api/answer.h"
+#include "procs/api/body.h"
+#include "procs/api/order_read.h"
+#include "procs/api/prepare.h"
+#include "procs/api/routes.h"
+#include "procs/lib/wire.h"
+
+/* The JSON body, or NULL with the answer given. */
+static json_t *read_body(struct api *a, struct request *r)
+{
+    struct problem p;
+    json_t *body = body_read(r->body, r->body_len, &p);
+    if (!body) answer_problem(a, r, &p, NULL, 0);
+    return body;
+}
+
+void orders_place(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet; /* the order authenticates itself */
+    json_t *body = read_body(a, r);
+    if (!body) return;
+    orders_ask(a, r, body);
+    json_decref(body);
+}
+
+void orders_ask(struct api *a, struct request *r, json_t *body)
+{
+    struct msg_order m;
+    struct problem p;
+    metric_add(a->block, METRIC_API_ORDERS, 1);
+    if (order_read(body, a->rules, r->authorization != NULL, &m, &p))
+        answer_problem(a, r, &p, NULL, 0);
+    else answer_ask(a, r, &m.head, m.wallet);
+}
+
+void orders_prepare(struct api *a, struct request *r, const u8 *wallet)
+{
+    struct msg_order m;
+    struct problem p;
+    json_t *body = read_body(a, r);
+    if (!body) return;
+    if (order_read_prepare(body, a->rules, wallet, &m, &p)) {
+        answer_problem(a, r, &p, NULL, 0);
+    } else {
+        u64 now_us = a->unix_ns / 1000;
+        a->last_nonce = m.nonce = max_u64(a->last_nonce + 1, now_us);
+        struct json_out *o = answer_begin(a, r);
+        prepare_put(o, a->rules, a->config->exchange.chain_id,
+                    a->config->exchange.verifying_contract.bytes, &m, now_us / 1000);
+        answer_end(a, r, 0);
+    }
+    json_decref(body);
+}
+
+/* market, side, status, start_time, end_time from the query. */
+static int read_query(struct api *a, struct orders_query *q, struct problem *p)
+{
+    struct span text;
+    u64 start_ms = 0, end_ms = 0;
+    static const char MS[] = "Unix milliseconds";
+    if (target_param(&a->target, "side", &text)) {
+        int side = wire_side_of(text.at, text.len);
+        if (side < 0)
+            return problem_set(p, CODE_INVALID_SIDE, "side", "buy, sell", "side is buy or sell");
+        q->side = (u8)side;
+    }
+    if (target_param(&a->target, "status", &text)) {
+        int status = wire_status_of(text.at, text.len);
+        if (status < 0)
+            return problem_set(p, CODE_INVALID_PARAMS, "status",
+                               "pending, open, partial, filled, cancelled, expired, rejected",
+                               "no such status");
+        q->status_mask = (u8)(1U << status);
+    }
+    if (param_number(&a->target, "start_time", 0, 1UL << 43, MS, &start_ms, p) ||
+        param_number(&a->target, "end_time", 0, 1UL << 43, MS, &end_ms, p))
+        return -1;
+    if (end_ms && start_ms > end_ms)
+        return problem_set(p, CODE_INVALID_PARAMS, "start_time", "end_time",
+                           "start_time lies behind end_time");
+    q->start_ns = start_ms * NS_PER_MS;
+    q->end_ns = end_ms ? (end_ms + 1) * NS_PER_MS - 1 : start_ms ? UINT64_MAX : 0;
+    if (target_param(&a->target, "market", &text)) {
+        q->market = rules_find_market(a->rules, text.at, text.len);
+        if (q->market == NO_MARKET)
+            return problem_set(p, CODE_MARKET_NOT_FOUND, "market", NULL, "no such market");
+    }
+    return 0;
+}
+
+static void put_paging(struct json_out *o, const struct paging *paging, u64 total)
+{
+    json_put_key(o, "pagination"), json_put_open(o, '{');
+    json_put_key(o, "total"), json_put_u64(o, total);
+    json_put_key(o, "page"), json_put_u64(o, paging->page);
+    json_put_key(o, "page_size"), json_put_u64(o, paging->page_size);
+    json_put_key(o, "total_pages");
+    json_put_u64(o, (total + paging->page_size - 1) / paging->page_size);
+    json_put_close(o, '}');
+}
+
+/* A page of a wallet's orders; an account that does not exist has none. */
+static void list(struct api *a, struct request *r, const u8 *wallet, bool closed)
+{
+    static struct order_view views[100];
+    struct orders_query q = {.market = NO_MARKET, .open = true, .closed = closed};
+    struct paging paging;
+    struct problem p;
+    u64 total = 0, seq = 0;
+    u32 n = 0;
+    if (read_query(a, &q, &p) || param_paging(&a->target, &paging, &p)) {
+        answer_problem(a, r, &p, NULL, 0);
+        return;
+    }
+    q.account = ledger_find(a->ledger, wallet);
+    q.skip = (paging.page - 1) * paging.page_size;
+    q.max = (u32)paging.page_size;
+    if (q.account != NO_ACCOUNT)
+        n = orders_read_list(a->orders, a->ledger, &q, views, &total, &seq);
+    if (paging.page > 1 && q.skip >= total) {
+        problem_set(&p, CODE_INVALID_PARAMS, "page", NULL, "there are only %lu orders", total);
+        answer_problem(a, r, &p, NULL, seq);
+        return;
+    }
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '{');
+    json_put_key(o, "items"), json_put_open(o, '[');
+    for (u32 i = 0; i < n; i++) wire_put_order(o, a->rules, &views[i]);
+    json_put_close(o, ']');
+    put_paging(o, &paging, total);
+    json_put_close(o, '}');
+    answer_end(a, r, seq);
+}
+
+void orders_list(struct api *a, struct request *r, const u8 *wallet)
+{
+    list(a, r, wallet, true);
+}
+
+void orders_open(struct api *a, struct request *r, const u8 *wallet)
+{
+    list(a, r, wallet, false);
+}
+
+void orders_one(struct api *a, struct request *r, const u8 *wallet)
+{
+    struct order_view v;
+    struct problem p;
+    u64 id, seq = 0;
+    if (order_id_read(r->args[0], &id, &p)) {
+        answer_problem(a, r, &p, NULL, 0);
+        return;
+    }
+    bool found = orders_read(a->orders, a->ledger, id, &v, &seq);
+    if (!found || memcmp(v.wallet, wallet, WALLET_BYTES)) {
+        problem_set(&p, CODE_ORDER_NOT_FOUND, "order_id", NULL,
+                    "this wallet has no such order, or it ended too long ago");
+        answer_problem(a, r, &p, NULL, found ? seq : 0);
+        return;
+    }
+    struct json_out *o = answer_begin(a, r);
+    wire_put_order(o, a->rules, &v);
+    answer_end(a, r, seq);
+}

@@ -1,0 +1,114 @@
+#include "procs/api/push_mine.h"
+
+#include "procs/api/push.h"
+#include "procs/api/push_put.h"
+#include "procs/api/ws.h"
+#include "procs/api/ws_channels.h"
+#include "procs/lib/wire.h"
+
+#define RECORDS_AT_ONCE 2048U
+
+void push_begin_mine(struct api *a)
+{
+    log_join_reader(&a->account, a->account.log);
+}
+
+/* Send the data in a->out to each connection of the wallet that has this channel. */
+static u32 send_mine(struct api *a, u16 kind, const u8 *wallet, u64 sequence)
+{
+    struct push p = {.type = "update", .channel = {kind, 0}, .sequence = sequence};
+    struct link *bucket = channels_of_wallet(a->hub, wallet);
+    u32 n = 0;
+    for (struct link *l = bucket->next, *next; l != bucket; l = next) {
+        struct ws *ws = LINK_OF(l, struct ws, by_wallet);
+        next = l->next;
+        if (memcmp(ws->wallet, wallet, WALLET_BYTES)) continue;
+        u8 mine = ws->mine[kind - CHANNEL_MINE];
+        if (mine & 1) push_one(a, &p, ws, false), n++;
+        if (mine & 2) push_one(a, &p, ws, true), n++;
+    }
+    return n;
+}
+
+/* Is there anybody to tell? Saves writing what nobody reads. */
+static bool wanted(struct api *a, u16 kind, const u8 *wallet)
+{
+    struct link *bucket = channels_of_wallet(a->hub, wallet);
+    for (struct link *l = bucket->next; l != bucket; l = l->next) {
+        const struct ws *ws = LINK_OF(l, struct ws, by_wallet);
+        if (ws->mine[kind - CHANNEL_MINE] && !memcmp(ws->wallet, wallet, WALLET_BYTES)) return true;
+    }
+    return false;
+}
+
+static u32 push_order(struct api *a, const struct account_order *r)
+{
+    if (!wanted(a, CHANNEL_MY_ORDERS, r->order.wallet)) return 0;
+    struct json_out *o = push_data(a);
+    json_put_open(o, '{');
+    wire_put_order_fields(o, a->rules, &r->order);
+    json_put_key(o, "event"), json_put_cstring(o, wire_order_event(r->event));
+    json_put_close(o, '}');
+    return send_mine(a, CHANNEL_MY_ORDERS, r->order.wallet, r->head.seq);
+}
+
+static u32 push_balance(struct api *a, const struct account_balance *r)
+{
+    if (!wanted(a, CHANNEL_MY_BALANCES, r->wallet)) return 0;
+    struct wire_balance b = {.settled_available = r->settled_available,
+                             .settled_frozen = r->settled_frozen,
+                             .pending_available = r->pending_available,
+                             .pending_frozen = r->pending_frozen,
+                             .updated_ns = r->head.time_ns,
+                             .ref_id = r->ref_id,
+                             .reason = wire_balance_reason(r->reason),
+                             .wallet = r->wallet,
+                             .token = r->token};
+    wire_put_balance(push_data(a), a->rules, &b);
+    return send_mine(a, CHANNEL_MY_BALANCES, r->wallet, r->head.seq);
+}
+
+static u32 push_trade(struct api *a, const struct account_trade *r)
+{
+    u32 n = 0;
+    for (int maker = 0; maker <= 1; maker++) {
+        const u8 *wallet = maker ? r->maker_wallet : r->taker_wallet;
+        if (!wanted(a, CHANNEL_MY_TRADES, wallet)) continue;
+        wire_put_trade(push_data(a), a->rules, r, maker);
+        n += send_mine(a, CHANNEL_MY_TRADES, wallet, r->head.seq);
+    }
+    return n;
+}
+
+/* The log ran ahead of this process: what was missed cannot be told any more. */
+static void lapped(struct api *a)
+{
+    struct hub *h = a->hub;
+    for (struct link *l = h->all.next, *next; l != &h->all; l = next) {
+        struct ws *ws = LINK_OF(l, struct ws, all);
+        next = l->next;
+        if (ws->mine[0] | ws->mine[1] | ws->mine[2])
+            ws_close(ws, WS_CLOSE_AGAIN, "updates were lost: connect again and read your state");
+    }
+    push_begin_mine(a);
+}
+
+u32 push_mine_turn(struct api *a)
+{
+    static alignas(8) u8 record[RECORD_BYTES_MAX];
+    u32 n = 0;
+    if (!a->hub->mine) return 0;
+    for (u32 i = 0; i < RECORDS_AT_ONCE; i++) {
+        int length = log_copy(&a->account, record, a->durable_seq);
+        if (length == 0) break;
+        if (length < 0) {
+            lapped(a);
+            break;
+        }
+        const struct rec *rec = (const void *)record;
+        if (rec->kind == ACCOUNT_ORDER) n += push_order(a, (const void *)record);
+        else if (rec->kind == ACCOUNT_BALANCE) n += push_balance(a, (const void *)record);
+        else if (rec->kind == ACCOUNT_TRADE) n += push_trade(a, (const void *)record);
+    }
+    return n;
+}

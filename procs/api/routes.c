@@ -1,0 +1,66 @@
+#include "procs/api/routes.h"
+
+#include "procs/api/answer.h"
+#include "procs/api/auth.h"
+
+// clang-format off
+const struct route routes[] = {
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets",              markets_list},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/depth/{}",             markets_depth},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/trades/{}/recent",     markets_trades},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/ticker/{}",            markets_ticker},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/tickers",              markets_tickers},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/time",                 markets_time},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/config/version",       markets_versions},
+
+    /* as older clients call them */
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/depth",     markets_depth},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/trades",    markets_trades},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/ticker",    markets_ticker},
+
+    {METHOD_POST,   ACCESS_OWN,    API_BASE "/orders",               orders_place},
+    {METHOD_POST,   ACCESS_WALLET, API_BASE "/orders/prepare",       orders_prepare},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/orders",               orders_list},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/orders/open",          orders_open},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/orders/{}",            orders_one},
+    {METHOD_DELETE, ACCESS_OWN,    API_BASE "/orders/{}",            cancel_one},
+    {METHOD_DELETE, ACCESS_OWN,    API_BASE "/orders",               cancel_many},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances",             account_balances},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances/{}",          account_balance},
+
+    {METHOD_GET,    ACCESS_PUBLIC, "/health/live",                   health_live},
+    {METHOD_GET,    ACCESS_PUBLIC, "/health/ready",                  health_ready},
+    {METHOD_GET,    ACCESS_PUBLIC, "/metrics",                       health_metrics},
+    {0, 0, NULL, NULL},
+};
+// clang-format on
+
+int route_find(struct api *a, struct request *r, u16 *status, struct problem *p)
+{
+    *status = 400;
+    if (target_read(&a->target, r->text, r->text_len, p)) return -1;
+    bool path_known = false;
+    for (const struct route *route = routes; route->pattern; route++) {
+        if (!path_matches(a->target.path, route->pattern, r->args)) continue;
+        path_known = true;
+        if (route->method != r->method) continue;
+        r->route = route;
+        return 0;
+    }
+    *status = path_known ? 405 : 404;
+    return problem_set(p, CODE_INVALID_PARAMS, path_known ? "method" : "path", NULL, "%s",
+                       path_known ? "this path does not take this method"
+                                  : "there is no such path; the API is below " API_BASE);
+}
+
+void route_run(struct api *a, struct request *r)
+{
+    u8 wallet[WALLET_BYTES];
+    struct problem p;
+    if (r->route->access != ACCESS_WALLET) {
+        r->route->handle(a, r, NULL);
+        return;
+    }
+    if (auth_request(a, r, wallet, &p)) answer_problem(a, r, &p, NULL, 0);
+    else r->route->handle(a, r, wallet);
+}

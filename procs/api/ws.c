@@ -1,0 +1,373 @@
+#include "procs/api/ws.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <nettle/base64.h>
+#include <nettle/sha1.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <wslay/wslay.h>
+
+#include "procs/api/answer.h"
+#include "procs/api/ws_channels.h"
+#include "procs/api/ws_frames.h"
+#include "shm/err.h"
+
+#define PING_NS      (20 * NS_PER_S) /* protocol.md 4 */
+#define SILENCE_NS   (60 * NS_PER_S)
+#define GOODBYE_NS   (2 * NS_PER_S)
+#define LOOK_NS      (NS_PER_S / 4)
+#define ACCEPT_BYTES 32
+
+int ws_start(struct api *a)
+{
+    struct hub *h = a->hub = calloc(1, sizeof *h);
+    if (!h || !(h->text = malloc(SCRATCH_BYTES))) return err_sys("memory for WebSockets");
+    link_init(&h->all);
+    link_init(&h->writes);
+    link_init(&h->dead);
+    for (u32 i = 0; i < TOPICS_MAX; i++) link_init(&h->topics[i].subs);
+    for (u32 i = 0; i < WALLET_BUCKETS; i++) link_init(&h->wallets[i]);
+    return 0;
+}
+
+/* ---- The upgrade ---- */
+
+bool ws_wants_upgrade(const struct request *r)
+{
+    const char *query = memchr(r->text, '?', r->text_len);
+    size_t len = query ? (size_t)(query - r->text) : r->text_len;
+    return len == 3 && !memcmp(r->text, "/ws", 3);
+}
+
+/* base64(SHA-1(key, GUID of RFC 6455)) */
+static void accept_key(const char *key, size_t len, char out[ACCEPT_BYTES])
+{
+    static const u8 GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    struct sha1_ctx sha;
+    u8 digest[SHA1_DIGEST_SIZE];
+    sha1_init(&sha);
+    sha1_update(&sha, len, (const u8 *)key);
+    sha1_update(&sha, sizeof GUID - 1, GUID);
+    sha1_digest(&sha, sizeof digest, digest);
+    base64_encode_raw(out, sizeof digest, digest);
+    out[BASE64_ENCODE_RAW_LENGTH(sizeof digest)] = '\0';
+}
+
+static void on_upgrade(void *cls, struct MHD_Connection *connection, void *con_cls,
+                       const char *extra, size_t extra_len, MHD_socket sock,
+                       struct MHD_UpgradeResponseHandle *handle)
+{
+    (void)connection, (void)con_cls;
+    if (!ws_open(cls, sock, handle, extra, extra_len))
+        MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static const char *header(const struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+static const char *upgrade_fault(const struct request *r)
+{
+    const char *upgrade = header(r, "Upgrade"), *key = header(r, "Sec-WebSocket-Key");
+    const char *version = header(r, "Sec-WebSocket-Version");
+    if (r->method != METHOD_GET || !upgrade || strcasecmp(upgrade, "websocket"))
+        return "/ws speaks WebSocket only: connect with ws://";
+    if (!version || strcmp(version, "13")) return "Sec-WebSocket-Version must be 13";
+    if (!key || strlen(key) != 24) return "Sec-WebSocket-Key must be 16 bytes in base64";
+    return NULL;
+}
+
+static int refuse_upgrade(struct api *a, struct request *r, const char *fault)
+{
+    struct problem p;
+    problem_set(&p, CODE_INVALID_PARAMS, "Upgrade", NULL, "%s", fault);
+    answer_problem(a, r, &p, NULL, 0);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(r->answer_len, r->answer, MHD_RESPMEM_MUST_COPY);
+    if (!response) return -1;
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Sec-WebSocket-Version", "13");
+    int done = MHD_queue_response(r->connection, MHD_HTTP_BAD_REQUEST, response) == MHD_YES;
+    MHD_destroy_response(response);
+    return done ? 0 : -1;
+}
+
+int ws_upgrade(struct api *a, struct request *r)
+{
+    char accept[ACCEPT_BYTES];
+    const char *fault = upgrade_fault(r);
+    if (fault) return refuse_upgrade(a, r, fault);
+    struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, a);
+    if (!response) return -1;
+    const char *key = header(r, "Sec-WebSocket-Key");
+    accept_key(key, strlen(key), accept);
+    MHD_add_response_header(response, "Upgrade", "websocket");
+    MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
+    int done = MHD_queue_response(r->connection, MHD_HTTP_SWITCHING_PROTOCOLS, response) == MHD_YES;
+    MHD_destroy_response(response);
+    return done ? 0 : -1;
+}
+
+/* ---- Life ---- */
+
+static void say_connected(struct ws *ws)
+{
+    struct api *a = ws->api;
+    struct json_out o;
+    json_out_init(&o, a->hub->text, SCRATCH_BYTES);
+    ws_put_head(&o, "connected", "", a->unix_ns);
+    json_put_open(&o, '{');
+    json_put_key(&o, "ping_interval"), json_put_u64(&o, PING_NS / NS_PER_MS);
+    json_put_key(&o, "timeout"), json_put_u64(&o, SILENCE_NS / NS_PER_MS);
+    json_put_close(&o, '}');
+    json_put_close(&o, '}');
+    ws_send(ws, o.at, o.len);
+}
+
+struct ws *ws_open(struct api *a, int fd, struct MHD_UpgradeResponseHandle *handle,
+                   const char *extra, size_t extra_len)
+{
+    struct ws *ws = calloc(1, sizeof *ws);
+    if (!ws) return NULL;
+    ws->api = a;
+    ws->fd = fd;
+    ws->handle = handle;
+    ws->heard_ns = ws->pinged_ns = ws->rate_from_ns = a->now_ns;
+    link_init(&ws->subs);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = ws};
+    if (frames_open(ws, extra, extra_len) || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event)) {
+        frames_close(ws);
+        free(ws);
+        return NULL;
+    }
+    link_append(&a->hub->all, &ws->all);
+    a->hub->count++;
+    metric_set(a->block, METRIC_API_SOCKETS, a->hub->count);
+    say_connected(ws);
+    if (extra_len) frames_read(ws);
+    return ws;
+}
+
+/* Mark it; nothing is sent or read any more. */
+static void die(struct ws *ws)
+{
+    if (ws->dead) return;
+    struct api *a = ws->api;
+    ws->dead = true;
+    epoll_ctl(a->epoll, EPOLL_CTL_DEL, ws->fd, NULL);
+    channels_leave(ws);
+    link_remove(&ws->writes);
+    link_remove(&ws->all);
+    link_append(&a->hub->dead, &ws->all);
+    a->hub->count--;
+    metric_set(a->block, METRIC_API_SOCKETS, a->hub->count);
+}
+
+/* Requests it still waits for go on without it. */
+static void disown(struct api *a, struct ws *ws)
+{
+    for (struct link *l = a->waiting.next; ws->in_flight && l != &a->waiting; l = l->next) {
+        struct request *r = LINK_OF(l, struct request, by_age);
+        if (r->socket != ws) continue;
+        r->socket = NULL;
+        ws->in_flight--;
+    }
+}
+
+static void bury(struct api *a, struct ws *ws)
+{
+    disown(a, ws);
+    link_remove(&ws->all);
+    frames_close(ws);
+    if (ws->handle) MHD_upgrade_action(ws->handle, MHD_UPGRADE_ACTION_CLOSE);
+    free(ws->out);
+    free(ws);
+}
+
+/* ---- Out ---- */
+
+void ws_put_head(struct json_out *o, const char *type, const char *id, u64 unix_ns)
+{
+    json_put_open(o, '{');
+    json_put_key(o, "type"), json_put_cstring(o, type);
+    if (id[0]) json_put_key(o, "id"), json_put_json(o, id, strlen(id));
+    json_put_key(o, "timestamp"), json_put_u64(o, unix_ns / NS_PER_MS);
+    json_put_key(o, "data");
+}
+
+/* Room for `need` more bytes; false when memory is short. */
+static bool make_room(struct ws *ws, size_t need)
+{
+    if (ws->out_to + need <= ws->out_room) return true;
+    size_t held = ws_backlog(ws);
+    if (held && ws->out_from) memmove(ws->out, ws->out + ws->out_from, held);
+    ws->out_from = 0;
+    ws->out_to = held;
+    if (held + need <= ws->out_room) return true;
+    size_t room = pow2_up(max_u64(held + need, 2048));
+    char *out = realloc(ws->out, room);
+    if (!out) return false;
+    ws->out = out;
+    ws->out_room = room;
+    return true;
+}
+
+/* Append one whole frame; servers do not mask. */
+static bool put_frame(struct ws *ws, u8 opcode, const void *payload, size_t len)
+{
+    u8 head[10] = {(u8)(0x80 | opcode)};
+    size_t n = 2;
+    if (len < 126) {
+        head[1] = (u8)len;
+    } else if (len <= UINT16_MAX) {
+        head[1] = 126, head[2] = (u8)(len >> 8), head[3] = (u8)len;
+        n = 4;
+    } else {
+        head[1] = 127;
+        for (u32 i = 0; i < 8; i++) head[2 + i] = (u8)((u64)len >> (56 - 8 * i));
+        n = 10;
+    }
+    if (!make_room(ws, n + len)) return false;
+    memcpy(ws->out + ws->out_to, head, n);
+    if (len) memcpy(ws->out + ws->out_to + n, payload, len);
+    ws->out_to += n + len;
+    if (!ws->writes.next) link_append(&ws->api->hub->writes, &ws->writes);
+    return true;
+}
+
+bool ws_send(struct ws *ws, const char *text, size_t len)
+{
+    if (ws->dead || ws->closing) return false;
+    if (ws_backlog(ws) + len + 256 > WS_OUT_MAX) { /* 256: room for the goodbye */
+        metric_add(ws->api->block, METRIC_API_DROPPED, 1);
+        ws_close(ws, WS_CLOSE_POLICY, "slow reader: more than 1 MiB is waiting for you");
+        return false;
+    }
+    if (put_frame(ws, WSLAY_TEXT_FRAME, text, len)) return true;
+    die(ws);
+    return false;
+}
+
+void ws_control(struct ws *ws, u8 opcode, const void *payload, size_t len)
+{
+    if (ws->dead || ws->closing || ws_backlog(ws) > WS_OUT_MAX - 256) return;
+    if (!put_frame(ws, opcode, payload, len)) die(ws);
+}
+
+void ws_close(struct ws *ws, u16 code, const char *reason)
+{
+    u8 payload[125] = {(u8)(code >> 8), (u8)code};
+    size_t len = strnlen(reason, sizeof payload - 2);
+    if (ws->dead || ws->closing) return;
+    memcpy(payload + 2, reason, len);
+    if (!put_frame(ws, WSLAY_CONNECTION_CLOSE, payload, len + 2)) {
+        die(ws);
+        return;
+    }
+    ws->closing = true;
+    ws->closed_ns = ws->api->now_ns;
+    channels_leave(ws);
+}
+
+static void watch_writable(struct ws *ws, bool on)
+{
+    if (ws->polls_write == on) return;
+    ws->polls_write = on;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (on ? (u32)EPOLLOUT : 0U),
+                                .data.ptr = ws};
+    epoll_ctl(ws->api->epoll, EPOLL_CTL_MOD, ws->fd, &event);
+}
+
+static void write_out(struct ws *ws)
+{
+    while (ws_backlog(ws)) {
+        ssize_t n =
+            send(ws->fd, ws->out + ws->out_from, ws_backlog(ws), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            watch_writable(ws, true);
+            return;
+        }
+        if (n <= 0) {
+            die(ws);
+            return;
+        }
+        ws->out_from += (size_t)n;
+    }
+    ws->out_from = ws->out_to = 0;
+    watch_writable(ws, false);
+    if (ws->out_room > 16384) {
+        free(ws->out);
+        ws->out = NULL;
+        ws->out_room = 0;
+    }
+    if (ws->closing && ws->ended) die(ws);
+}
+
+void ws_ready(struct ws *ws, u32 events)
+{
+    if (ws->dead) return;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) frames_read(ws);
+    if (ws->dead) return;
+    if ((events & EPOLLOUT) && !ws->writes.next) link_append(&ws->api->hub->writes, &ws->writes);
+    if (ws->ended && !ws_backlog(ws)) die(ws);
+}
+
+void ws_answered(struct api *a, struct request *r)
+{
+    if (r->socket) {
+        r->socket->in_flight--;
+        ws_send(r->socket, r->answer, r->answer_len);
+    }
+    request_free(a, r);
+}
+
+/* ---- Time ---- */
+
+static void look(struct ws *ws)
+{
+    struct api *a = ws->api;
+    if (ws->closing) {
+        if (a->now_ns - ws->closed_ns > GOODBYE_NS) die(ws);
+    } else if (a->now_ns - ws->heard_ns > SILENCE_NS) {
+        ws_close(ws, WS_CLOSE_AWAY, "nothing heard for 60 s");
+    } else if (a->now_ns - ws->pinged_ns > PING_NS) {
+        ws->pinged_ns = a->now_ns;
+        ws_control(ws, WSLAY_PING, NULL, 0);
+    }
+}
+
+void ws_turn(struct api *a)
+{
+    struct hub *h = a->hub;
+    if (a->now_ns - h->looked_ns > LOOK_NS) {
+        h->looked_ns = a->now_ns;
+        for (struct link *l = h->all.next, *next; l != &h->all; l = next) {
+            next = l->next;
+            look(LINK_OF(l, struct ws, all));
+        }
+    }
+    while (!link_empty(&h->writes)) {
+        struct ws *ws = LINK_OF(h->writes.next, struct ws, writes);
+        link_remove(&ws->writes);
+        write_out(ws);
+    }
+    while (!link_empty(&h->dead)) bury(a, LINK_OF(h->dead.next, struct ws, all));
+}
+
+void ws_stop(struct api *a)
+{
+    struct hub *h = a->hub;
+    if (!h) return;
+    for (struct link *l = h->all.next, *next; l != &h->all; l = next) {
+        next = l->next;
+        ws_close(LINK_OF(l, struct ws, all), WS_CLOSE_AWAY, "the gateway stops; connect again");
+    }
+    ws_turn(a);
+    while (!link_empty(&h->all)) die(LINK_OF(h->all.next, struct ws, all));
+    ws_turn(a);
+}
