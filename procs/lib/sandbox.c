@@ -57,7 +57,8 @@ static const struct {
       "recvmmsg",    "sendto",         "sendmsg",        "sendmmsg", "sendfile", "epoll_create1",
       "epoll_ctl",   "epoll_wait",     "epoll_pwait",    "eventfd2", "pipe2",    "fcntl",
       "ioctl",       "timerfd_create", "timerfd_settime"}},
-    {SANDBOX_THREADS, {"clone", "clone3", "set_robust_list", "rseq", "sched_getaffinity"}},
+    {SANDBOX_THREADS,
+     {"clone", "clone3", "set_robust_list", "rseq", "sched_getaffinity", "rt_sigaction"}},
 };
 
 /* Names by number, for the last line of a process that called what it may not. */
