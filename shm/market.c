@@ -8,9 +8,8 @@
 #include "shm/market_cells.h"
 #include "shm/rules.h"
 
-#define LEVELS_MAX   (1U << 28)
-#define TRADES_MAX   (1U << 20)
-#define CHANGES_KEPT 2048U /* per market: 4 ms of the busiest one; later is a new snapshot */
+#define LEVELS_MAX (1U << 28)
+#define TRADES_MAX (1U << 20)
 
 _Static_assert(CHUNK_MERGE * 2 == CHUNK_CELLS, "halves of a split must not be merged again");
 
@@ -39,16 +38,6 @@ static bool shape_of(const struct market_config *c, struct market_shape *s)
     s->chunks_at = align_up(s->chunks_at, CACHE_LINE);
     s->bytes = s->chunks_at + s->chunks_max * sizeof(struct level_chunk);
     return true;
-}
-
-struct market_config market_config_of(u64 recent_trades, u64 resting_max, u32 matching)
-{
-    return (struct market_config){
-        .markets_max = MARKETS_MAX,
-        .levels_max = (u32)min_u64(resting_max * matching, LEVELS_MAX),
-        .recent_trades = (u32)min_u64(recent_trades, UINT32_MAX),
-        .changes_max = CHANGES_KEPT,
-    };
 }
 
 u64 market_footprint(const struct market_config *config)

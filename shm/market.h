@@ -54,11 +54,8 @@ struct market_data; /* shm/market_cells.h */
 
 /* Object life. footprint: 0 = impossible parameters. new formats `memory`, aligned to market_align;
  * over an older object of the same config it may be called while readers look: they get MARKET_BUSY
- * until market_set_ready. join: NULL with err_set when it is no such object. config_of: the sizes
- * of an instance with so many resting orders in each of its matching processes: a level for each,
- * so that levels never run out. */
+ * until market_set_ready. join: NULL with err_set when it is no such object. */
 u64 market_align(void);
-struct market_config market_config_of(u64 recent_trades, u64 resting_max, u32 matching);
 u64 market_footprint(const struct market_config *config);
 void *market_new(void *memory, const struct market_config *config);
 struct market_data *market_join(void *memory);
