@@ -3,6 +3,7 @@
 #include "shm/book.h"
 #include "shm/book_accounts.h"
 #include "shm/book_cells.h"
+#include "shm/book_ids.h"
 #include "shm/book_levels.h"
 #include "shm/book_rest.h"
 
@@ -210,7 +211,7 @@ static bool may_take(const struct books *b, struct book_taker *t, struct book_ev
         reject(t, BOOK_CODE_WOULD_TAKE, out);
         return false;
     }
-    t->own = book_account_head(b, t->account, t->against) != 0;
+    t->own = book_account_rests(b, t->account, t->against);
     bool asks = (t->own && t->stp == BOOK_STP_REJECT) || t->tif == BOOK_FOK;
     struct outlook o = asks ? look_ahead(b, t) : (struct outlook){.fills = true};
     if (o.meets_own && t->stp == BOOK_STP_REJECT) {
@@ -241,8 +242,7 @@ static u16 refuse(const struct books *b, const struct book_order *o)
     if (!known || !budget_fits || !o->id || (u32)o->id >= b->config.slots_max) {
         return BOOK_CODE_PARAMS;
     }
-    u64 holder = book_cell(b, *book_slot(b, o->id))->id; /* 0: free */
-    return holder && (u32)holder == (u32)o->id ? BOOK_CODE_DUPLICATE : 0;
+    return 0;
 }
 
 int book_submit(struct books *b, const struct book_order *o, struct book_events *out)
@@ -335,15 +335,15 @@ static int sweep_account(struct books *b, struct book_events *out)
     struct book_taker *t = &b->taker;
     for (u32 s = 0; s < 2; s++) {
         if (!(t->sides >> s & 1)) continue;
-        u32 half = t->market << 1 | s, cell = book_account_head(b, t->account, half);
+        u32 half = t->market << 1 | s, cell = book_account_first(b, t->account, half);
         if (cell && !(t->sorted >> s & 1)) {
             book_account_sort(b, t->account, half);
             t->sorted |= (u8)(1U << s);
-            cell = book_account_head(b, t->account, half);
+            cell = book_account_first(b, t->account, half);
         }
         while (cell) {
             if (full(out)) return BOOK_MORE;
-            u32 next = book_link(b, cell)->next;
+            u32 next = book_account_next(b, cell);
             cancel_resting(b, cell, t->reason, out);
             cell = next;
         }

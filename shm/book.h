@@ -80,20 +80,23 @@ enum book_code {
     BOOK_CODE_UNKNOWN = 11001, /* no such resting order: cancelled, filled, or never seen */
     BOOK_CODE_PRICE = 11004,
     BOOK_CODE_LOTS = 11005,
-    BOOK_CODE_DUPLICATE = 11012, /* the id or its slot belongs to a resting order */
     BOOK_CODE_SELF_TRADE = 11018,
     BOOK_CODE_WOULD_TAKE = 11021,
     BOOK_CODE_MARKET = 13001,   /* no such book */
     BOOK_CODE_CAPACITY = 20002, /* the arena is full */
 };
 
+/* Ids are the caller's: it hands out a slot that no resting order has, with a generation that this
+ * slot has not had. (Were a slot given twice, the older order could no longer be found by its id;
+ * it is not looked for, as that would touch cold memory for every order.) */
+
 /* A new order, and what iterating gives and restoring takes (tif, stp, budget are then 0). */
 struct book_order {
-    u64 id;      /* generation << 32 | slot; slot in [0, slots_max), never 0 as a whole */
-    u64 price;   /* limit, in [1, BOOK_PRICE_MAX] */
-    u64 lots;    /* in [1, BOOK_LOTS_MAX]; of a resting order: what is left of it */
-    u64 budget;  /* 0 = none; else an IOC or FOK buy spends at most this, in tick x lot */
-    u32 market;  /* in [0, markets_max), opened */
+    u64 id;     /* generation << 32 | slot; slot in [0, slots_max), never 0 as a whole; see below */
+    u64 price;  /* limit, in [1, BOOK_PRICE_MAX] */
+    u64 lots;   /* in [1, BOOK_LOTS_MAX]; of a resting order: what is left of it */
+    u64 budget; /* 0 = none; else an IOC or FOK buy spends at most this, in tick x lot */
+    u32 market; /* in [0, markets_max), opened */
     u32 account; /* index of the wallet's account, any u32 */
     u8 side;     /* enum book_side */
     u8 tif;      /* enum book_tif */
@@ -169,7 +172,7 @@ struct books_use books_use(const struct books *b);
  *
  * A new order ends in exactly one of RESTED, FILLED, CANCELED, REJECTED with its id, after its
  * trades (and the CANCELED of own resting orders that stp removed). Checks, in this order: fields
- * and market, duplicate id, post-only, self trade, fill-or-kill, then room for the remainder. */
+ * and market, post-only, self trade, fill-or-kill, then room for the remainder. */
 int book_submit(struct books *b, const struct book_order *o, struct book_events *out);
 
 /* Cancel a resting order; `reason` is BOOK_BY_USER, _EXPIRY or _ADMIN. CANCELED, or REJECTED with

@@ -1,7 +1,7 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | cells: [0 nil][levels 1..L][orders L+1..L+N] | halves | ids | account table
- *                | account links | trie nodes
+ *   struct books | cells: [0 nil][levels 1..L][orders L+1..L+N] | halves | recent ids | ids
+ *                | account table | account links | trie nodes
  *
  * A level and an order are both one cell of 32 bytes, and a level is the sentinel of the circular
  * queue of its orders: linking and unlinking need no branch, and an order that finds the same
@@ -22,6 +22,7 @@
 #define BOOKS_MAGIC    0x31534b4f4f424545UL /* "EEBOOKS1" */
 #define BOOK_CELLS_OFF 512UL                /* place of the cells: constant, for the hot path */
 #define BOOK_HINTS     1024U /* recently used levels a half remembers, power of two */
+#define BOOK_RECENT    1024U /* ids that are looked up without the table, power of two */
 #define BOOK_HALF_NONE UINT32_MAX
 
 struct book_cell {
@@ -61,16 +62,6 @@ struct book_pool {
     u32 used;
 };
 
-struct book_link { /* of the list of an account's orders in a half */
-    u32 prev, next;
-};
-
-struct book_owner { /* entry of the account table; empty when head is 0 */
-    u32 account;
-    u32 half;
-    u32 head; /* the account's latest order in this half */
-};
-
 /* The request under way: a new or amended order on its way through the book, or a mass cancel. It
  * lives here, not on the stack, so that a full buffer can interrupt it at any event. */
 struct book_taker {
@@ -98,9 +89,9 @@ struct books {
     u64 magic;
     u64 bytes;
     struct books_config config; /* levels_max resolved */
-    u64 halves_off, ids_off, owners_off, links_off, nodes_off;
+    u64 halves_off, ids_off, recent_off, owners_off, nodes_off;
     u32 owners_count;
-    u32 zero;
+    u32 units_first; /* a cell's unit is this plus the cell, modulo 2^32 */
     struct book_pool orders, levels, nodes;
     struct book_taker taker;
 };
@@ -114,22 +105,6 @@ static inline struct book_cell *book_cell(const struct books *b, u32 cell)
 static inline struct book_half *book_half(const struct books *b, u32 half)
 {
     return (struct book_half *)((uintptr_t)b + b->halves_off) + half;
-}
-
-static inline u32 *book_slot(const struct books *b, u64 id)
-{
-    return (u32 *)((uintptr_t)b + b->ids_off) + (u32)id;
-}
-
-static inline struct book_owner *book_owners(const struct books *b)
-{
-    return (struct book_owner *)((uintptr_t)b + b->owners_off);
-}
-
-/* Links are kept for order cells only, which come after the levels. */
-static inline struct book_link *book_link(const struct books *b, u32 cell)
-{
-    return (struct book_link *)((uintptr_t)b + b->links_off) + cell;
 }
 
 static inline u32 book_half_of(u32 market, u8 side)
@@ -184,14 +159,6 @@ static inline bool book_queue_take(struct books *b, const struct book_cell *c)
     book_cell(b, c->prev)->next = c->next;
     book_cell(b, c->next)->prev = c->prev;
     return c->prev == c->next;
-}
-
-/* The resting order with this id, or 0. One load of the table, one compare in the cell. */
-static inline u32 book_lookup(const struct books *b, u64 id)
-{
-    if (UNLIKELY((u32)id >= b->config.slots_max || id == 0)) return 0;
-    u32 cell = *book_slot(b, id);
-    return book_cell(b, cell)->id == id ? cell : 0;
 }
 
 #endif

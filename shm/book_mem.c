@@ -1,6 +1,7 @@
-/* book_mem.c: the life of the object that holds the books, and the order of an account's list. */
+/* book_mem.c: the life of the object that holds the books. */
 #include "shm/book_accounts.h"
 #include "shm/book_cells.h"
+#include "shm/book_ids.h"
 #include "shm/book_levels.h"
 #include "shm/err.h"
 
@@ -25,13 +26,16 @@ static struct books plan(const struct books_config *config)
     u64 at = align_up(BOOK_CELLS_OFF + (1 + levels + orders) * sizeof(struct book_cell), 4096);
     b.halves_off = at;
     at += align_up(2UL * c->markets_max * sizeof(struct book_half), 4096);
+    b.recent_off = at;
+    at += align_up(4UL * BOOK_RECENT, 4096);
     b.ids_off = at;
     at += align_up(4UL * c->slots_max, 4096);
     b.owners_off = at;
-    b.owners_count = (u32)(2 * orders);
-    at += align_up(b.owners_count * sizeof(struct book_owner), 4096);
-    b.links_off = at - (levels + 1) * sizeof(struct book_link); /* indexed by cell, orders only */
-    at += align_up(orders * sizeof(struct book_link), 4096);
+    b.owners_count = (u32)align_up(orders + orders / 2 + 1, BOOK_OWNERS_LINE);
+    b.units_first =
+        2 * b.owners_count - (u32)(1 + levels); /* the first order's follows the table */
+    at += align_up(b.owners_count * sizeof(struct book_owner) + orders * sizeof(struct book_link),
+                   4096);
     b.nodes_off = at;
     at += align_up((1 + levels) * sizeof(struct book_node), 4096);
     b.bytes = at;
@@ -64,8 +68,9 @@ void *books_new(void *mem, const struct books_config *config)
     *b = made;
     *book_cell(b, 0) = (struct book_cell){.half = BOOK_HALF_NONE};
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
+    memset(book_recent(b, 0), 0, 4UL * BOOK_RECENT);
     memset(book_slot(b, 0), 0, 4UL * b->config.slots_max);
-    memset(book_owners(b), 0, b->owners_count * sizeof(struct book_owner));
+    memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
     b->magic = BOOKS_MAGIC;
     return mem;
 }
@@ -124,39 +129,4 @@ struct books_use books_use(const struct books *b)
                               .orders_max = b->config.orders_max,
                               .levels = b->levels.used,
                               .levels_max = b->config.levels_max};
-}
-
-/* ---- an account's list in order of ids ---- */
-
-/* Merge two ascending chains (by `next` alone); returns the head. */
-static u32 merge(struct books *b, u32 x, u32 y)
-{
-    u32 head = 0, *tail = &head;
-    while (x && y) {
-        u32 *least = book_cell(b, x)->id < book_cell(b, y)->id ? &x : &y;
-        *tail = *least;
-        tail = &book_link(b, *least)->next;
-        *least = *tail;
-    }
-    *tail = x ? x : y;
-    return head;
-}
-
-void book_account_sort(struct books *b, u32 account, u32 half)
-{
-    struct book_owner *o = &book_owners(b)[book_owner_probe(b, account, half)];
-    u32 run[32] = {0}; /* run[i] is empty or a sorted chain of 2^i orders */
-    for (u32 cell = o->head, next; cell; cell = next) {
-        next = book_link(b, cell)->next;
-        book_link(b, cell)->next = 0;
-        u32 i = 0;
-        for (; run[i]; run[i++] = 0) cell = merge(b, run[i], cell);
-        run[i] = cell;
-    }
-    u32 all = 0;
-    for (u32 i = 0; i < COUNT_OF(run); i++) all = merge(b, run[i], all);
-    o->head = all;
-    for (u32 prev = 0, cell = all; cell; prev = cell, cell = book_link(b, cell)->next) {
-        book_link(b, cell)->prev = prev;
-    }
 }

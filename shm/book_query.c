@@ -1,6 +1,7 @@
 /* book_query.c: questions to a book, its orders in priority order, and loading a snapshot. */
 #include "shm/book_accounts.h"
 #include "shm/book_cells.h"
+#include "shm/book_ids.h"
 #include "shm/book_levels.h"
 #include "shm/book_rest.h"
 #include "shm/err.h"
@@ -59,8 +60,8 @@ u32 book_levels(const struct books *b, u32 market)
 u32 book_account_orders(const struct books *b, u32 market, u32 account, u8 side)
 {
     if (!ask(b, market, side)) return 0;
-    u32 n = 0, cell = book_account_head(b, account, book_half_of(market, side));
-    for (; cell; cell = book_link(b, cell)->next) n++;
+    u32 n = 0, cell = book_account_first(b, account, book_half_of(market, side));
+    for (; cell; cell = book_account_next(b, cell)) n++;
     return n;
 }
 
@@ -109,9 +110,8 @@ int book_restore(struct books *b, const struct book_order *o)
         return err_set("restoring order %lu: price %lu, lots %lu or slot %u (of %u) out of range",
                        o->id, o->price, o->lots, (u32)o->id, b->config.slots_max);
     }
-    u64 holder = book_cell(b, *book_slot(b, o->id))->id;
-    if (holder && (u32)holder == (u32)o->id) {
-        return err_set("restoring order %lu: its slot belongs to %lu", o->id, holder);
+    if (book_slot_taken(b, o->id)) {
+        return err_set("restoring order %lu: its slot belongs to a resting order", o->id);
     }
     if (other->best && book_cell(b, other->best)->key <= book_key(half ^ 1, o->price)) {
         return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,

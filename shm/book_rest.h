@@ -4,6 +4,7 @@
 
 #include "shm/book_accounts.h"
 #include "shm/book_cells.h"
+#include "shm/book_ids.h"
 #include "shm/book_levels.h"
 
 /* Put an order behind the others at its price. False if the arena is full, or if the sum of the
@@ -26,7 +27,7 @@ static inline bool book_rest(struct books *b, u64 id, u32 half, u64 price, u64 l
     book_queue_push(b, level, cell);
     book_account_add(b, half, cell);
     book_half(b, half)->orders++;
-    *book_slot(b, id) = cell;
+    book_enter(b, cell);
     return true;
 }
 
@@ -39,7 +40,7 @@ static inline void book_unrest(struct books *b, u32 cell)
     level->lots -= c->lots;
     c->id = 0;
     book_half(b, half)->orders--;
-    book_account_remove(b, half, cell);
+    book_account_remove(b, cell);
     if (book_queue_take(b, c)) book_level_drop(b, c->level);
     book_pool_put(b, &b->orders, cell);
 }

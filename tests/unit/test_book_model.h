@@ -185,9 +185,6 @@ static inline void model_submit(struct model *m, const struct book_order *o)
                !o->id) {
         code = BOOK_CODE_PARAMS;
     }
-    for (u32 i = 0; i < m->n && !code; i++) {
-        if ((u32)m->o[i].id == (u32)o->id) code = BOOK_CODE_DUPLICATE;
-    }
     if (code) {
         model_tell(m, model_event(BOOK_REJECTED, code, o, o->lots, o->lots));
     } else {
@@ -195,6 +192,14 @@ static inline void model_submit(struct model *m, const struct book_order *o)
         before = *m;
         model_enter(m, o, false, &before);
     }
+}
+
+/* A caller never gives a slot twice. */
+static inline bool model_slot_free(const struct model *m, u64 id)
+{
+    u32 i = 0;
+    while (i < m->n && (u32)m->o[i].id != (u32)id) i++;
+    return i == m->n;
 }
 
 static inline bool model_knows(struct model *m, u64 id, u32 *i)
