@@ -236,10 +236,6 @@ static void trade_step(struct market_data *m, u16 matching, const struct match_t
         .cause = t->head.cause,
         .taker_side = t->taker_side,
     };
-    word_put(&b->trade_claim, trade.number);
-    atomic_thread_fence(memory_order_release);
-    words_put(market_trade_at(m, &m->shape, t->market, trade.number), &trade, sizeof trade);
-    atomic_store_explicit(&b->trade_head, trade.number, memory_order_release);
     struct candle_sum one = {.count = 1,
                              .open = t->price,
                              .high = t->price,
@@ -248,6 +244,10 @@ static void trade_step(struct market_data *m, u16 matching, const struct match_t
                              .lots = t->lots,
                              .quote = trade.quote};
     candles_add(m, t->market, t->head.time_ns / MINUTE_NS, &one);
+    word_put(&b->trade_claim, trade.number);
+    atomic_thread_fence(memory_order_release);
+    words_put(market_trade_at(m, &m->shape, t->market, trade.number), &trade, sizeof trade);
+    atomic_store_explicit(&b->trade_head, trade.number, memory_order_release);
 }
 
 /* Which level a record changes, and how; 0 = none, -1 with err = not a record we know. */

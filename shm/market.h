@@ -182,7 +182,8 @@ struct market_ticker {
     u64 trade_number;                 /* of the newest trade ever, 0 = none */
 };
 
-/* `now_ns` (Unix) behind the newest trade counts as its time. 0, MARKET_BUSY or MARKET_UNKNOWN. */
+/* Has all trades up to trade_number. `now_ns` (Unix) behind the newest record counts as its time.
+ * 0, MARKET_BUSY or MARKET_UNKNOWN. */
 int market_read_ticker(const struct market_data *m, u32 market, u64 now_ns,
                        struct market_ticker *out);
 

@@ -292,7 +292,7 @@ static bool window_sum(const struct view *v, u64 minute, struct candle_sum *sum)
     return true;
 }
 
-/* Newest trade ever, zeros if none. A ring that laps us here has a newer one: ask again. */
+/* Newest trade ever, zeros if none. False when the ring lapped us: there is a newer one. */
 static bool newest_trade(const struct view *v, struct market_trade *t)
 {
     u64 head = acquire(&v->b->trade_head);
@@ -300,18 +300,16 @@ static bool newest_trade(const struct view *v, struct market_trade *t)
     return !head || trades_copy(v, head - 1, t, 1) == 1;
 }
 
-/* The window of a moment that did not pass while it was summed up. */
+/* The newest trade, and the window of a minute that did not pass while it was summed up: a record's
+ * time is there before its candle is. */
 static int stats_read(const struct view *v, u64 now_ns, struct candle_sum *sum,
                       struct market_trade *last)
 {
-    struct market_trade after;
     for (u32 i = 0; i < READ_RESTARTS; i++) {
         if (!newest_trade(v, last)) continue;
-        u64 minute = max_u64(now_ns, last->time_ns) / MINUTE_NS;
-        if (!window_sum(v, minute, sum) || !newest_trade(v, &after)) continue;
-        if (after.time_ns / MINUTE_NS > minute) continue;
-        if (!last->number && after.number) continue;
-        return 0;
+        u64 minute = max_u64(now_ns, acquire(&v->b->time_ns)) / MINUTE_NS;
+        if (!window_sum(v, minute, sum)) continue;
+        if (acquire(&v->b->time_ns) / MINUTE_NS <= minute) return 0;
     }
     return MARKET_BUSY;
 }
