@@ -56,11 +56,12 @@ static int layout_error(const char *theirs, const char *ours)
         theirs += a + (theirs[a] != 0);
         ours += b + (ours[b] != 0);
     }
+    theirs = *theirs ? theirs : "nothing";
+    ours = *ours ? ours : "nothing";
     return err_set("its layout is another build's: it has `%.*s` where this program expects `%.*s` "
                    "(name, offset, size); use the program it was made with, or stop the exchange "
                    "and start it with this one",
-                   (int)strcspn(theirs, "\n"), *theirs ? theirs : "nothing",
-                   (int)strcspn(ours, "\n"), *ours ? ours : "nothing");
+                   (int)strcspn(theirs, "\n"), theirs, (int)strcspn(ours, "\n"), ours);
 }
 
 static int check_head(const struct region_head *h, u64 size, const struct region_spec *spec)

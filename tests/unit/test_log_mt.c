@@ -23,7 +23,7 @@ struct shared {
     _Atomic bool done;
     struct log *log;
     u32 lapped, copied;
-    bool failed;
+    _Atomic bool failed;
 };
 
 static struct log *make_log(void)
@@ -72,7 +72,7 @@ static void *gating_reader(void *context)
             continue;
         }
         for (; rec; rec = log_peek(&r)) {
-            s->failed |= !is_right(rec, seq++);
+            if (!is_right(rec, seq++)) atomic_store(&s->failed, true);
             log_advance(&r, rec);
         }
         log_release(&r);
@@ -91,7 +91,7 @@ static void *copying_reader(void *context)
     while (!atomic_load(&s->done)) {
         int length = log_copy(&r, buf, UINT64_MAX);
         if (length > 0) {
-            s->failed |= !is_right((struct rec *)(void *)buf, r.seq);
+            if (!is_right((struct rec *)(void *)buf, r.seq)) atomic_store(&s->failed, true);
             s->copied++;
             if (s->copied % 64 == 0) sched_yield();
         } else if (length < 0) {
@@ -124,7 +124,7 @@ static void readers_sleep_and_lag(void **state)
     atomic_store(&s.done, true);
     pthread_join(copying, NULL);
     print_message("copied %u, lapped %u times\n", s.copied, s.lapped);
-    assert_false(s.failed);
+    assert_false(atomic_load(&s.failed));
     assert_true(s.copied > 0);
     munmap(s.log, log_footprint(CAPACITY));
 }
