@@ -134,11 +134,11 @@ static u32 slot_of(const struct nonces *n, u32 i)
 /* How many held nonces are smaller than `nonce`; they ascend, and new ones mostly go last. */
 static u32 rank_of(const struct nonces *n, u64 nonce)
 {
-    if (!n->count || n->nonce[slot_of(n, n->count - 1)] < nonce) return n->count;
+    if (!n->count || n->largest < nonce) return n->count;
     u32 low = 0, high = n->count - 1;
     while (low < high) {
         u32 middle = (low + high) / 2;
-        if (n->nonce[slot_of(n, middle)] < nonce) low = middle + 1;
+        if (n->held[slot_of(n, middle)].nonce < nonce) low = middle + 1;
         else high = middle;
     }
     return low;
@@ -150,10 +150,11 @@ enum nonce_state nonce_look(const struct ledger *l, u32 account, enum nonce_use 
     u32 row = ledger_account(l, account)->nonces[use];
     if (!row) return NONCE_FREE;
     const struct nonces *n = window(l, row);
-    u32 rank = rank_of(n, nonce), at = slot_of(n, rank);
-    if (rank < n->count && n->nonce[at] == nonce) {
-        *outcome = n->outcome[at];
-        return n->digest[at] == digest ? NONCE_SEEN : NONCE_SPENT;
+    u32 rank = rank_of(n, nonce);
+    const struct nonce *held = &n->held[slot_of(n, rank)];
+    if (rank < n->count && held->nonce == nonce) {
+        *outcome = held->outcome;
+        return held->digest == digest ? NONCE_SEEN : NONCE_SPENT;
     }
     if (n->count < NONCES_HELD) return NONCE_FREE;
     return rank == 0 || nonce <= n->floor ? NONCE_SPENT : NONCE_FREE;
@@ -171,7 +172,7 @@ static struct nonces *open_window(struct ledger *l, u32 account, enum nonce_use 
         CHECK(l->nonces_count < l->config.nonce_windows_max);
         *row = ++l->nonces_count;
         struct nonces *fresh = window(l, *row);
-        fresh->floor = 0;
+        fresh->floor = fresh->largest = 0;
         fresh->first = fresh->count = 0;
     }
     return window(l, *row);
@@ -193,10 +194,10 @@ void nonce_at(const struct ledger *l, u32 account, enum nonce_use use, u32 i, u6
               u64 *digest, u64 *outcome)
 {
     const struct nonces *n = window(l, ledger_account(l, account)->nonces[use]);
-    u32 at = slot_of(n, i);
-    *nonce = n->nonce[at];
-    *digest = n->digest[at];
-    *outcome = n->outcome[at];
+    const struct nonce *held = &n->held[slot_of(n, i)];
+    *nonce = held->nonce;
+    *digest = held->digest;
+    *outcome = held->outcome;
 }
 
 u64 nonces_mix(const struct ledger *l, u32 account, enum nonce_use use, u64 h)
@@ -217,21 +218,14 @@ void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64
 {
     struct nonces *n = open_window(l, account, use);
     if (n->count == NONCES_HELD) {
-        n->floor = n->nonce[n->first];
+        n->floor = n->held[n->first].nonce;
         n->first = (n->first + 1) % NONCES_HELD;
         n->count--;
     }
     u32 rank = rank_of(n, nonce);
-    for (u32 i = n->count; i > rank; i--) {
-        u32 to = slot_of(n, i), from = slot_of(n, i - 1);
-        n->nonce[to] = n->nonce[from];
-        n->digest[to] = n->digest[from];
-        n->outcome[to] = n->outcome[from];
-    }
-    u32 at = slot_of(n, rank);
-    n->nonce[at] = nonce;
-    n->digest[at] = digest;
-    n->outcome[at] = outcome;
+    if (rank == n->count) n->largest = nonce;
+    for (u32 i = n->count; i > rank; i--) n->held[slot_of(n, i)] = n->held[slot_of(n, i - 1)];
+    n->held[slot_of(n, rank)] = (struct nonce){nonce, digest, outcome};
     n->count++;
 }
 

@@ -58,13 +58,20 @@ struct balance {
 SIZE_IS(struct balance, 64);
 
 /* The last 128 nonces of one account and use, ascending from `first`, circular. */
-struct nonces {
-    u64 floor; /* the largest nonce ever forgotten; only larger ones can be accepted */
-    u32 first, count;
-    u64 nonce[NONCES_HELD];
-    u64 digest[NONCES_HELD];  /* first 8 bytes of what was signed */
-    u64 outcome[NONCES_HELD]; /* order id, or OUTCOME_CODE | refusal code */
+struct nonce {
+    u64 nonce;
+    u64 digest;  /* first 8 bytes of what was signed */
+    u64 outcome; /* order id, or OUTCOME_CODE | refusal code */
 };
+
+struct nonces {
+    u64 floor;   /* the largest nonce ever forgotten; only larger ones can be accepted */
+    u64 largest; /* held; with the counts on one line: what a new order mostly asks */
+    u32 first, count;
+    u64 zero[5];
+    struct nonce held[NONCES_HELD];
+};
+SIZE_IS(struct nonces, 64 + 24 * NONCES_HELD);
 #define OUTCOME_CODE (1UL << 63)
 
 struct token_total {
@@ -98,6 +105,11 @@ static inline struct account *ledger_account(const struct ledger *l, u32 index)
 static inline struct balance *ledger_row(const struct ledger *l, u32 row)
 {
     return (struct balance *)(void *)((u8 *)(uintptr_t)l + l->balances_at) + row;
+}
+
+static inline u32 ledger_row_index(const struct ledger *l, const struct balance *b)
+{
+    return (u32)(b - ledger_row(l, 0));
 }
 
 /* Account index of a wallet, or NO_ACCOUNT. Any process. */

@@ -123,6 +123,15 @@ struct order *orders_take(struct orders *o, struct ledger *l, u64 id, u64 seq)
     return order;
 }
 
+void order_bind(struct order *order, struct ledger *l, const struct market *m)
+{
+    struct balance *base = ledger_open_balance(l, order->view.account, m->base);
+    struct balance *quote = ledger_open_balance(l, order->view.account, m->quote);
+    CHECK(base && quote);
+    order->base_row = ledger_row_index(l, base);
+    order->quote_row = ledger_row_index(l, quote);
+}
+
 /* Client ids of open orders: open addressing with linear probing, slots of orders as entries. */
 static u32 client_hash(u32 account, const u8 *id, u8 length)
 {

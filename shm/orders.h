@@ -30,9 +30,10 @@ struct order {
     u32 prev, next;             /* in the account's open or closed list */
     u32 fifo_next;              /* in the closed fifo */
     u32 heap_at;                /* index + 1 in the expiry heap, 0 = not in it */
+    u32 base_row, quote_row;    /* its account's balances, ledger_row */
     u16 cancel_total;           /* how many replies that cancel request gets */
     u8 closing;                 /* a cancel or expiry is logged and not yet merged */
-    u8 zero[13];
+    u8 zero[5];
 };
 SIZE_IS(struct order, 256);
 
@@ -83,6 +84,10 @@ u64 orders_next_id(const struct orders *o);
  * that had it, and returns the slot zeroed but for view.order_id. Brackets the former owner's
  * account. */
 struct order *orders_take(struct orders *o, struct ledger *l, u64 id, u64 seq);
+
+/* Find, or open, the two balances an order works with, and remember their rows in it. CHECKs that
+ * there is room. Inside the account's bracket. */
+void order_bind(struct order *order, struct ledger *l, const struct market *m);
 
 /* Link an accepted order into its account's open list, the client-id table and the expiry heap; the
  * view is filled. Inside the account's bracket. */

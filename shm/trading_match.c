@@ -50,13 +50,19 @@ static void release(struct order *o, struct balance *b, u64 amount)
     b->available += amount;
 }
 
-static struct balance *held_balance(const struct trading *t, const struct order *o,
-                                    const struct market *m)
+static struct balance *base_of(const struct trading *t, const struct order *o)
 {
-    u16 token = o->view.side == SIDE_BUY ? m->quote : m->base;
-    struct balance *b = ledger_balance(t->ledger, o->view.account, token);
-    CHECK(b);
-    return b;
+    return ledger_row(t->ledger, o->base_row);
+}
+
+static struct balance *quote_of(const struct trading *t, const struct order *o)
+{
+    return ledger_row(t->ledger, o->quote_row);
+}
+
+static struct balance *held_by(const struct trading *t, const struct order *o)
+{
+    return o->view.side == SIDE_BUY ? quote_of(t, o) : base_of(t, o);
 }
 
 static void answer_place(struct trading *t, struct order *o, u64 seq)
@@ -76,9 +82,7 @@ static u64 clear_side(struct trading *t, struct order *o, const struct market *m
                       u64 quote, bool takes, const struct rec *merge)
 {
     struct order_view *v = &o->view;
-    struct balance *quote_row = ledger_balance(t->ledger, v->account, m->quote);
-    struct balance *base_row = ledger_balance(t->ledger, v->account, m->base);
-    CHECK(quote_row && base_row);
+    struct balance *quote_row = quote_of(t, o), *base_row = base_of(t, o);
     v->filled_lots += lots;
     v->filled_quote += quote;
     v->updated_ns = quote_row->updated_ns = base_row->updated_ns = merge->time_ns;
@@ -104,10 +108,10 @@ static u64 clear_side(struct trading *t, struct order *o, const struct market *m
 }
 
 /* The order ends here with `status`: what is still held goes back. Inside the account's bracket. */
-static void finish(struct trading *t, struct order *o, const struct market *m,
-                   enum order_status status, const struct rec *merge)
+static void finish(struct trading *t, struct order *o, enum order_status status,
+                   const struct rec *merge)
 {
-    struct balance *b = held_balance(t, o, m);
+    struct balance *b = held_by(t, o);
     release(o, b, o->hold);
     b->updated_ns = o->view.updated_ns = merge->time_ns;
     o->view.status = (u8)status;
@@ -115,14 +119,12 @@ static void finish(struct trading *t, struct order *o, const struct market *m,
     orders_close(t->orders, t->ledger, o);
 }
 
-static void emit_sides(struct trading *t, const struct order *o, const struct market *m,
-                       u64 trade_id, const struct rec *merge)
+static void emit_sides(struct trading *t, const struct order *o, u64 trade_id,
+                       const struct rec *merge)
 {
     emit_order(t, o, EVENT_TRADE, merge);
-    emit_balance(t, ledger_balance(t->ledger, o->view.account, m->base), BALANCE_TRADE, trade_id,
-                 merge);
-    emit_balance(t, ledger_balance(t->ledger, o->view.account, m->quote), BALANCE_TRADE, trade_id,
-                 merge);
+    emit_balance(t, base_of(t, o), BALANCE_TRADE, trade_id, merge);
+    emit_balance(t, quote_of(t, o), BALANCE_TRADE, trade_id, merge);
 }
 
 static u64 clear_order(struct trading *t, struct order *o, const struct market *m,
@@ -134,7 +136,7 @@ static u64 clear_order(struct trading *t, struct order *o, const struct market *
     u64 fee = clear_side(t, o, m, e->lots, quote, takes, merge);
     /* An order by quote amount ends with its own record (FILLED or CANCELED). */
     bool filled = !o->view.quote_amount && o->view.filled_lots == o->view.lots;
-    if (filled) finish(t, o, m, STATUS_FILLED, merge);
+    if (filled) finish(t, o, STATUS_FILLED, merge);
     account_end(a);
     return fee;
 }
@@ -178,8 +180,8 @@ static void apply_trade(struct trading *t, const struct match_trade *e, const st
     state->last_price = e->price;
     if (!e->maker_left) state->resting--;
     emit_trade(t, e, maker, taker, fees, merge);
-    emit_sides(t, maker, m, trade_id_of(m->matching, e->head.seq), merge);
-    emit_sides(t, taker, m, trade_id_of(m->matching, e->head.seq), merge);
+    emit_sides(t, maker, trade_id_of(m->matching, e->head.seq), merge);
+    emit_sides(t, taker, trade_id_of(m->matching, e->head.seq), merge);
     if (taker->view.status == STATUS_FILLED) {
         state->pending--;
         answer_place(t, taker, merge->seq);
@@ -204,18 +206,17 @@ static void apply_opened(struct trading *t, struct order *o, const struct rec *m
 static void apply_ended(struct trading *t, struct order *o, const struct match_order *e,
                         enum order_status status, enum order_event event, const struct rec *merge)
 {
-    const struct market *m = market_of(t, e->market);
     struct market_state *state = &t->orders->markets[e->market];
     struct account *a = ledger_account(t->ledger, o->view.account);
     account_begin(a, merge->seq);
     o->view.reason = e->reason;
     o->view.code = e->head.kind == MATCH_REJECTED ? e->code : CODE_OK;
-    finish(t, o, m, status, merge);
+    finish(t, o, status, merge);
     account_end(a);
     if (e->was_resting) state->resting--;
     else state->pending--;
     emit_order(t, o, event, merge);
-    emit_balance(t, held_balance(t, o, m), BALANCE_RELEASE, o->view.order_id, merge);
+    emit_balance(t, held_by(t, o), BALANCE_RELEASE, o->view.order_id, merge);
     answer_place(t, o, merge->seq);
     if (e->reason == REASON_USER || e->reason == REASON_OPERATOR)
         answer_cancel(t, o, CODE_OK, merge->seq);

@@ -271,15 +271,12 @@ void apply_order(struct trading *t, const struct cmd_order *c)
         apply_refused(t, c);
         return;
     }
-    const struct market *market = market_of(t, c->market);
     struct account *a = ledger_account(t->ledger, c->account);
     struct order *o = orders_take(t->orders, t->ledger, c->order_id, c->head.seq);
     account_begin(a, c->head.seq);
     fill_order(o, c);
-    struct balance *base = ledger_open_balance(t->ledger, c->account, market->base);
-    struct balance *quote = ledger_open_balance(t->ledger, c->account, market->quote);
-    CHECK(base && quote);
-    struct balance *held = c->side == SIDE_BUY ? quote : base;
+    order_bind(o, t->ledger, market_of(t, c->market));
+    struct balance *held = ledger_row(t->ledger, c->side == SIDE_BUY ? o->quote_row : o->base_row);
     CHECK(held->available >= c->hold);
     held->available -= c->hold;
     held->frozen += c->hold;
