@@ -1,0 +1,181 @@
+/* bench_exchange: orders per second through trading, matching and journal as separate processes,
+ * with durability = disk, without signatures: this program stands where verify and api stand. The
+ * records have their real size, evidence included. An order counts when its answer is here and
+ * durable.
+ *   bench_exchange [seed] [seconds]                                                            */
+#include <string.h>
+#include <time.h>
+
+#include "shm/err.h"
+#include "shm/metrics.h"
+#include "tests/lib/flow.h"
+#include "tests/lib/instance.h"
+
+#define ACCOUNTS 2000U
+#define READY    (1U << 18) /* messages made ahead, used round and round with new nonces */
+#define ROUNDS   5U
+#define WINDOW   65536U /* orders on their way at most */
+
+static const struct topo_params params = {
+    .api = 1,
+    .verify = 1,
+    .matching = 1,
+    .accounts_max = 4096,
+    .balances_max = 16384,
+    .nonce_windows_max = 8192,
+    .orders_max = 1UL << 20,
+    .resting_max = 1UL << 20,
+    .command_bytes = 64UL << 20,
+    .match_bytes = 64UL << 20,
+    .account_bytes = 256UL << 20,
+    .ring_bytes = 8UL << 20,
+    .recent_trades = 1000,
+};
+
+static struct instance instance;
+static struct segment as_verify, as_api, as_ops;
+static struct ring_tx orders;
+static struct ring_rx replies;
+static struct msg_order *ready;
+static u32 *account_of;
+static u64 nonces[ACCOUNTS];
+static u64 sent, answered, refused, newest;
+
+static u64 now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
+}
+
+static void attach(struct segment *s, u32 role)
+{
+    if (segment_attach(s, instance.dir, role, 0)) {
+        fprintf(stderr, "bench_exchange: %s\n", err_text());
+        exit(1);
+    }
+}
+
+static void make_ready(u64 seed)
+{
+    struct flow f;
+    u8 wallet[WALLET_BYTES];
+    flow_init(&f, seed, ACCOUNTS);
+    ready = calloc(READY, sizeof *ready);
+    account_of = calloc(READY, sizeof *account_of);
+    CHECK(ready && account_of);
+    for (u32 i = 0; i < READY; i++) {
+        flow_order(&f, &ready[i]);
+        for (u32 a = 0; a < ACCOUNTS; a++) {
+            flow_wallet(a, wallet);
+            if (!memcmp(wallet, ready[i].wallet, sizeof wallet)) account_of[i] = a;
+        }
+    }
+    flow_free(&f);
+}
+
+static void credit_all(void)
+{
+    struct flow f = {.accounts = ACCOUNTS};
+    struct ring_tx tx;
+    segment_ring_tx(&as_ops, ROLE_TRADING, 0, NULL, &tx);
+    for (u32 i = 0; i < ACCOUNTS * 3; i++) {
+        struct msg_credit m, *at;
+        flow_credit(&f, i, &m);
+        while (!(at = ring_alloc(&tx, sizeof m))) cpu_pause();
+        *at = m;
+        ring_push(&tx, sizeof m);
+        ring_publish(&tx);
+    }
+    const struct proc_block *trading = segment_proc(&as_ops, ROLE_TRADING, 0);
+    while (atomic_load_explicit(&trading->metrics[METRIC_TRADING_BALANCES], memory_order_relaxed) <
+           ACCOUNTS * 3)
+        cpu_pause();
+}
+
+/* Put orders into the ring while there is room; returns how many. */
+static u32 send_some(void)
+{
+    u32 count = 0;
+    for (; count < 256 && sent - answered < WINDOW; count++) {
+        struct msg_order *at = ring_alloc(&orders, sizeof *at);
+        if (!at) break;
+        u32 i = (u32)(sent % READY);
+        *at = ready[i];
+        at->nonce = ++nonces[account_of[i]];
+        at->head.request = sent + 1;
+        memcpy(at->evidence.digest, &sent, sizeof sent);
+        ring_push(&orders, sizeof *at);
+        sent++;
+    }
+    ring_publish(&orders);
+    return count;
+}
+
+static u32 take_some(void)
+{
+    const struct msg_reply_order *m;
+    u32 count = 0;
+    for (; count < 1024 && (m = ring_peek(&replies)); count++) {
+        newest = m->seq;
+        refused += m->code != 0;
+        answered++;
+        ring_pop(&replies, m->head.length);
+    }
+    ring_release(&replies);
+    return count;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Orders answered and durable per second, over `seconds`. */
+static double measure(double seconds, const struct durable *durable)
+{
+    u64 begin = now(), from = answered;
+    while ((double)(now() - begin) < seconds * 1e9) {
+        u32 work = send_some() + take_some();
+        if (!work) nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    }
+    while (atomic_load_explicit(&durable->seq, memory_order_acquire) < newest) cpu_pause();
+    return (double)(answered - from) * 1e9 / (double)(now() - begin);
+}
+
+int main(int argc, char **argv)
+{
+    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    double seconds = argc > 2 ? strtod(argv[2], NULL) : 2.0, rates[ROUNDS];
+    instance_open(&instance, argc > 3 ? argv[3] : ".", &params);
+    instance_start(&instance, ROLE_JOURNAL, 0, NULL);
+    instance_start(&instance, ROLE_TRADING, 0, NULL);
+    instance_start(&instance, ROLE_MATCHING, 0, NULL);
+    attach(&as_verify, ROLE_VERIFY);
+    attach(&as_api, ROLE_API);
+    attach(&as_ops, ROLE_OPS);
+    segment_ring_tx(&as_verify, ROLE_TRADING, 0, NULL, &orders);
+    segment_ring_rx(&as_api, ROLE_TRADING, 0, &replies);
+    const struct durable *durable = segment_object(&as_api, "durable");
+    make_ready(seed);
+    credit_all();
+    measure(seconds / 2, durable);
+    u64 seq = atomic_load(&durable->seq);
+    for (u32 i = 0; i < ROUNDS; i++) {
+        rates[i] = measure(seconds, durable);
+        printf("round %u: %.0f orders/s\n", i + 1, rates[i]);
+    }
+    qsort(rates, ROUNDS, sizeof rates[0], by_value);
+    printf("commands %lu, orders %lu, refused %lu\n", atomic_load(&durable->seq) - seq, answered,
+           refused);
+    printf("trading + matching + journal, durable on disk: median %.0f orders/s\n",
+           rates[ROUNDS / 2]);
+    segment_detach(&as_verify);
+    segment_detach(&as_api);
+    segment_detach(&as_ops);
+    instance_close(&instance);
+    free(ready);
+    free(account_of);
+    return 0;
+}
