@@ -114,8 +114,9 @@ static inline void event_idle(struct events *e, union any_record *r)
 {
     static const u16 kinds[] = {MATCH_BEST, MATCH_REJECTED, MATCH_MISSED, MATCH_FILLED,
                                 MATCH_CANCELED};
-    record_head(e, r, kinds[draw(e, COUNT_OF(kinds))], sizeof r->order);
-    r->order.lots = 5;
+    u16 kind = kinds[draw(e, COUNT_OF(kinds))];
+    record_head(e, r, kind, kind == MATCH_BEST ? sizeof r->best : sizeof r->order);
+    if (kind != MATCH_BEST) r->order.lots = 5;
 }
 
 static inline void events_next(struct events *e, union any_record *r)
