@@ -245,20 +245,19 @@ void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out)
                      out->deposits - out->withdrawals + out->shortfall;
 }
 
-u32 ledger_read_balances(const struct ledger *l, u32 account, struct balance *out, u32 max,
+int ledger_read_balances(const struct ledger *l, u32 account, struct balance *out, u32 max,
                          u64 *seq)
 {
     const struct account *a = ledger_account(l, account);
-    u32 version, count;
-    do {
-        version = account_read_begin(a);
-        count = 0;
-        u32 row = a->balances;
+    for (u32 i = 0, version; i < READ_TRIES; i++, cpu_pause()) {
+        if (!account_read_begin(a, &version)) continue;
+        u32 count = 0, row = a->balances;
         while (row && row <= l->config.balances_max && count < max) {
             out[count] = *ledger_row(l, row);
             row = out[count++].next;
         }
         *seq = a->seq;
-    } while (!account_read_end(a, version));
-    return count;
+        if (account_read_end(a, version)) return (int)count;
+    }
+    return READ_BUSY;
 }

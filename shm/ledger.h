@@ -172,18 +172,23 @@ struct ledger_sum {
 };
 void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out);
 
-/* Readers of other processes. Copy up to `max` balances of an account; returns how many, and in
- * *seq the command sequence they depend on. */
-u32 ledger_read_balances(const struct ledger *l, u32 account, struct balance *out, u32 max,
+/* Readers of other processes. They never wait for long: while the writer is inside this account, or
+ * died there, the answer is READ_BUSY: ask again later. The caller also compares the region's epoch
+ * (region.h) before and after, since a writer that recovers rebuilds the whole object. */
+#define READ_BUSY  (-1)
+#define READ_TRIES 1000
+
+/* Copy up to `max` balances of an account; returns how many, and in *seq the command sequence they
+ * depend on. */
+int ledger_read_balances(const struct ledger *l, u32 account, struct balance *out, u32 max,
                          u64 *seq);
 
-/* Begin and end a read of one account by hand: copy between, repeat while account_read_end is
- * false. */
-static inline u32 account_read_begin(const struct account *a)
+/* Begin and end a read of one account by hand: begin, copy, end; up to READ_TRIES times while one
+ * of them is false. */
+static inline bool account_read_begin(const struct account *a, u32 *version)
 {
-    u32 v;
-    while ((v = atomic_load_explicit(&a->version, memory_order_acquire)) & 1) cpu_pause();
-    return v;
+    *version = atomic_load_explicit(&a->version, memory_order_acquire);
+    return !(*version & 1);
 }
 
 static inline bool account_read_end(const struct account *a, u32 version)

@@ -284,22 +284,22 @@ u32 orders_count_open(const struct orders *o, const struct account *a, u16 marke
     return count;
 }
 
-bool orders_read(const struct orders *o, const struct ledger *l, u64 id, struct order_view *out,
-                 u64 *seq)
+int orders_read(const struct orders *o, const struct ledger *l, u64 id, struct order_view *out,
+                u64 *seq)
 {
     u32 slot = (u32)id, version;
-    if (!slot || slot >= o->slots) return false;
+    if (!slot || slot >= o->slots) return 0;
     const struct order *order = orders_slot(o, slot);
-    const struct account *a;
-    do {
+    for (u32 i = 0; i < READ_TRIES; i++, cpu_pause()) {
         u32 account = order->view.account;
-        if (account > l->config.accounts_max) return false;
-        a = ledger_account(l, account);
-        version = account_read_begin(a);
+        if (account > l->config.accounts_max) continue;
+        const struct account *a = ledger_account(l, account);
+        if (!account_read_begin(a, &version)) continue;
         *out = order->view;
         *seq = a->seq;
-    } while (!account_read_end(a, version) || out->account != order->view.account);
-    return out->order_id == id;
+        if (account_read_end(a, version) && out->account == account) return out->order_id == id;
+    }
+    return READ_BUSY;
 }
 
 static bool matches(const struct order_view *v, const struct orders_query *q)
@@ -311,26 +311,36 @@ static bool matches(const struct order_view *v, const struct orders_query *q)
     return !q->end_ns || v->created_ns <= q->end_ns;
 }
 
-/* Newest acceptance first over the open and the closed list of one account. */
-u32 orders_read_list(const struct orders *o, const struct ledger *l, const struct orders_query *q,
+struct listing {
+    struct order_view *out;
+    u32 count;
+    u64 total;
+};
+
+/* One of an account's lists, from its newest end. */
+static void list_walk(const struct orders *o, u32 slot, u32 steps, const struct orders_query *q,
+                      struct listing *to)
+{
+    for (; slot && slot < o->slots && steps; slot = orders_slot(o, slot)->prev, steps--) {
+        const struct order_view *v = &orders_slot(o, slot)->view;
+        if (!matches(v, q)) continue;
+        if (to->total++ >= q->skip && to->count < q->max) to->out[to->count++] = *v;
+    }
+}
+
+int orders_read_list(const struct orders *o, const struct ledger *l, const struct orders_query *q,
                      struct order_view *out, u64 *total, u64 *seq)
 {
     const struct account *a = ledger_account(l, q->account);
-    u32 version, count;
-    do {
-        version = account_read_begin(a);
-        count = 0;
-        *total = 0;
-        u32 lists[2] = {q->open ? a->open_last : 0, q->closed ? a->closed_last : 0};
-        u64 steps = (u64)a->open_count + a->closed_count;
-        for (u32 which = 0; which < 2; which++)
-            for (u32 slot = lists[which]; slot && slot < o->slots && steps--;
-                 slot = orders_slot(o, slot)->prev) {
-                const struct order_view *v = &orders_slot(o, slot)->view;
-                if (!matches(v, q)) continue;
-                if ((*total)++ >= q->skip && count < q->max) out[count++] = *v;
-            }
+    for (u32 i = 0, version; i < READ_TRIES; i++, cpu_pause()) {
+        struct listing to = {.out = out};
+        if (!account_read_begin(a, &version)) continue;
+        if (q->open) list_walk(o, a->open_last, a->open_count, q, &to);
+        if (q->closed)
+            list_walk(o, a->closed_last, (u32)min_u64(a->closed_count, ORDERS_WALK_MAX), q, &to);
+        *total = to.total;
         *seq = a->seq;
-    } while (!account_read_end(a, version));
-    return count;
+        if (account_read_end(a, version)) return (int)to.count;
+    }
+    return READ_BUSY;
 }

@@ -115,11 +115,15 @@ void orders_heap_remove(struct orders *o, struct order *order);
 /* When the next order expires; UINT64_MAX = none does. */
 u64 orders_next_expiry(const struct orders *o);
 
-/* Readers of other processes; they copy, and *seq is the command sequence the copy depends on. */
-bool orders_read(const struct orders *o, const struct ledger *l, u64 id, struct order_view *out,
-                 u64 *seq);
+/* Readers of other processes, as in ledger.h: they copy, never wait for long, and *seq is the
+ * command sequence the copy depends on. 1 = found, 0 = there is none, or READ_BUSY. */
+int orders_read(const struct orders *o, const struct ledger *l, u64 id, struct order_view *out,
+                u64 *seq);
 
-/* Which of an account's orders to list; newest first. */
+/* Which of an account's orders to list; open ones first, each kind newest first. Of the closed ones
+ * the newest ORDERS_WALK_MAX are looked at. */
+#define ORDERS_WALK_MAX 5000U
+
 struct orders_query {
     u32 account;
     u16 market; /* NO_MARKET = any */
@@ -131,8 +135,8 @@ struct orders_query {
     u32 max;              /* how many to copy */
 };
 
-/* Copies at most q->max views; returns how many, *total counts all matches. */
-u32 orders_read_list(const struct orders *o, const struct ledger *l, const struct orders_query *q,
+/* Copies at most q->max views; returns how many, or READ_BUSY; *total counts all matches. */
+int orders_read_list(const struct orders *o, const struct ledger *l, const struct orders_query *q,
                      struct order_view *out, u64 *total, u64 *seq);
 
 #endif

@@ -3,12 +3,21 @@
 #include "procs/api/routes.h"
 #include "procs/lib/wire.h"
 
-static u32 read_all(struct api *a, const u8 *wallet, struct balance *rows, u64 *seq)
+/* How many rows, or READ_BUSY. */
+static int read_all(struct api *a, const u8 *wallet, struct balance *rows, u64 *seq)
 {
-    u32 account = ledger_find(a->ledger, wallet);
+    u64 epoch = region_epoch(a->state);
+    u32 account = epoch ? ledger_find(a->ledger, wallet) : NO_ACCOUNT;
+    int count = 0;
     *seq = 0;
-    return account == NO_ACCOUNT ? 0
-                                 : ledger_read_balances(a->ledger, account, rows, TOKENS_MAX, seq);
+    if (account != NO_ACCOUNT)
+        count = ledger_read_balances(a->ledger, account, rows, TOKENS_MAX, seq);
+    return epoch && region_epoch(a->state) == epoch ? count : READ_BUSY;
+}
+
+static void busy(struct api *a, struct request *r)
+{
+    answer_busy(a, r, "balances are being recovered");
 }
 
 static void put(struct json_out *o, const struct api *a, const u8 *wallet, u16 token,
@@ -25,9 +34,9 @@ static void put(struct json_out *o, const struct api *a, const u8 *wallet, u16 t
     wire_put_balance(o, a->rules, &b);
 }
 
-static const struct balance *row_of(const struct balance *rows, u32 count, u16 token)
+static const struct balance *row_of(const struct balance *rows, int count, u16 token)
 {
-    for (u32 i = 0; i < count; i++)
+    for (int i = 0; i < count; i++)
         if (rows[i].token == token) return &rows[i];
     return NULL;
 }
@@ -36,13 +45,17 @@ void account_balances(struct api *a, struct request *r, const u8 *wallet)
 {
     static struct balance rows[TOKENS_MAX];
     u64 seq;
-    u32 count = read_all(a, wallet, rows, &seq);
+    int count = read_all(a, wallet, rows, &seq);
+    if (count == READ_BUSY) {
+        busy(a, r);
+        return;
+    }
     u32 tokens = atomic_load_explicit(&a->rules->token_count, memory_order_acquire);
     struct json_out *o = answer_begin(a, r);
     json_put_open(o, '[');
-    for (u16 t = 0; t < tokens; t++) {
-        const struct balance *row = row_of(rows, count, t);
-        if (row) put(o, a, wallet, t, row);
+    for (u32 t = 0; t < tokens; t++) {
+        const struct balance *row = row_of(rows, count, (u16)t);
+        if (row) put(o, a, wallet, (u16)t, row);
     }
     json_put_close(o, ']');
     answer_end(a, r, seq);
@@ -59,7 +72,11 @@ void account_balance(struct api *a, struct request *r, const u8 *wallet)
         answer_problem(a, r, &p, NULL, 0);
         return;
     }
-    u32 count = read_all(a, wallet, rows, &seq);
+    int count = read_all(a, wallet, rows, &seq);
+    if (count == READ_BUSY) {
+        busy(a, r);
+        return;
+    }
     struct json_out *o = answer_begin(a, r);
     put(o, a, wallet, token, row_of(rows, count, token));
     answer_end(a, r, seq);

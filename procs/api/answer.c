@@ -3,9 +3,33 @@
 #include "procs/api/http.h"
 #include "procs/api/ws.h"
 #include "procs/lib/wire.h"
+#include "shm/err.h"
 
 #define JSON_TYPE     "application/json"
+#define BUSY_RETRY_MS 200U
 #define FULL_RETRY_MS 100U /* verify drains its ring much faster than this */
+
+int requests_new(struct api *a, u64 count)
+{
+    u64 slots = pow2_up(4 * count);
+    a->pool = calloc(count, sizeof *a->pool);
+    a->asked = calloc(slots, sizeof(struct request *));
+    a->scratch = malloc(SCRATCH_BYTES);
+    if (!a->pool || !a->asked || !a->scratch) return err_sys("memory for %lu requests", count);
+    a->asked_mask = slots - 1;
+    link_init(&a->free);
+    link_init(&a->waiting);
+    link_init(&a->undurable);
+    for (u64 i = 0; i < count; i++) link_append(&a->free, &a->pool[i].by_age);
+    return 0;
+}
+
+void requests_delete(struct api *a)
+{
+    free(a->pool);
+    free(a->asked);
+    free(a->scratch);
+}
 
 struct request *request_take(struct api *a)
 {
@@ -148,6 +172,14 @@ void answer_code(struct api *a, struct request *r, u16 code, u32 retry_after_ms)
     answer_problem(a, r, &p, NULL, 0);
 }
 
+void answer_busy(struct api *a, struct request *r, const char *what)
+{
+    struct problem p;
+    problem_set(&p, CODE_UNAVAILABLE, NULL, NULL, "%s", what);
+    p.retry_after_ms = BUSY_RETRY_MS;
+    answer_problem(a, r, &p, NULL, 0);
+}
+
 void answer_plain(struct api *a, struct request *r, u16 status, const char *type, const char *text,
                   size_t len)
 {
@@ -259,7 +291,7 @@ static void reply_cancel(struct api *a, const struct msg_reply_cancel *m)
     if (m->total) {
         if (!r->replies) {
             r->reply_total = m->total;
-            r->replies = malloc(m->total * sizeof *r->replies);
+            r->replies = calloc(m->total, sizeof *r->replies);
             CHECK(r->replies);
         }
         if (r->reply_count < r->reply_total)

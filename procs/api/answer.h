@@ -12,6 +12,10 @@
 
 #include "procs/api/api.h"
 
+/* Make the pool of `count` requests and what answering needs. 0 or -1. */
+int requests_new(struct api *a, u64 count);
+void requests_delete(struct api *a);
+
 /* A request from the pool, or NULL when all are in use. */
 struct request *request_take(struct api *a);
 
@@ -30,6 +34,9 @@ void answer_problem(struct api *a, struct request *r, const struct problem *p,
 
 /* A refusal that only has a code. */
 void answer_code(struct api *a, struct request *r, u16 code, u32 retry_after_ms);
+
+/* 503: what would be read is being rebuilt or changed right now. */
+void answer_busy(struct api *a, struct request *r, const char *what);
 
 /* Text that is not in the envelope. */
 void answer_plain(struct api *a, struct request *r, u16 status, const char *type, const char *text,

@@ -95,6 +95,7 @@ struct api {
     const struct rules *rules;
     const struct ledger *ledger;
     const struct orders *orders;
+    const struct region *state; /* of the ledger; its epoch tells when trading rebuilds its state */
     const struct market_data *market;
     const struct durable *durable;
 

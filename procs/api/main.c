@@ -27,29 +27,12 @@ static u64 unix_now(void)
     return (u64)t.tv_sec * NS_PER_S + (u64)t.tv_nsec;
 }
 
-static int make_requests(struct api *a)
-{
-    u64 count = a->config->api.connections_max + SOCKET_REQUESTS;
-    u64 slots = pow2_up(4 * count);
-    a->pool = calloc(count, sizeof *a->pool);
-    a->asked = calloc(slots, sizeof(struct request *));
-    a->scratch = malloc(SCRATCH_BYTES);
-    a->auth_cache = auth_cache_new();
-    if (!a->pool || !a->asked || !a->scratch || !a->auth_cache)
-        return err_sys("memory for %lu requests", count);
-    a->asked_mask = slots - 1;
-    link_init(&a->free);
-    link_init(&a->waiting);
-    link_init(&a->undurable);
-    for (u64 i = 0; i < count; i++) link_append(&a->free, &a->pool[i].by_age);
-    return 0;
-}
-
 static void join(struct api *a, struct run *run)
 {
     const struct segment *s = &run->segment;
     a->rules = rules_join(segment_object(s, "rules"));
     a->ledger = ledger_join(segment_object(s, "ledger"));
+    a->state = segment_region(&run->segment, "ledger");
     a->orders = orders_join(segment_object(s, "orders"));
     a->market = market_join(segment_object(s, "market"));
     a->durable = segment_object(s, "durable");
@@ -77,7 +60,9 @@ static int api_init(struct run *run)
     join(a, run);
     a->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (a->epoll < 0) return err_sys("epoll");
-    if (secp_init() || make_requests(a) || ws_start(a)) return -1;
+    if (secp_init() || requests_new(a, run->config.api.connections_max + SOCKET_REQUESTS) ||
+        ws_start(a))
+        return -1;
     return http_start(a);
 }
 

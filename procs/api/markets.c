@@ -6,7 +6,6 @@
 #include "procs/lib/wire.h"
 
 #define RECENT_MAX    500U
-#define BUSY_RETRY_MS 1000U
 
 static void refuse(struct api *a, struct request *r, const struct problem *p)
 {
@@ -23,15 +22,6 @@ static int find(struct api *a, struct request *r, u16 *index, struct market *m)
                 "no such market; GET " API_BASE "/markets lists them");
     refuse(a, r, &p);
     return -1;
-}
-
-/* The market region is being rebuilt. */
-static void busy(struct api *a, struct request *r)
-{
-    struct problem p = {.code = CODE_UNAVAILABLE,
-                        .retry_after_ms = BUSY_RETRY_MS,
-                        .detail = "market data is being rebuilt"};
-    refuse(a, r, &p);
 }
 
 void markets_list(struct api *a, struct request *r, const u8 *wallet)
@@ -77,7 +67,7 @@ void markets_depth(struct api *a, struct request *r, const u8 *wallet)
     }
     u32 read = group > 1 ? MARKET_DEPTH_MAX : (u32)limit;
     if (market_read_depth(a->market, index, read, &depth) == MARKET_BUSY) {
-        busy(a, r);
+        answer_busy(a, r, "market data is being rebuilt");
         return;
     }
     if (group > 1) {
@@ -104,7 +94,7 @@ void markets_trades(struct api *a, struct request *r, const u8 *wallet)
     }
     int n = market_read_trades(a->market, index, trades, (u32)limit);
     if (n == MARKET_BUSY) {
-        busy(a, r);
+        answer_busy(a, r, "market data is being rebuilt");
         return;
     }
     struct json_out *o = answer_begin(a, r);
@@ -129,7 +119,7 @@ void markets_ticker(struct api *a, struct request *r, const u8 *wallet)
     u16 index;
     if (find(a, r, &index, &m)) return;
     if (read_ticker(a, index, &t) == MARKET_BUSY) {
-        busy(a, r);
+        answer_busy(a, r, "market data is being rebuilt");
         return;
     }
     struct json_out *o = answer_begin(a, r);
@@ -147,7 +137,7 @@ void markets_tickers(struct api *a, struct request *r, const u8 *wallet)
     json_put_open(o, '[');
     for (u16 i = 0; wire_market_at(a->rules, i, &m); i++) {
         if (read_ticker(a, i, &t) == MARKET_BUSY) {
-            busy(a, r);
+            answer_busy(a, r, "market data is being rebuilt");
             return;
         }
         cause = max_u64(cause, t.cause);

@@ -108,16 +108,21 @@ static void list(struct api *a, struct request *r, const u8 *wallet, bool closed
     struct paging paging;
     struct problem p;
     u64 total = 0, seq = 0;
-    u32 n = 0;
+    int n = 0;
     if (read_query(a, &q, &p) || param_paging(&a->target, &paging, &p)) {
         answer_problem(a, r, &p, NULL, 0);
         return;
     }
-    q.account = ledger_find(a->ledger, wallet);
+    u64 epoch = region_epoch(a->state);
+    q.account = epoch ? ledger_find(a->ledger, wallet) : NO_ACCOUNT;
     q.skip = (paging.page - 1) * paging.page_size;
     q.max = (u32)paging.page_size;
     if (q.account != NO_ACCOUNT)
         n = orders_read_list(a->orders, a->ledger, &q, views, &total, &seq);
+    if (n == READ_BUSY || !epoch || region_epoch(a->state) != epoch) {
+        answer_busy(a, r, "orders are being recovered");
+        return;
+    }
     if (paging.page > 1 && q.skip >= total) {
         problem_set(&p, CODE_INVALID_PARAMS, "page", NULL, "there are only %lu orders", total);
         answer_problem(a, r, &p, NULL, seq);
@@ -126,7 +131,7 @@ static void list(struct api *a, struct request *r, const u8 *wallet, bool closed
     struct json_out *o = answer_begin(a, r);
     json_put_open(o, '{');
     json_put_key(o, "items"), json_put_open(o, '[');
-    for (u32 i = 0; i < n; i++) wire_put_order(o, a->rules, &views[i]);
+    for (int i = 0; i < n; i++) wire_put_order(o, a->rules, &views[i]);
     json_put_close(o, ']');
     put_paging(o, &paging, total);
     json_put_close(o, '}');
@@ -152,7 +157,12 @@ void orders_one(struct api *a, struct request *r, const u8 *wallet)
         answer_problem(a, r, &p, NULL, 0);
         return;
     }
-    bool found = orders_read(a->orders, a->ledger, id, &v, &seq);
+    u64 epoch = region_epoch(a->state);
+    int found = epoch ? orders_read(a->orders, a->ledger, id, &v, &seq) : READ_BUSY;
+    if (found == READ_BUSY || region_epoch(a->state) != epoch) {
+        answer_busy(a, r, "orders are being recovered");
+        return;
+    }
     if (!found || memcmp(v.wallet, wallet, WALLET_BYTES)) {
         problem_set(&p, CODE_ORDER_NOT_FOUND, "order_id", NULL,
                     "this wallet has no such order, or it ended too long ago");

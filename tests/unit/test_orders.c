@@ -208,7 +208,7 @@ static void test_readers_page_and_filter(void **state)
         if (model[i].account == 2) mine++, closed += !model[i].open;
     struct orders_query q = {
         .account = 2, .market = NO_MARKET, .open = true, .closed = true, .max = 10, .skip = 3};
-    u32 count = orders_read_list(orders, ledger, &q, page, &total, &seq);
+    int count = orders_read_list(orders, ledger, &q, page, &total, &seq);
     assert_int_equal(total, mine);
     assert_int_equal(count, min_u64(10, mine - 3));
     q = (struct orders_query){.account = 2, .market = NO_MARKET, .closed = true, .max = 10};
@@ -217,11 +217,16 @@ static void test_readers_page_and_filter(void **state)
     assert_int_equal(total, closed);
     q.status_mask = 1U << STATUS_FILLED;
     assert_int_equal(orders_read_list(orders, ledger, &q, page, &total, &seq), 0);
-    assert_true(orders_read(orders, ledger, model[5].id, &one, &seq));
+    assert_int_equal(orders_read(orders, ledger, model[5].id, &one, &seq), 1);
     assert_int_equal(one.order_id, model[5].id);
-    assert_false(orders_read(orders, ledger, model[5].id + (1UL << 32), &one, &seq));
-    assert_false(orders_read(orders, ledger, 0, &one, &seq));
-    assert_false(orders_read(orders, ledger, UINT64_MAX, &one, &seq));
+    assert_int_equal(orders_read(orders, ledger, model[5].id + (1UL << 32), &one, &seq), 0);
+    assert_int_equal(orders_read(orders, ledger, 0, &one, &seq), 0);
+    assert_int_equal(orders_read(orders, ledger, UINT64_MAX, &one, &seq), 0);
+    /* A writer that died inside the account must not hang a reader. */
+    account_begin(ledger_account(ledger, 2), 200);
+    assert_int_equal(orders_read_list(orders, ledger, &q, page, &total, &seq), READ_BUSY);
+    account_end(ledger_account(ledger, 2));
+    assert_int_not_equal(orders_read_list(orders, ledger, &q, page, &total, &seq), READ_BUSY);
     free(ledger);
     free(orders);
 }
