@@ -47,11 +47,13 @@ int segment_lock(const char *dir, char *absolute, size_t size)
     snprintf(lock, sizeof lock, "%s/run/lock", full);
     /* The lock is the process's, not the descriptor's: it stays open on purpose, once. */
     static int held = -1;
+    static pid_t holder; /* a forked child has the descriptor, not the lock */
     static char held_path[PATH_MAX + 16];
-    if (held >= 0 && strcmp(held_path, lock) == 0) return 0;
+    if (held >= 0 && holder == getpid() && strcmp(held_path, lock) == 0) return 0;
     held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (held < 0) return err_sys("opening %s", lock);
     snprintf(held_path, sizeof held_path, "%s", lock);
+    holder = getpid();
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(held, F_SETLK, &whole) == 0) return 0;
     fcntl(held, F_GETLK, &whole);
