@@ -45,20 +45,13 @@ int segment_lock(const char *dir, char *absolute, size_t size)
         return err_set("%s: the path of the instance is too long; at most %zu characters", full,
                        size - 17);
     snprintf(lock, sizeof lock, "%s/run/lock", full);
-    /* The lock is the process's, not the descriptor's: it stays open on purpose, once. */
-    static int held = -1;
-    static pid_t holder; /* a forked child has the descriptor, not the lock */
-    static char held_path[PATH_MAX + 16];
-    if (held >= 0 && holder == getpid() && strcmp(held_path, lock) == 0) return 0;
-    held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (held < 0) return err_sys("opening %s", lock);
-    snprintf(held_path, sizeof held_path, "%s", lock);
-    holder = getpid();
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) return err_sys("opening %s", lock);
+    /* The lock is the process's and ends with it, or when it closes this file: it never does. */
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(held, F_SETLK, &whole) == 0) return 0;
-    fcntl(held, F_GETLK, &whole);
-    close(held);
-    held = -1;
+    if (fcntl(fd, F_SETLK, &whole) == 0) return 0;
+    fcntl(fd, F_GETLK, &whole);
+    close(fd);
     return err_set("%s: another supervisor, process %d, is running this instance; stop it first "
                    "(eidosctl down)",
                    full, (int)whole.l_pid);
