@@ -7,7 +7,7 @@
 #define TURN_MERGES   4U       /* of MERGE_MAX match records, of one matching process */
 #define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
 
-static u64 clock_ns(void)
+static u64 wall_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -52,15 +52,23 @@ static void pass_refusal(struct trading *t, const struct msg_refused *m)
     t->reply(t->reply_context, &reply.head);
 }
 
-static void dispatch(struct trading *t, const struct msg *m, u16 source, u64 position)
+/* An operator who sets the exchange to normal has looked at the clock too. */
+static void take_mode(struct process *p, const struct msg_mode *m, u16 source, u64 position)
 {
+    if (m->mode == MODE_NORMAL && m->market == NO_MARKET) clock_accept(&p->clock, wall_ns());
+    trading_mode(&p->machine, m, source, position);
+}
+
+static void dispatch(struct process *p, const struct msg *m, u16 source, u64 position)
+{
+    struct trading *t = &p->machine;
     const void *body = m;
     switch (m->kind) {
     case MSG_ORDER: trading_order(t, body, source, position); break;
     case MSG_CANCEL: trading_cancel(t, body, source, position); break;
     case MSG_REFUSED: pass_refusal(t, body); break;
     case MSG_CREDIT: trading_credit(t, body, source, position); break;
-    case MSG_MODE: trading_mode(t, body, source, position); break;
+    case MSG_MODE: take_mode(p, body, source, position); break;
     default: check_failed("a message kind that verify and eidosctl send", __FILE__, __LINE__);
     }
 }
@@ -73,7 +81,7 @@ static u32 take(struct process *p, u16 source)
     for (; work < TURN_MESSAGES && (m = ring_peek(rx)); work++) {
         if (!has_room_for_command(p)) break;
         u32 length = m->length;
-        dispatch(&p->machine, m, source, rx->pos + length);
+        dispatch(p, m, source, rx->pos + length);
         ring_pop(rx, length);
     }
     return work;
@@ -105,12 +113,26 @@ static void set_alarm(struct run *run, const struct process *p)
     if (p->full) run->sleep_ns = min_u64(run->sleep_ns, FULL_SLEEP_NS);
 }
 
+/* A wall clock that jumped ahead: new orders wait for a person, cancels go on. */
+static void tell_time(struct run *run, struct process *p)
+{
+    struct msg_mode m = {.market = NO_MARKET, .mode = MODE_CANCEL_ONLY};
+    bool believed = !p->clock.jumped;
+    p->machine.now_ns = clock_turn(&p->clock, wall_ns(), run->now_ns);
+    if (!p->clock.jumped || !believed) return;
+    text_log(TEXT_ERROR,
+             "the wall clock jumped ahead by more than %lu s: cancel-only. Check the "
+             "clock, then `eidosctl mode normal`",
+             CLOCK_JUMP_NS / 1000000000UL);
+    if (p->machine.rules->mode == MODE_NORMAL) trading_mode(&p->machine, &m, NO_SOURCE, 0);
+}
+
 static u32 turn(struct run *run)
 {
     struct process *p = run->state;
     u64 seq = p->command.seq;
     p->full = false;
-    p->machine.now_ns = max_u64(p->machine.now_ns, clock_ns());
+    tell_time(run, p);
     u32 work = merge(p);
     while (has_room_for_command(p) && trading_expire(&p->machine)) work++;
     for (u16 i = 0; i < p->verify_count; i++) work += take(p, i);
@@ -125,9 +147,10 @@ static u32 turn(struct run *run)
 static int init(struct run *run)
 {
     struct process *p = run->state;
-    p->machine.now_ns = clock_ns();
+    p->machine.now_ns = wall_ns();
     replies_open(run, p);
     if (state_open(run, p)) return -1;
+    clock_begin(&p->clock, p->machine.now_ns, wall_ns(), run->now_ns);
     p->machine.reply = replies_send;
     p->machine.reply_context = run;
     publish(run, p);

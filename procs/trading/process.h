@@ -4,12 +4,14 @@
  *   log.match@i ------------------------------^   |
  *                                                 `--> ring.trading.api@n, ring.trading.ops
  *
- * Files: main.c (one turn), state.c (regions, recovery, genesis), replies.c (answers to rings).
+ * Files: main.c (one turn), clock.h (time), state.c (regions, recovery, genesis), replies.c
+ * (answers to rings).
  */
 #ifndef EIDOS_TRADING_PROCESS_H
 #define EIDOS_TRADING_PROCESS_H
 
 #include "procs/lib/run.h"
+#include "procs/trading/clock.h"
 #include "shm/trading.h"
 
 #define VERIFY_MAX 16U
@@ -19,6 +21,7 @@
 
 struct process {
     struct trading machine;
+    struct trading_clock clock;
     struct log_writer command, account;
     u32 verify_count, api_count, matching_count;
     struct ring_rx ingress[SOURCES];
