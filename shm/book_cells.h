@@ -44,12 +44,13 @@ struct book_cell {
 SIZE_IS(struct book_cell, 32);
 
 struct book_half {
-    u32 best;   /* cell of the best level, 0 = side is empty */
-    u32 root;   /* of the trie */
-    u32 levels; /* price levels of this half */
-    u32 orders; /* resting orders of this half */
-    u32 open;   /* the market was opened */
-    u32 zero[11];
+    u64 best_key; /* key of the best level, UINT64_MAX = side is empty */
+    u32 best;     /* its cell, 0 = side is empty */
+    u32 root;     /* of the trie */
+    u32 levels;   /* price levels of this half */
+    u32 orders;   /* resting orders of this half */
+    u32 open;     /* the market was opened */
+    u32 zero[9];
     u32 hint[BOOK_HINTS]; /* by key: a level that had this key's low bits; may be stale, never
                              trusted */
 };
@@ -62,25 +63,22 @@ struct book_pool {
     u32 used;
 };
 
-/* The request under way: a new or amended order on its way through the book, or a mass cancel. It
- * lives here, not on the stack, so that a full buffer can interrupt it at any event. */
+/* The request under way: an order on its way through the other side, or a mass cancel. It lives
+ * here, not on the stack, so that a full buffer can interrupt it at any event. */
 struct book_taker {
-    u64 id, limit; /* limit as a key of the half it trades against */
-    u64 left;      /* lots it still wants */
-    u64 budget;    /* what it may still spend, if budgeted */
-    u64 price;     /* last price it met, 0 = none */
-    u64 own_price; /* its own limit */
-    u32 market, account;
-    u32 half, against; /* where it rests, what it takes from */
-    u8 side, tif, stp;
+    struct book_order o; /* lots: what it still wants; budget: what it may still spend */
+    u64 limit;           /* its price as a key of the half it takes from */
+    u64 price;           /* the last price it met, 0 = none */
+    u32 half, against;   /* where it would rest, what it takes from */
     bool budgeted;
     bool own;    /* the account has orders in `against` */
-    bool traded; /* has traded, or was resting before: it can no longer be refused */
+    bool traded; /* it has traded, or rested before: it can no longer be refused */
     u8 end;      /* enum book_reason once stp ended it */
-    u8 sorted;   /* mass cancel: halves whose list is in order of ids already, one bit a side */
-    u16 reason;  /* mass cancel */
-    u8 sides;    /* mass cancel: halves still to do, bit 0 buys, bit 1 sells */
-    u8 busy;     /* enum book_busy */
+    u8 busy;     /* what is under way: enum book_busy */
+    u8 sides;    /* mass cancel: sides to do, bit 0 buys, bit 1 sells */
+    u8 sorted;   /* mass cancel: sides whose list is in order of ids already */
+    u8 zero;
+    u16 reason; /* mass cancel */
 };
 
 enum book_busy { BOOK_IDLE = 0, BOOK_TAKING = 1, BOOK_MASS = 2 };
@@ -105,6 +103,11 @@ static inline struct book_cell *book_cell(const struct books *b, u32 cell)
 static inline struct book_half *book_half(const struct books *b, u32 half)
 {
     return (struct book_half *)((uintptr_t)b + b->halves_off) + half;
+}
+
+static inline bool book_is_open(const struct books *b, u32 market)
+{
+    return market < b->config.markets_max && book_half(b, market << 1)->open;
 }
 
 static inline u32 book_half_of(u32 market, u8 side)

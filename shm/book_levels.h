@@ -132,6 +132,12 @@ static inline u32 book_level_next(const struct books *b, u32 level)
     return 0;
 }
 
+static inline void book_best_is(const struct books *b, struct book_half *h, u32 level)
+{
+    h->best = level;
+    h->best_key = level ? book_cell(b, level)->key : UINT64_MAX;
+}
+
 static inline bool book_level_is(const struct books *b, u32 level, u32 half, u64 key)
 {
     return book_cell(b, level)->key == key && book_cell(b, level)->half == half;
@@ -160,8 +166,8 @@ static inline u32 book_level_get(struct books *b, u32 half, u64 key)
     struct book_cell *l = book_cell(b, level);
     *l = (struct book_cell){.prev = level, .next = level, .key = key, .half = half};
     book_trie_put(b, h, level, ref, parent);
-    if (!h->best || key < book_cell(b, h->best)->key) h->best = level;
     h->levels++;
+    if (key < h->best_key) book_best_is(b, h, level);
     return *hint = level;
 }
 
@@ -170,7 +176,7 @@ static inline void book_level_drop(struct books *b, u32 level)
 {
     struct book_cell *l = book_cell(b, level);
     struct book_half *h = book_half(b, l->half);
-    if (h->best == level) h->best = book_level_next(b, level);
+    if (h->best == level) book_best_is(b, h, book_level_next(b, level));
     h->levels--;
     if (l->parent) {
         struct book_node *n = book_node(b, l->parent);

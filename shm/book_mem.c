@@ -68,6 +68,7 @@ void *books_new(void *mem, const struct books_config *config)
     *b = made;
     *book_cell(b, 0) = (struct book_cell){.half = BOOK_HALF_NONE};
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
+    for (u32 h = 0; h < 2 * b->config.markets_max; h++) book_half(b, h)->best_key = UINT64_MAX;
     memset(book_recent(b, 0), 0, 4UL * BOOK_RECENT);
     memset(book_slot(b, 0), 0, 4UL * b->config.slots_max);
     memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
@@ -116,11 +117,6 @@ int books_open(struct books *b, u32 market)
     if (book_half(b, market << 1)->open) return err_set("books: market %u is open already", market);
     book_half(b, market << 1)->open = 1;
     return 0;
-}
-
-bool books_is_open(const struct books *b, u32 market)
-{
-    return market < b->config.markets_max && book_half(b, market << 1)->open;
 }
 
 struct books_use books_use(const struct books *b)

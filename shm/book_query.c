@@ -9,21 +9,26 @@
 /* The half a question is about, or NULL. */
 static const struct book_half *ask(const struct books *b, u32 market, u8 side)
 {
-    bool exists = books_is_open(b, market) && (side == BOOK_BUY || side == BOOK_SELL);
+    bool exists = book_is_open(b, market) && (side == BOOK_BUY || side == BOOK_SELL);
     return exists ? book_half(b, book_half_of(market, side)) : NULL;
 }
 
-static struct book_level tell(const struct books *b, u32 level)
+static struct book_level as_level(const struct books *b, u32 level)
 {
     const struct book_cell *l = book_cell(b, level);
     return (struct book_level){.price = book_key(l->half, l->key), .lots = l->lots};
+}
+
+bool books_is_open(const struct books *b, u32 market)
+{
+    return book_is_open(b, market);
 }
 
 bool book_best(const struct books *b, u32 market, u8 side, struct book_level *level)
 {
     const struct book_half *h = ask(b, market, side);
     if (!h || !h->best) return false;
-    *level = tell(b, h->best);
+    *level = as_level(b, h->best);
     return true;
 }
 
@@ -32,7 +37,7 @@ u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *le
     const struct book_half *h = ask(b, market, side);
     u32 n = 0;
     for (u32 l = h ? h->best : 0; l && n < max; l = book_level_next(b, l), n++) {
-        levels[n] = tell(b, l);
+        levels[n] = as_level(b, l);
         for (u32 i = book_cell(b, l)->next; i != l; i = book_cell(b, i)->next) levels[n].orders++;
     }
     return n;
@@ -47,13 +52,13 @@ u64 book_lots_at(const struct books *b, u32 market, u8 side, u64 price)
 
 u32 book_orders(const struct books *b, u32 market)
 {
-    if (!books_is_open(b, market)) return 0;
+    if (!book_is_open(b, market)) return 0;
     return book_half(b, market << 1)->orders + book_half(b, market << 1 | 1)->orders;
 }
 
 u32 book_levels(const struct books *b, u32 market)
 {
-    if (!books_is_open(b, market)) return 0;
+    if (!book_is_open(b, market)) return 0;
     return book_half(b, market << 1)->levels + book_half(b, market << 1 | 1)->levels;
 }
 
@@ -113,9 +118,9 @@ int book_restore(struct books *b, const struct book_order *o)
     if (book_slot_taken(b, o->id)) {
         return err_set("restoring order %lu: its slot belongs to a resting order", o->id);
     }
-    if (other->best && book_cell(b, other->best)->key <= book_key(half ^ 1, o->price)) {
+    if (other->best_key <= book_key(half ^ 1, o->price)) {
         return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,
-                       o->price, tell(b, other->best).price);
+                       o->price, as_level(b, other->best).price);
     }
     if (!book_rest(b, o->id, half, o->price, o->lots, o->account)) {
         return err_set("restoring order %lu: the arena is full: %u of %u orders, %u of %u levels",
