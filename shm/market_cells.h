@@ -141,7 +141,7 @@ static inline void words_get(void *to, const void *from, u64 bytes)
 
 static inline void *market_at(const struct market_data *m, u64 offset)
 {
-    return (u8 *)(uintptr_t)m + offset;
+    return (u8 *)m + offset;
 }
 
 static inline struct level_chunk *market_chunk(const struct market_data *m, u32 index)

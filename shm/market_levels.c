@@ -216,11 +216,11 @@ void levels_set(struct market_data *m, const struct level_at *at, u64 lots, u64 
 
 void levels_reset(struct market_data *m, u32 market)
 {
-    for (u8 side = SIDE_BUY; side <= SIDE_SELL; side++) {
-        struct level_chunk *c = market_chunk(m, market_side(market, side));
+    for (u32 first = 2 * market; first < 2 * market + 2; first++) {
+        struct level_chunk *c = market_chunk(m, first);
         chunk_begin(c);
         c->key = 0;
-        c->height = 1; /* of the whole side */
+        c->height = 1;
         half_put(&c->count, 0);
         for (u32 h = 1; h < CHUNK_HEIGHT; h++) half_put(&c->next[h], 0);
         chunk_relink(c, 0);

@@ -15,7 +15,6 @@
 
 struct world {
     struct events events;
-    void *memory;
     struct market_data *data;
     u64 sequence[16];
     u32 trade_count;
@@ -50,9 +49,16 @@ static void open_markets(struct market_data *m, u32 count)
     for (u32 i = 0; i < count; i++) assert_int_equal(market_add(m, i, 0, EVENTS_TICK_LOT), 0);
 }
 
+static int world_end(void **state)
+{
+    (void)state;
+    free(world.data);
+    world.data = NULL;
+    return 0;
+}
+
 static void world_begin(const struct market_config *config, u64 seed)
 {
-    free(world.data);
     memset(&world, 0, sizeof world);
     events_begin(&world.events, seed);
     world.data = make(config);
@@ -291,7 +297,8 @@ static void arena_holds_what_it_promises(void **state)
         struct market_use use = market_use(world.data);
         assert_in_range(use.chunks, 2000 / 40, use.chunks_max);
         u64 sum = market_checksum(world.data);
-        struct events before = *e;
+        static struct events before;
+        before = *e;
         event_open(e, &record);
         if (market_apply(world.data, 0, &record.head)) { /* but never one more */
             assert_non_null(strstr(err_text(), "all 2000 levels are in use"));
@@ -414,10 +421,10 @@ static void expect_ticker(u64 now, u64 open, u64 high, u64 low, u64 last, u64 lo
 
 static void a_day_rolls_by_the_minute(void **state)
 {
-    (void)state;
     const u64 hours[] = {480000, 480000 + 31, 480000 + 59};
     for (u32 i = 0; i < COUNT_OF(hours); i++) {
         u64 first = hours[i];
+        world_end(state);
         world_begin(&small, SEED + 4);
         expect_ticker(first * MINUTE, 0, 0, 0, 0, 0, 0);
         trade_at(first, 500, 1);
@@ -489,7 +496,6 @@ static const struct market_config larger = {
 /* The state goes on elsewhere, whatever the sizes there, as if nothing had happened. */
 static void saved_state_goes_on_elsewhere(void **state)
 {
-    (void)state;
     world_begin(&small, SEED + 5);
     for (u32 round = 0; round < 8; round++) {
         world.events.step_ns = round % 2 ? 10 * MINUTE : 20000000;
@@ -506,7 +512,7 @@ static void saved_state_goes_on_elsewhere(void **state)
             assert_int_equal(market_apply(copy, 0, &record.head), 0);
         }
         assert_int_equal(market_checksum(copy), market_checksum(world.data));
-        free(world.data);
+        world_end(state);
         world.data = copy;
         market_set_ready(copy, true);
         check_all();
@@ -676,19 +682,19 @@ static void readers_wait_while_it_is_rebuilt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_slow_truth),
-        cmocka_unit_test(arena_holds_what_it_promises),
-        cmocka_unit_test(thinned_books_give_their_room_back),
-        cmocka_unit_test(changes_lead_from_depth_to_depth),
-        cmocka_unit_test(readers_are_told_that_they_were_lapped),
-        cmocka_unit_test(a_day_rolls_by_the_minute),
-        cmocka_unit_test(sums_of_a_day_may_pass_64_bits),
-        cmocka_unit_test(saved_state_goes_on_elsewhere),
-        cmocka_unit_test(numbers_go_on_after_a_load),
-        cmocka_unit_test(damaged_state_is_refused),
-        cmocka_unit_test(records_that_cannot_be_are_refused),
-        cmocka_unit_test(sizes_and_markets_are_checked),
-        cmocka_unit_test(readers_wait_while_it_is_rebuilt),
+        cmocka_unit_test_teardown(equals_the_slow_truth, world_end),
+        cmocka_unit_test_teardown(arena_holds_what_it_promises, world_end),
+        cmocka_unit_test_teardown(thinned_books_give_their_room_back, world_end),
+        cmocka_unit_test_teardown(changes_lead_from_depth_to_depth, world_end),
+        cmocka_unit_test_teardown(readers_are_told_that_they_were_lapped, world_end),
+        cmocka_unit_test_teardown(a_day_rolls_by_the_minute, world_end),
+        cmocka_unit_test_teardown(sums_of_a_day_may_pass_64_bits, world_end),
+        cmocka_unit_test_teardown(saved_state_goes_on_elsewhere, world_end),
+        cmocka_unit_test_teardown(numbers_go_on_after_a_load, world_end),
+        cmocka_unit_test_teardown(damaged_state_is_refused, world_end),
+        cmocka_unit_test_teardown(records_that_cannot_be_are_refused, world_end),
+        cmocka_unit_test_teardown(sizes_and_markets_are_checked, world_end),
+        cmocka_unit_test_teardown(readers_wait_while_it_is_rebuilt, world_end),
     };
     printf("seed %u\n", SEED);
     return cmocka_run_group_tests_name("market", tests, NULL, NULL);
