@@ -3,18 +3,19 @@
  *   log.match@0..M  --follow: shared memory, or the journal when lapped--> machine --> region
  * market rules (which markets there are)  ----------------------------------------^
  *
- * It sees nothing that is not durable, so its readers may show all they find. It begins RECOVERING,
- * and is READY, and lets readers in, once it has caught up with what is durable.
+ * It sees nothing that is not durable, so its readers may show all they find. It begins RECOVERING
+ * with its part of the newest snapshot, and is READY, and lets readers in, once it has caught up
+ * with what is durable.
  */
 #include "procs/lib/follow.h"
 #include "procs/lib/run.h"
+#include "procs/lib/snapshot_file.h"
 #include "shm/err.h"
 #include "shm/market.h"
 #include "shm/rules.h"
 
 #define TURN_RECORDS  1024U     /* of one match log */
-#define RULES_WAIT_NS 5000000UL /* while trading rebuilds its rules: nobody rings when it is done \
-                                 */
+#define RULES_WAIT_NS 5000000UL /* between looks while trading rebuilds its rules */
 
 struct process {
     struct market_data *data;
@@ -22,7 +23,7 @@ struct process {
     const struct region *rules_region;
     const struct rules *rules;
     u32 markets; /* of the rules that are open here */
-    u32 logs;
+    u16 logs;
     bool ready;
     u64 trades; /* seen in this turn */
     struct watch watch;
@@ -108,11 +109,38 @@ static int follow_logs(struct run *run, struct process *p)
     return 0;
 }
 
+static void passed_over(void *context, const char *why)
+{
+    (void)context;
+    text_log(TEXT_WARN, "passed over a snapshot: %s", why);
+}
+
+static int from_section(void *context, void *data, u64 bytes)
+{
+    return snapshot_get(context, data, bytes);
+}
+
+/* Begin with the newest snapshot, if there is one; without, the logs tell everything. */
+static int load_snapshot(struct run *run, struct process *p)
+{
+    struct snapshot_reader r;
+    struct logdir dir;
+    if (logdir_open(&dir, run->segment.boot.dir, false)) return -1;
+    int found = snapshot_newest(&r, dir.dir, dir.instance, UINT64_MAX, NULL, passed_over, NULL);
+    logdir_close(&dir);
+    if (found <= 0) return found;
+    int rc = 0;
+    if (snapshot_seek(&r, SECTION_MARKET_DATA, 0)) rc = market_load(p->data, from_section, &r);
+    if (rc) err_wrap("%s", r.path);
+    snapshot_close(&r);
+    return rc;
+}
+
 static int init(struct run *run)
 {
     struct process *p = run->state;
     struct market_config config = topo_market_config(&run->segment.topo.params);
-    p->logs = run->segment.topo.params.matching;
+    p->logs = (u16)run->segment.topo.params.matching;
     p->rules_region = segment_region(&run->segment, "rules");
     p->rules = p->rules_region->object;
     p->region = segment_region(&run->segment, "market");
@@ -121,13 +149,13 @@ static int init(struct run *run)
     p->data = market_join(p->region->object);
     segment_watch(&run->segment, "market", run->bells, &p->watch);
     run_progress(run, "catching up with the match logs");
-    return follow_logs(run, p);
+    return load_snapshot(run, p) || follow_logs(run, p) ? -1 : 0;
 }
 
 static void stop(struct run *run)
 {
     struct process *p = run->state;
-    for (u32 i = 0; i < p->logs; i++) follow_close(&p->follows[i]);
+    for (u16 i = 0; i < p->logs; i++) follow_close(&p->follows[i]);
 }
 
 static const struct sandbox_path paths[] = {{"journal", SANDBOX_READ}, {NULL, 0}};

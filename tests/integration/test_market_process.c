@@ -1,5 +1,6 @@
 /* eidos-market beside a real journal; this program stands in for trading and matching. Whatever
  * happens to the process, it ends with what a machine here makes of the same records. */
+#include "procs/lib/snapshot_file.h"
 #include "shm/base.h"
 #include "shm/err.h"
 #include "tests/lib/instance.h"
@@ -241,6 +242,33 @@ static void is_the_same_after_it_was_killed(void **state)
     assert_int_equal(instance_stop(&in, ROLE_MARKET, 0, SIGTERM), 0);
 }
 
+static int into_section(void *context, const void *bytes, u64 count)
+{
+    return snapshot_put(context, bytes, count);
+}
+
+static void begins_with_the_newest_snapshot(void **state)
+{
+    struct snapshot_writer w;
+    struct snapshot_info info = {.seq = commands.seq, .matchings = 1};
+    struct market_change changes[1];
+    struct logdir dir;
+    (void)state;
+    feed(500);
+    u64 saved = market_sequence(truth, 0);
+    info.match_seq[0] = matches.seq;
+    assert_int_equal(logdir_open(&dir, in.dir, false), 0);
+    if (snapshot_create(&w, in.dir, dir.instance) || snapshot_begin(&w, SECTION_MARKET_DATA, 0) ||
+        market_save(truth, into_section, &w) || snapshot_finish(&w, &info, NULL))
+        fail_msg("%s", err_text());
+    logdir_close(&dir);
+    while (market_sequence(truth, 0) < saved + 10) feed(1);
+    instance_start(&in, ROLE_MARKET, 0, NULL);
+    expect_the_truth();
+    assert_int_equal(market_read_changes(data, 0, saved, changes, 1), 1);
+    assert_int_equal(market_read_changes(data, 0, saved - 1, changes, 1), MARKET_LAPPED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +277,7 @@ int main(void)
         cmocka_unit_test(sees_nothing_that_is_not_durable),
         cmocka_unit_test(goes_on_from_the_journal_when_lapped),
         cmocka_unit_test(is_the_same_after_it_was_killed),
+        cmocka_unit_test(begins_with_the_newest_snapshot),
     };
     printf("seed %u\n", SEED);
     return cmocka_run_group_tests_name("market_process", tests, set_up, tear_down);
