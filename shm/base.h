@@ -88,9 +88,17 @@ static inline u64 max_u64(u64 a, u64 b)
 /* Copy `bytes`, a multiple of 8, word by word, from memory that may change meanwhile. */
 RACY_READ static inline void racy_copy(void *to, const void *from, u64 bytes)
 {
-    u64 *t = to;
-    const u64 *f = from;
+    typedef u64 __attribute__((may_alias)) word;
+    word *t = to;
+    const word *f = from;
     for (u64 i = 0; i < bytes / 8; i++) t[i] = __atomic_load_n(&f[i], __ATOMIC_RELAXED);
+}
+
+/* The place `offset` bytes into an object. What it points to is as writable as the object is
+ * mapped: readers and the writer of a shared object share their functions. */
+static inline void *ptr_at(const void *object, u64 offset)
+{
+    return (void *)((uintptr_t)object + offset); /* NOLINT(performance-no-int-to-ptr) */
 }
 
 static inline void cpu_pause(void)

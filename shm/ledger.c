@@ -62,7 +62,7 @@ struct ledger *ledger_join(void *memory)
 
 static _Atomic u32 *hash_slot(const struct ledger *l, u32 i)
 {
-    return (_Atomic u32 *)(void *)((u8 *)(uintptr_t)l + l->hash_at) + i;
+    return (_Atomic u32 *)ptr_at(l, l->hash_at) + i;
 }
 
 /* Addresses are Keccak output; one multiply spreads the bytes that a miner of addresses did not pay
@@ -123,7 +123,7 @@ struct balance *ledger_open_balance(struct ledger *l, u32 account, u16 token)
 
 static struct nonces *window(const struct ledger *l, u32 row)
 {
-    return (struct nonces *)(void *)((u8 *)(uintptr_t)l + l->nonces_at) + row;
+    return (struct nonces *)ptr_at(l, l->nonces_at) + row;
 }
 
 static u32 slot_of(const struct nonces *n, u32 i)

@@ -99,12 +99,12 @@ struct ledger *ledger_join(void *memory);
 
 static inline struct account *ledger_account(const struct ledger *l, u32 index)
 {
-    return (struct account *)(void *)((u8 *)(uintptr_t)l + l->accounts_at) + index;
+    return (struct account *)ptr_at(l, l->accounts_at) + index;
 }
 
 static inline struct balance *ledger_row(const struct ledger *l, u32 row)
 {
-    return (struct balance *)(void *)((u8 *)(uintptr_t)l + l->balances_at) + row;
+    return (struct balance *)ptr_at(l, l->balances_at) + row;
 }
 
 static inline u32 ledger_row_index(const struct ledger *l, const struct balance *b)

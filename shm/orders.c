@@ -30,12 +30,12 @@ u64 orders_footprint(u64 slots)
 
 static u32 *clients(const struct orders *o)
 {
-    return (u32 *)(void *)((u8 *)(uintptr_t)o + o->clients_at);
+    return (u32 *)ptr_at(o, o->clients_at);
 }
 
 static u32 *heap(const struct orders *o)
 {
-    return (u32 *)(void *)((u8 *)(uintptr_t)o + o->heap_at);
+    return (u32 *)ptr_at(o, o->heap_at);
 }
 
 void orders_new(void *memory, u64 slots)

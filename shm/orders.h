@@ -65,7 +65,7 @@ struct orders *orders_join(void *memory);
 
 static inline struct order *orders_slot(const struct orders *o, u32 slot)
 {
-    return (struct order *)(void *)((u8 *)(uintptr_t)o + o->orders_at) + slot;
+    return (struct order *)ptr_at(o, o->orders_at) + slot;
 }
 
 /* The order with this very id, open or recently closed, or NULL. For the writer. */
