@@ -37,6 +37,7 @@ static const struct role_row {
     [ROLE_API] = MANY("api", api),
 };
 
+#define OPS      (1U << ROLE_OPS)
 #define JOURNAL  (1U << ROLE_JOURNAL)
 #define TRADING  (1U << ROLE_TRADING)
 #define MATCHING (1U << ROLE_MATCHING)
@@ -68,7 +69,7 @@ static const struct region_row {
      JOURNAL | TRADING | MARKET | API},
     {"ledger", REGION_LEDGER, ROLE_TRADING, API, 0, 0},
     {"orders", REGION_ORDERS, ROLE_TRADING, API, 0, 0},
-    {"rules", REGION_RULES, ROLE_TRADING, API | VERIFY | MARKET, 0, 0},
+    {"rules", REGION_RULES, ROLE_TRADING, OPS | API | VERIFY | MARKET, 0, 0},
     {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0},
     {"market", REGION_MARKET, ROLE_MARKET, API, 0, API},
     {"durable", REGION_DURABLE, ROLE_JOURNAL, TRADING | MARKET | SNAPSHOT | API, 0, MARKET | API},
