@@ -2,12 +2,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <jansson.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
+#include "procs/lib/json.h"
 #include "shm/err.h"
 #include "shm/metrics.h"
 
@@ -31,24 +31,33 @@ static const struct proc_block *block_of(const struct segment *s, u32 proc)
 /* --- Health ------------------------------------------------------------------------------------
  */
 
+/* A note may hold a file's name in any encoding, or be in change; JSON holds UTF-8. */
+static void put_note(struct json_out *out, const char *note)
+{
+    char plain[PROC_NOTE_BYTES];
+    u32 n = 0;
+    for (; n + 1 < sizeof plain && note[n]; n++) plain[n] = (u8)note[n] < 128 ? note[n] : '?';
+    json_put_key(out, "note"), json_put_string(out, plain, n);
+}
+
 int ops_health(const struct segment *s, u32 proc, bool ready, u64 now_ns, char *out, size_t size)
 {
     const struct proc_block *p = block_of(s, proc);
     u32 state = atomic_load_explicit(&p->state, memory_order_acquire);
     bool beats = proc_is_beating(p, now_ns) && state != PROC_FAILED && state != PROC_STOPPED;
     bool ok = beats && (!ready || state == PROC_READY);
-    char note[PROC_NOTE_BYTES];
-    memcpy(note, p->note, sizeof note);
-    note[sizeof note - 1] = 0;
-    json_t *checks = json_pack("{ss}", "heartbeat", beats ? "ok" : "missed");
-    if (ready) json_object_set_new(checks, "state", json_string(proc_state_name(state)));
-    json_t *note_json = ok || !note[0] ? NULL : json_string(note); /* NULL if it is not UTF-8 */
-    if (note_json) json_object_set_new(checks, "note", note_json);
-    json_t *body = json_pack("{ssssso}", "status", ok ? "ok" : "failed", "process",
-                             s->topo.procs[proc].name, "checks", checks);
-    size_t n = json_dumpb(body, out, size - 1, JSON_COMPACT);
-    out[min_u64(n, size - 1)] = 0;
-    json_decref(body);
+    struct json_out json;
+    json_out_init(&json, out, size - 1);
+    json_put_open(&json, '{');
+    json_put_key(&json, "status"), json_put_cstring(&json, ok ? "ok" : "failed");
+    json_put_key(&json, "process"), json_put_cstring(&json, s->topo.procs[proc].name);
+    json_put_key(&json, "checks"), json_put_open(&json, '{');
+    json_put_key(&json, "heartbeat"), json_put_cstring(&json, beats ? "ok" : "missed");
+    if (ready) json_put_key(&json, "state"), json_put_cstring(&json, proc_state_name(state));
+    if (!ok && p->note[0]) put_note(&json, p->note);
+    json_put_close(&json, '}');
+    json_put_close(&json, '}');
+    out[json.len] = 0;
     return ok ? 200 : 503;
 }
 

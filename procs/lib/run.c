@@ -1,6 +1,7 @@
 #include "procs/lib/run.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -171,6 +172,7 @@ static int guard(struct run *run, u32 *guards)
     const struct proc_descriptor *d = run->descriptor;
     u32 calls = d->calls | (d->ops_socket ? SANDBOX_SOCKETS | SANDBOX_THREADS : 0);
     u32 sandboxed = 0;
+    json_object_seed(0); /* would read /dev/urandom at its first object */
     *guards = segment_seal(&run->segment) ? GUARD_SEALED : 0;
     for (u32 i = 0; i < run->segment.topo.region_count; i++)
         if (run->segment.regions[i].huge && run->segment.regions[i].head)
