@@ -25,14 +25,14 @@ int journal_open(struct journal *j, const char *dir, struct durable *durable, bo
     return 0;
 }
 
-/* Where the files of a log end, after cutting a torn tail; `fallback` if there are none. */
-static int files_end(struct journal *j, u32 log, u64 fallback, u64 *seq)
+/* Where the files of a log end, after cutting a torn tail; 0 if there are none. */
+static int files_end(struct journal *j, u32 log, u64 *seq)
 {
     struct logfile_reader r;
     const struct rec *rec;
     u64 *firsts;
     int count = logfile_list(&j->dir, log, &firsts);
-    u64 from = count > 0 ? firsts[count - 1] - 1 : fallback;
+    u64 from = count > 0 ? firsts[count - 1] - 1 : 0;
     free(firsts);
     if (count < 0) return -1;
     enum logfile_status status = logfile_open(&r, &j->dir, log, from, UINT64_MAX);
@@ -46,26 +46,37 @@ static int files_end(struct journal *j, u32 log, u64 fallback, u64 *seq)
     return status == LOGFILE_TORN && !was_synced ? logfile_cut(&j->dir, log, *seq) : -1;
 }
 
-/* Decide after which record to go on, and bring the files there. */
+/* Decide after which record to go on, and bring the files and the reader there. */
 static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
 {
-    u64 before_first = atomic_load_explicit(&l->shm.log->first_seq, memory_order_acquire) - 1;
     u64 end, synced = j->mark.synced[l->log];
-    if (files_end(j, l->log, before_first, &end)) return -1;
+    if (files_end(j, l->log, &end)) return -1;
     /* A failed sync may have dropped pages that still read well from memory: what the mark does not
      * vouch for is written again, if it can be. */
     if (l->log == LOG_COMMAND && synced < end && log_seek(&l->shm, synced) == 0) {
-        if (logfile_cut(&j->dir, l->log, synced)) return -1;
         *seq = synced;
-        return 0;
+        return logfile_cut(&j->dir, l->log, synced);
     }
     *seq = end;
-    if (log_seek(&l->shm, end) == 0) return 0;
+    /* A fresh log is told by its writer, a little later, where it goes on. */
+    if (log_seek(&l->shm, end) >= 0 && (l->shm.seq == end || l->shm.pos == 0)) return 0;
     char name[LOGFILE_NAME_BYTES];
     logfile_name(l->log, name);
     return err_set("the files of the %s log end with record %lu, and shared memory no longer holds "
                    "record %lu; stop everything and start again: `eidosctl down`, `eidosctl up`",
                    name, end, end + 1);
+}
+
+/* What was found on disk counts as durable only once it was synced. */
+static int vouch(struct journal *j, struct journal_log *l)
+{
+    if (l->log != LOG_COMMAND) return 0;
+    if (logfile_sync(&l->file)) return -1;
+    j->mark.synced[LOG_COMMAND] = l->file.seq;
+    if (logfile_mark_write(j->mark_fd, &j->mark, true)) return -1;
+    if (atomic_load_explicit(&j->durable->seq, memory_order_relaxed) < l->file.seq)
+        atomic_store_explicit(&j->durable->seq, l->file.seq, memory_order_release);
+    return 0;
 }
 
 int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomic u64 *seq_seen)
@@ -78,20 +89,21 @@ int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomi
     bool zeroed = log == LOG_COMMAND && j->sync;
     int rc = logfile_writer_open(&l->file, &j->dir, log, j->segment_bytes, zeroed, seq, j->io);
     if (rc) return -1;
+    if (vouch(j, l)) return -1;
     j->count++;
     log_release(&l->shm);
     j->batch_bytes = min_u64(j->batch_bytes, l->shm.log->capacity / 2);
     atomic_store_explicit(&j->durable->written[log], seq, memory_order_release);
-    if (log == LOG_COMMAND && atomic_load_explicit(&j->durable->seq, memory_order_relaxed) < seq)
-        atomic_store_explicit(&j->durable->seq, seq, memory_order_release);
     return 0;
 }
 
-/* Take whole records whose cause is at most `cause_max`, up to `bytes_max`. */
-static void gather(struct log_reader *r, u64 cause_max, u64 bytes_max, struct gathered *g)
+/* Take whole records after `seq` whose cause is at most `cause_max`, up to `bytes_max`. A fresh
+ * match log begins with records that the files have. */
+static void gather(struct log_reader *r, u64 seq, u64 cause_max, u64 bytes_max, struct gathered *g)
 {
     *g = (struct gathered){0};
     for (const struct rec *rec; (rec = log_peek(r)); log_advance(r, rec)) {
+        if (rec->seq <= seq) continue;
         if (rec->cause > cause_max || g->bytes + rec->length > bytes_max) return;
         struct iovec *piece = g->count ? &g->pieces[g->count - 1] : NULL;
         if (piece && (u8 *)piece->iov_base + piece->iov_len == (const u8 *)rec)
@@ -122,7 +134,9 @@ static int make_durable(struct journal *j, u64 seq)
     u64 before = clock_ns();
     if (logfile_sync(&j->logs[0].file)) return -1;
     j->syncs++;
-    j->sync_ns += clock_ns() - before;
+    u64 took = clock_ns() - before;
+    j->sync_ns += took;
+    j->sync_max_ns = max_u64(j->sync_max_ns, took);
     j->mark.synced[LOG_COMMAND] = seq;
     return logfile_mark_write(j->mark_fd, &j->mark, false);
 }
@@ -139,8 +153,14 @@ static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u6
     struct gathered g;
     struct log_reader before = l->shm;
     if (l->blocked && now_ns < j->retry_ns) return 0;
-    gather(&l->shm, cause_max, j->batch_bytes, &g);
-    if (!g.records) return 0;
+    gather(&l->shm, l->file.seq, cause_max, j->batch_bytes, &g);
+    if (!g.records) {
+        if (l->shm.pos != before.pos) log_release(&l->shm);
+        return 0;
+    }
+    if (g.first != l->file.seq + 1)
+        return err_set("record %lu came from shared memory where %lu was expected", g.first,
+                       l->file.seq + 1);
     int rc = logfile_append(&l->file, g.pieces, g.count, g.bytes, g.first, g.last);
     l->blocked = rc == LOGFILE_NO_SPACE;
     if (rc) {

@@ -41,7 +41,8 @@ struct journal {
     bool unsynced;           /* something was written since synced_ns */
     int mark_fd;
     struct logfile_mark mark;
-    u64 batches, records, bytes, syncs, sync_ns, retries; /* since the start, for metrics */
+    u64 batches, records, bytes, syncs, sync_ns, sync_max_ns,
+        retries; /* since the start, for metrics */
 };
 
 /* Open the directory. `batch_bytes` is bounded to half a file. 0 or -1. */

@@ -40,6 +40,7 @@ int follow_open(struct follow *f, const char *dir, u32 log_index, const struct l
     f->durable = durable;
     f->seq = seq;
     f->laps = 0;
+    f->sees_all = false;
     f->files = (struct logfile_reader){.fd = -1};
     f->shm = (struct log_reader){0};
     if (logdir_open(&f->dir, dir, false)) return -1;
@@ -72,8 +73,9 @@ int follow_next(struct follow *f, const struct rec **rec)
             if (rc || !try_shm(f)) return rc;
         }
     }
-    u64 durable = atomic_load_explicit(&f->durable->seq, memory_order_acquire);
-    int length = log_copy(&f->shm, f->buf, durable);
+    u64 visible =
+        f->sees_all ? UINT64_MAX : atomic_load_explicit(&f->durable->seq, memory_order_acquire);
+    int length = log_copy(&f->shm, f->buf, visible);
     if (length < 0) {
         f->in_files = true;
         return enter_files(f) ? -1 : next_in_files(f, rec);

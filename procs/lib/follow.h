@@ -21,8 +21,9 @@ struct follow {
     struct logdir dir;
     struct logfile_reader files;
     bool in_files;
-    u64 seq;  /* of the last record given */
-    u64 laps; /* how often it fell back to the files */
+    bool sees_all; /* set after follow_open by primaries and standbys: hide nothing */
+    u64 seq;       /* of the last record given */
+    u64 laps;      /* how often it fell back to the files */
     alignas(8) u8 buf[RECORD_BYTES_MAX];
 };
 

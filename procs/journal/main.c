@@ -1,0 +1,122 @@
+/* eidos-journal: writes the logs to disk and says how far they are (durable.seq). Decides nothing.
+ */
+#include "procs/journal/journal.h"
+#include "procs/lib/run.h"
+#include "shm/err.h"
+
+#include <sys/statvfs.h>
+
+#define GAUGES_NS 1000000000UL /* how often the disk is asked */
+
+struct state {
+    struct journal journal;
+    u64 gauges_ns;
+    bool was_low;
+};
+
+static void set(struct run *run, u32 metric, u64 value)
+{
+    atomic_store_explicit(&run->proc->metrics[metric], value, memory_order_relaxed);
+}
+
+static int add(struct run *run, struct journal *j, u32 log, const char *region)
+{
+    struct log_reader r;
+    segment_log_reader(&run->segment, region, &r);
+    return journal_add(j, log, &r, &run->proc->log_seq[log]);
+}
+
+static int init(struct run *run)
+{
+    struct state *s = run->state;
+    const struct config *c = &run->config;
+    struct durable *durable = segment_object(&run->segment, "durable");
+    struct journal *j = &s->journal;
+    if (c->journal.durability == DURABILITY_KAFKA)
+        return err_set("journal.durability = kafka is not built yet; use disk, or memory");
+    if (journal_open(j, run->source.dir.s, durable, c->journal.durability == DURABILITY_DISK,
+                     c->journal.segment_bytes, c->journal.batch_bytes_max, &logfile_io_real))
+        return -1;
+    if (add(run, j, LOG_COMMAND, "log.command") || add(run, j, LOG_ACCOUNT, "log.account"))
+        return -1;
+    for (u32 i = 0; i < run->segment.topo.params.matching; i++) {
+        char region[REGION_NAME_BYTES];
+        snprintf(region, sizeof region, "log.match@%u", i);
+        if (add(run, j, LOG_MATCH(i), region)) return -1;
+    }
+    segment_watch(&run->segment, "durable", run->bells, &j->watch);
+    return 0;
+}
+
+static void show(struct run *run, struct state *s)
+{
+    const struct journal *j = &s->journal;
+    bool low = atomic_load_explicit(&j->durable->low_disk, memory_order_relaxed);
+    set(run, METRIC_JOURNAL_BATCHES, j->batches);
+    set(run, METRIC_JOURNAL_RECORDS, j->records);
+    set(run, METRIC_JOURNAL_BYTES, j->bytes);
+    set(run, METRIC_JOURNAL_SYNCS, j->syncs);
+    set(run, METRIC_JOURNAL_SYNC_NS, j->sync_ns);
+    set(run, METRIC_JOURNAL_SYNC_MAX_NS, j->sync_max_ns);
+    set(run, METRIC_JOURNAL_DURABLE, atomic_load_explicit(&j->durable->seq, memory_order_relaxed));
+    set(run, METRIC_JOURNAL_LOW_DISK, low);
+    if (low == s->was_low) return;
+    s->was_low = low;
+    const char *note =
+        low ? "the disk is full: nothing can be acknowledged until there is space" : "";
+    if (low) text_log(TEXT_ERROR, "%s: %s", note, err_text());
+    else text_log(TEXT_INFO, "there is space on the disk again");
+    proc_step(run->proc, PROC_READY, note);
+}
+
+static void show_disk(struct run *run, struct state *s)
+{
+    struct statvfs disk;
+    u64 segments = 0;
+    if (run->now_ns - s->gauges_ns < GAUGES_NS) return;
+    s->gauges_ns = run->now_ns;
+    if (fstatvfs(s->journal.dir.fd, &disk) == 0)
+        set(run, METRIC_JOURNAL_FREE, disk.f_bavail * disk.f_frsize);
+    for (u32 i = 0; i < s->journal.count; i++) {
+        u64 *firsts;
+        int count = logfile_list(&s->journal.dir, s->journal.logs[i].log, &firsts);
+        if (count > 0) segments += (u64)count;
+        free(firsts);
+    }
+    set(run, METRIC_JOURNAL_SEGMENTS, segments);
+}
+
+static u32 turn(struct run *run)
+{
+    struct state *s = run->state;
+    i64 done = journal_turn(&s->journal, run->now_ns);
+    if (done < 0) run_fail(run);
+    show(run, s);
+    show_disk(run, s);
+    return (u32)done;
+}
+
+static void stop(struct run *run)
+{
+    struct state *s = run->state;
+    if (journal_close(&s->journal)) run_fail(run);
+}
+
+static const struct sandbox_path paths[] = {{"journal", SANDBOX_WRITE}, {NULL, 0}};
+
+static const struct proc_descriptor descriptor = {
+    .name = "journal",
+    .role = ROLE_JOURNAL,
+    .calls = SANDBOX_FILES,
+    .paths = paths,
+    .state_bytes = sizeof(struct state),
+    .ops_socket = true,
+    .init = init,
+    .turn = turn,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return run_main(&descriptor, argc, argv);
+}

@@ -1,0 +1,290 @@
+/* recover.c: the start of the whole exchange. The single processes are in recover_live.c. */
+#include "procs/lib/recover.h"
+
+#include "shm/err.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH_BYTES (128UL << 10) /* of derived records written again */
+
+/* A derived log whose files are brought up to what replay makes. */
+struct derived {
+    u64 end; /* last record its files hold */
+    bool writing;
+    struct logfile_writer file;
+    u8 *batch;
+    u64 bytes, first, last;
+};
+
+struct start {
+    const struct recover_options *options;
+    struct logdir dir;
+    struct replica replica;
+    u64 end;                               /* of the command log */
+    struct derived derived[PROC_LOGS_MAX]; /* by log index; [LOG_COMMAND] is not used */
+    u32 logs;
+    struct recovered out;
+};
+
+static void report(const struct start *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void report(const struct start *s, const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX + 200];
+    va_list ap;
+    if (!s->options->report) return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    s->options->report(s->options->context, text);
+}
+
+static void report_damaged(void *context, const char *why)
+{
+    report(context, "passing over a damaged snapshot: %s", why);
+}
+
+/* Cut a torn tail, and say so. */
+static int cut_torn(struct start *s, const struct logfile_reader *r)
+{
+    report(s, "%s: cut %lu bytes of an unfinished write at byte %lu, after record %lu (%s)%s",
+           r->fault.path, r->fault.bytes, r->fault.offset, r->seq, r->fault.cause,
+           r->fault.was_synced
+               ? "; THE RECORD HAD BEEN ON DISK: what it answered for is lost, check the disk"
+               : "");
+    return logfile_cut(&s->dir, r->log, r->seq);
+}
+
+/* The last whole record of a log; reads its newest file. */
+static int find_end(struct start *s, u32 log, u64 *seq)
+{
+    u64 *firsts;
+    struct logfile_reader r;
+    const struct rec *rec;
+    int count = logfile_list(&s->dir, log, &firsts);
+    u64 from = count > 0 ? firsts[count - 1] - 1 : 0;
+    free(firsts);
+    if (count < 0) return -1;
+    enum logfile_status status = logfile_open(&r, &s->dir, log, from, UINT64_MAX);
+    if (status == LOGFILE_END)
+        while ((status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
+        }
+    *seq = r.seq;
+    int rc = status == LOGFILE_END ? 0 : status == LOGFILE_TORN ? cut_torn(s, &r) : -1;
+    logfile_close(&r);
+    return rc;
+}
+
+/* The first record of one file that follows from a command beyond the end, or 0. -1 = err. */
+static int find_beyond(struct start *s, u32 log, u64 first, u64 *seq)
+{
+    struct logfile_reader r;
+    const struct rec *rec;
+    *seq = 0;
+    enum logfile_status status = logfile_open(&r, &s->dir, log, first - 1, UINT64_MAX);
+    if (status == LOGFILE_END)
+        while (!*seq && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD)
+            if (rec->cause > s->end) *seq = rec->seq;
+    logfile_close(&r);
+    return status > LOGFILE_RECORD ? -1 : 0;
+}
+
+/* Derived records must not outlive the commands they follow from: their numbers will be given out
+ * again. */
+static int trim(struct start *s, u32 log, u64 *end)
+{
+    u64 *firsts, found = 0;
+    int count = logfile_list(&s->dir, log, &firsts), rc = count < 0 ? -1 : 0;
+    for (int i = count - 1; !rc && i >= 0; i--) {
+        u64 seq;
+        rc = find_beyond(s, log, firsts[i], &seq);
+        if (rc || !seq) break;
+        found = seq;
+        if (seq != firsts[i]) break;
+    }
+    free(firsts);
+    if (rc || !found) return rc;
+    char name[LOGFILE_NAME_BYTES];
+    logfile_name(log, name);
+    report(s, "%s log: cut records %lu to %lu, which follow from commands that are gone", name,
+           found, *end);
+    *end = found - 1;
+    return logfile_cut(&s->dir, log, *end);
+}
+
+/* --- Writing derived records again -------------------------------------------------------------
+ */
+
+static int flush(struct derived *d)
+{
+    struct iovec piece = {d->batch, d->bytes};
+    if (!d->bytes) return 0;
+    int rc = logfile_append(&d->file, &piece, 1, d->bytes, d->first, d->last);
+    d->bytes = 0;
+    return rc ? -1 : 0;
+}
+
+static int begin_writing(struct start *s, u32 log, struct derived *d)
+{
+    char name[LOGFILE_NAME_BYTES];
+    logfile_name(log, name);
+    report(s, "%s log: files end with record %lu; writing what replay makes after it", name,
+           d->end);
+    d->batch = malloc(BATCH_BYTES);
+    CHECK(d->batch);
+    d->writing = true;
+    return logfile_writer_open(&d->file, &s->dir, log, s->options->segment_bytes, false, d->end,
+                               &logfile_io_real)
+               ? -1
+               : 0;
+}
+
+static int take_derived(void *context, u32 log, const struct rec *rec)
+{
+    struct start *s = context;
+    struct derived *d = &s->derived[log];
+    if (rec->seq <= d->end) return 0;
+    if (!d->writing && begin_writing(s, log, d)) return -1;
+    if (d->bytes + rec->length > BATCH_BYTES && flush(d)) return -1;
+    if (!d->bytes) d->first = rec->seq;
+    memcpy(d->batch + d->bytes, rec, rec->length);
+    d->bytes += rec->length;
+    d->last = rec->seq;
+    return 0;
+}
+
+static int finish_derived(struct start *s, u32 log, u64 made)
+{
+    struct derived *d = &s->derived[log];
+    char name[LOGFILE_NAME_BYTES];
+    logfile_name(log, name);
+    if (made < d->end)
+        return err_set(
+            "the files of the %s log hold records through %lu, but replay of the command "
+            "log makes only %lu: they are not of this command log; delete %s/journal/%s-"
+            "*.log, the next start makes them anew",
+            name, d->end, made, s->dir.dir, name);
+    if (!d->writing) return 0;
+    return flush(d) || logfile_sync(&d->file) ? -1 : 0;
+}
+
+static void close_derived(struct start *s)
+{
+    for (u32 log = LOG_ACCOUNT; log < s->logs; log++) {
+        struct derived *d = &s->derived[log];
+        if (d->writing) logfile_writer_close(&d->file);
+        free(d->batch);
+    }
+}
+
+/* --- The steps ---------------------------------------------------------------------------------
+ */
+
+/* What a crash left only in memory is on disk from here on. */
+static int sync_commands(struct start *s)
+{
+    u64 *firsts;
+    struct logfile_mark mark;
+    char file[64];
+    int count = logfile_list(&s->dir, LOG_COMMAND, &firsts);
+    u64 last = count > 0 ? firsts[count - 1] : 0;
+    free(firsts);
+    if (count <= 0) return count;
+    logfile_file(LOG_COMMAND, last, file);
+    int fd = openat(s->dir.fd, file, O_RDONLY | O_CLOEXEC), rc = 0;
+    if (fd < 0 || fdatasync(fd)) rc = err_sys("syncing %s/journal/%s", s->dir.dir, file);
+    if (fd >= 0) close(fd);
+    if (rc || (fd = logfile_mark_open(&s->dir, &mark)) < 0) return -1;
+    mark.synced[LOG_COMMAND] = s->end;
+    rc = logfile_mark_write(fd, &mark, true);
+    close(fd);
+    return rc;
+}
+
+static int find_ends(struct start *s)
+{
+    if (find_end(s, LOG_COMMAND, &s->end)) return -1;
+    for (u32 log = LOG_ACCOUNT; log < s->logs; log++) {
+        u64 *end = &s->derived[log].end;
+        if (find_end(s, log, end) || trim(s, log, end)) return -1;
+    }
+    return sync_commands(s);
+}
+
+static int load_newest(struct start *s)
+{
+    struct snapshot_reader r;
+    struct snapshot_info need = {.account_seq = s->derived[LOG_ACCOUNT].end};
+    for (u32 i = 0; LOG_MATCH(i) < s->logs; i++) need.match_seq[i] = s->derived[LOG_MATCH(i)].end;
+    int found =
+        snapshot_newest(&r, s->options->dir, s->dir.instance, s->end, &need, report_damaged, s);
+    if (found <= 0) return found;
+    int rc = replica_load(&s->replica, &r);
+    snapshot_close(&r);
+    s->out.snapshot_seq = s->replica.seq;
+    return rc;
+}
+
+static int replay(struct start *s)
+{
+    struct logfile_reader r;
+    const struct rec *rec;
+    enum logfile_status status = logfile_open(&r, &s->dir, LOG_COMMAND, s->replica.seq, UINT64_MAX);
+    int rc = 0;
+    if (status == LOGFILE_END)
+        while (!rc && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD)
+            rc = replica_apply(&s->replica, rec);
+    if (status > LOGFILE_RECORD) rc = -1;
+    logfile_close(&r);
+    if (!rc && s->replica.seq != s->end)
+        rc = err_set("replay ended with command %lu, not %lu", s->replica.seq, s->end);
+    return rc;
+}
+
+static int finish(struct start *s)
+{
+    struct snapshot_info info;
+    replica_info(&s->replica, &info);
+    int rc = finish_derived(s, LOG_ACCOUNT, info.account_seq);
+    for (u32 i = 0; !rc && LOG_MATCH(i) < s->logs; i++)
+        rc = finish_derived(s, LOG_MATCH(i), info.match_seq[i]);
+    s->out.seq = info.seq;
+    s->out.time_ns = info.time_ns;
+    s->out.account_seq = info.account_seq;
+    s->out.checksum = info.checksum;
+    memcpy(s->out.match_seq, info.match_seq, sizeof s->out.match_seq);
+    if (rc || !s->end) return rc;
+    replica_forget_segment(&s->replica);
+    if (replica_save(&s->replica, s->options->dir, s->dir.instance, NULL)) return -1;
+    return snapshot_retire(s->options->dir, max_u64(s->options->snapshots_keep, 1) & UINT32_MAX);
+}
+
+int recover_start(const struct recover_options *options, struct recovered *out)
+{
+    struct start *s = calloc(1, sizeof *s);
+    CHECK(s);
+    s->options = options;
+    s->logs = LOG_MATCH(options->params->matching);
+    struct replica_config config = {.params = options->params,
+                                    .trading = true,
+                                    .market = true,
+                                    .matching_count = options->params->matching,
+                                    .sink = take_derived,
+                                    .context = s};
+    int rc = logdir_open(&s->dir, options->dir, true);
+    if (!rc) rc = find_ends(s);
+    if (!rc) rc = replica_open(&s->replica, &config);
+    if (!rc) {
+        rc = load_newest(s) || replay(s) || finish(s) ? -1 : 0;
+        close_derived(s);
+        replica_close(&s->replica);
+    }
+    if (s->dir.fd > 0) logdir_close(&s->dir);
+    if (out) *out = s->out;
+    free(s);
+    return rc;
+}

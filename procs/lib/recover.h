@@ -1,0 +1,74 @@
+/* recover.h: coming back: the state at the end of the command log, from the newest snapshot and the
+ * journal after it.
+ *
+ *   the whole exchange starts (recover_start, before there is a segment)
+ *     cut torn tails -> newest snapshot -> replay to the end -> rewrite what match and account
+ *     files miss -> fresh snapshot at the end, which all processes then load
+ *
+ *   one process starts (recover_trading, recover_matching, recover_market, in its init)
+ *     newest snapshot -> replay to the head of the log in shared memory -> its own state region;
+ *     what its predecessor did not publish any more is published now, and nothing twice
+ *
+ * In a fresh segment the logs go on where the files end; the match log begins with what trading has
+ * not merged yet, so that trading finds it there.
+ */
+#ifndef EIDOS_PROCS_LIB_RECOVER_H
+#define EIDOS_PROCS_LIB_RECOVER_H
+
+#include "procs/lib/replica.h"
+#include "shm/durable.h"
+
+struct run;
+
+/* Told what was found and done, one line each: damaged snapshots, torn tails, rewritten files. */
+typedef void recover_report_fn(void *context, const char *text);
+
+struct recover_options {
+    const char *dir;
+    const struct topo_params *params;
+    u64 segment_bytes; /* of journal files */
+    u32 snapshots_keep;
+    recover_report_fn *report; /* may be NULL */
+    void *context;
+};
+
+struct recovered {
+    u64 seq, account_seq, match_seq[SNAPSHOT_MATCHING_MAX]; /* last of each log */
+    u64 time_ns;                                            /* of the last command */
+    u64 snapshot_seq;                                       /* where replay began, 0 = at genesis */
+    u64 checksum;                                           /* of the state */
+};
+
+/* Make <dir> ready for a start; nobody else may be working in it. `out` may be NULL. -1 with err:
+ * file, offset, cause and remedy; nothing was changed but torn tails cut. */
+int recover_start(const struct recover_options *options, struct recovered *out);
+
+/* Where a single process finds the logs. `progress` (may be NULL) is called now and then. */
+struct recover_source {
+    const char *dir;
+    const struct topo_params *params;
+    const struct log *command;
+    const struct durable *durable;
+    void (*progress)(void *context, u64 seq, u64 target);
+    void *context;
+};
+
+/* Fill trading's empty objects; t->command and t->account are joined as writers. Leaves the match
+ * readers after what is merged. */
+int recover_trading_from(const struct recover_source *s, struct trading *t,
+                         struct log_reader *matches);
+
+/* Fill the empty books and rules of m; m->log is joined as a writer. Leaves the command reader
+ * after what is applied. */
+int recover_matching_from(const struct recover_source *s, struct matching *m,
+                          struct log_reader *commands);
+
+/* The same for the processes themselves. */
+int recover_trading(struct run *run, struct trading *t, struct log_reader *matches);
+int recover_matching(struct run *run, struct matching *m, struct log_reader *commands);
+
+/* Fill new market data from the newest snapshot, if there is one; the match logs after
+ * market_through are the caller's to read. On -1 the object must be formatted again. */
+int recover_market(struct run *run, struct market_data *data);
+
+#endif

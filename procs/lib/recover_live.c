@@ -1,0 +1,249 @@
+/* recover_live.c: one process comes back while the others may be running. */
+#include "procs/lib/follow.h"
+#include "procs/lib/recover.h"
+#include "procs/lib/run.h"
+#include "shm/err.h"
+
+#include <string.h>
+#include <time.h>
+
+#define PROGRESS_EVERY 16384U   /* commands */
+#define ROOM_WAIT_NS   100000UL /* for readers that hold a log back */
+#define WAITS_MAX      20000U   /* of that, for a record that must be there */
+
+struct live {
+    const struct recover_source *source;
+    struct log_writer *account;
+    u64 target;
+    struct replica replica;
+    struct follow follow;
+};
+
+static void progress(const struct live *l)
+{
+    if (l->source->progress) l->source->progress(l->source->context, l->replica.seq, l->target);
+}
+
+/* Publish a record that the predecessor did not publish any more. */
+static int append(const struct live *l, struct log_writer *w, const struct rec *rec)
+{
+    if (rec->seq <= w->seq) return 0;
+    while (!log_room(w, RECORD_BYTES_MAX)) {
+        nanosleep(&(struct timespec){.tv_nsec = ROOM_WAIT_NS}, NULL);
+        progress(l);
+        if (run_is_stopping()) return err_set("told to stop while recovering");
+    }
+    struct rec *copy = log_begin(w, rec->kind, rec->length);
+    CHECK(copy->seq == rec->seq);
+    memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
+    log_commit(w, copy, rec->time_ns, rec->cause);
+    log_publish(w);
+    return 0;
+}
+
+static int take_account(void *context, u32 log, const struct rec *rec)
+{
+    const struct live *l = context;
+    return log == LOG_ACCOUNT ? append(l, l->account, rec) : 0;
+}
+
+static int load_newest(struct live *l)
+{
+    struct snapshot_reader s;
+    int found =
+        snapshot_newest(&s, l->source->dir, l->follow.dir.instance, l->target, NULL, NULL, NULL);
+    if (found <= 0) return found;
+    int rc = replica_load(&l->replica, &s);
+    snapshot_close(&s);
+    return rc;
+}
+
+/* Nothing to read for the moment: a writer that is busy may lap the search for a place. */
+static int wait_for_more(const struct live *l, u32 *waits)
+{
+    if (++*waits == WAITS_MAX)
+        return err_set("the command log ends with %lu, but %lu was published", l->replica.seq,
+                       l->target);
+    nanosleep(&(struct timespec){.tv_nsec = ROOM_WAIT_NS}, NULL);
+    return 0;
+}
+
+static int replay(struct live *l)
+{
+    const struct rec *rec;
+    u32 waits = 0;
+    l->follow.sees_all = true;
+    while (l->replica.seq < l->target) {
+        int rc = follow_next(&l->follow, &rec);
+        if (rc < 0 || (!rc && wait_for_more(l, &waits))) return -1;
+        if (!rc) continue;
+        waits = 0;
+        if (replica_apply(&l->replica, rec)) return -1;
+        if (rec->seq % PROGRESS_EVERY == 0) progress(l);
+        if (run_is_stopping()) return err_set("told to stop while recovering");
+    }
+    return 0;
+}
+
+/* The parts in `config` as of the last command. */
+static int rebuild(struct live *l, const struct recover_source *s, struct replica_config *config,
+                   u64 published)
+{
+    u64 durable = atomic_load_explicit(&s->durable->seq, memory_order_acquire);
+    struct logdir dir;
+    l->source = s;
+    l->target = max_u64(published, durable);
+    config->params = s->params;
+    config->context = l;
+    if (logdir_open(&dir, s->dir, false)) return -1;
+    if (replica_open(&l->replica, config)) {
+        logdir_close(&dir);
+        return -1;
+    }
+    int rc = load_newest(l, &dir);
+    logdir_close(&dir);
+    if (!rc) {
+        rc = follow_open(&l->follow, s->dir, LOG_COMMAND, s->command, s->durable, l->replica.seq);
+        if (!rc) {
+            rc = replay(l);
+            follow_close(&l->follow);
+        }
+    }
+    if (rc) replica_close(&l->replica);
+    return rc;
+}
+
+/* A log must not hold more than replay makes. */
+static int check_made(const char *name, u64 published, u64 made)
+{
+    if (published == made) return 0;
+    return err_set("the %s log was published through %lu, but replay of the command log makes %lu",
+                   name, published, made);
+}
+
+static int place(struct log_reader *r, u64 seq, const char *name)
+{
+    if (log_seek(r, seq) < 0)
+        return err_set("the %s log no longer holds record %lu", name, seq + 1);
+    log_release(r);
+    return 0;
+}
+
+int recover_trading_from(const struct recover_source *s, struct trading *t,
+                         struct log_reader *matches)
+{
+    struct live *l = calloc(1, sizeof *l);
+    CHECK(l);
+    bool fresh = t->command->head == 0;
+    l->account = t->account;
+    struct replica_config config = {.trading = true,
+                                    .matching_count = s->params->matching,
+                                    .ledger = t->ledger,
+                                    .orders = t->orders,
+                                    .rules = t->rules,
+                                    .sink = fresh ? NULL : take_account};
+    int rc = rebuild(l, s, &config, t->command->seq);
+    if (rc) {
+        free(l);
+        return -1;
+    }
+    if (fresh) {
+        replica_forget_segment(&l->replica);
+        log_begin_at(t->command, l->replica.seq);
+        log_begin_at(t->account, l->replica.account.seq);
+    }
+    rc = check_made("account", t->account->seq, l->replica.account.seq);
+    for (u32 i = 0; !rc && i < s->params->matching; i++)
+        rc = place(&matches[i], t->ledger->merged[i], "match");
+    t->now_ns = max_u64(t->now_ns, l->replica.time_ns);
+    replica_close(&l->replica);
+    free(l);
+    return rc;
+}
+
+/* A fresh match log begins with what is not merged yet; an old one gets what it lacks. */
+static int publish_unmerged(struct live *l, u32 i, struct log_writer *w, bool fresh)
+{
+    const struct rec *rec = replica_unmerged(&l->replica, i);
+    u64 made = l->replica.matching[i].log.seq;
+    if (fresh) log_begin_at(w, rec ? rec->seq - 1 : made);
+    for (; rec; rec = replica_unmerged_next(&l->replica, i, rec))
+        if (append(l, w, rec)) return -1;
+    return check_made("match", w->seq, made);
+}
+
+int recover_matching_from(const struct recover_source *s, struct matching *m,
+                          struct log_reader *commands)
+{
+    struct live *l = calloc(1, sizeof *l);
+    CHECK(l);
+    u32 self = m->self;
+    u64 published = atomic_load_explicit(&s->command->seq, memory_order_acquire);
+    struct replica_config config = {
+        .matching_first = self, .matching_count = 1, .books = m->books, .matching_rules = m->rules};
+    int rc = rebuild(l, s, &config, published);
+    if (rc) {
+        free(l);
+        return -1;
+    }
+    rc = publish_unmerged(l, self, m->log, m->log->head == 0);
+    matching_init(m, (u16)self, m->rules, m->books, m->log);
+    m->applied = l->replica.seq;
+    if (!rc) rc = place(commands, l->replica.seq, "command");
+    replica_close(&l->replica);
+    free(l);
+    return rc;
+}
+
+/* --- For the processes -------------------------------------------------------------------------
+ */
+
+static void show_progress(void *context, u64 seq, u64 target)
+{
+    run_progress(context, "replaying: command %lu of %lu", seq, target);
+}
+
+static struct recover_source source_of(struct run *run)
+{
+    return (struct recover_source){.dir = run->segment.boot.dir,
+                                   .params = &run->segment.topo.params,
+                                   .command = segment_object(&run->segment, "log.command"),
+                                   .durable = segment_object(&run->segment, "durable"),
+                                   .progress = show_progress,
+                                   .context = run};
+}
+
+/* Recovery is over: whoever showed progress goes on to READY by the loop. */
+static int recovered(struct run *run, int rc)
+{
+    if (!rc) proc_step(run->proc, PROC_STARTING, "");
+    return rc;
+}
+
+int recover_trading(struct run *run, struct trading *t, struct log_reader *matches)
+{
+    struct recover_source s = source_of(run);
+    return recovered(run, recover_trading_from(&s, t, matches));
+}
+
+int recover_matching(struct run *run, struct matching *m, struct log_reader *commands)
+{
+    struct recover_source s = source_of(run);
+    return recovered(run, recover_matching_from(&s, m, commands));
+}
+
+int recover_market(struct run *run, struct market_data *data)
+{
+    const struct durable *durable = segment_object(&run->segment, "durable");
+    u64 most = atomic_load_explicit(&durable->seq, memory_order_acquire);
+    struct replica replica = {.market = data};
+    struct snapshot_reader s;
+    struct logdir dir;
+    if (logdir_open(&dir, run->segment.boot.dir, false)) return -1;
+    int found = snapshot_newest(&s, dir.dir, dir.instance, most, NULL, NULL, NULL);
+    logdir_close(&dir);
+    if (found <= 0) return found;
+    int rc = replica_load(&replica, &s);
+    snapshot_close(&s);
+    return rc;
+}

@@ -1,0 +1,276 @@
+#include "procs/lib/replica.h"
+
+#include "shm/err.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define LOG_BYTES (1UL << 20) /* of a private log: one step is far less */
+_Static_assert(LOG_BYTES > 2 * MATCHING_STEP_BYTES, "a step of matching fits");
+
+/* Zeroed memory, touched only as it is used. */
+static void *keep(struct replica *r, u64 bytes)
+{
+    CHECK(r->memory_count < COUNT_OF(r->memory));
+    if (!bytes) return NULL;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    r->memory_bytes[r->memory_count] = bytes;
+    return r->memory[r->memory_count++] = p;
+}
+
+static struct log *new_log(struct replica *r)
+{
+    struct log *log = keep(r, log_footprint(LOG_BYTES));
+    if (log) log_new(log, LOG_BYTES, 0);
+    return log;
+}
+
+static struct rules *new_rules(struct replica *r)
+{
+    void *memory = keep(r, rules_footprint());
+    if (!memory) return NULL;
+    rules_new(memory);
+    return rules_join(memory);
+}
+
+static int open_trading(struct replica *r)
+{
+    const struct replica_config *c = &r->config;
+    struct trading *t = &r->trading;
+    struct ledger_config ledger = topo_ledger_config(c->params);
+    struct log *account = new_log(r);
+    *t = (struct trading){.ledger = c->ledger, .orders = c->orders, .rules = c->rules};
+    if (!t->ledger) {
+        void *memory = keep(r, ledger_footprint(&ledger));
+        if (!memory) return -1;
+        ledger_new(memory, &ledger);
+        t->ledger = ledger_join(memory);
+    }
+    if (!t->orders) {
+        void *memory = keep(r, orders_footprint(c->params->orders_max));
+        if (!memory) return -1;
+        orders_new(memory, c->params->orders_max);
+        t->orders = orders_join(memory);
+    }
+    if (!t->rules) t->rules = new_rules(r);
+    if (!account || !t->rules) return -1;
+    log_join_writer(&r->account, account);
+    log_join_reader(&r->made, account);
+    r->account.discard = !c->sink;
+    t->account = &r->account;
+    r->rules = t->rules;
+    return 0;
+}
+
+static int open_matching(struct replica *r, u32 i)
+{
+    const struct replica_config *c = &r->config;
+    struct replica_matching *m = &r->matching[i];
+    bool given = i == c->matching_first;
+    struct books_config config = topo_books_config(c->params);
+    struct books *books = given ? c->books : NULL;
+    struct rules *rules = given ? c->matching_rules : NULL;
+    struct log *log = new_log(r);
+    if (!books) {
+        void *memory = keep(r, books_footprint(&config));
+        if (!memory || !books_new(memory, &config)) return -1;
+        books = books_join(memory);
+    }
+    if (!rules) rules = new_rules(r);
+    m->machine = keep(r, sizeof *m->machine);
+    if (!log || !rules || !m->machine) return -1;
+    log_join_writer(&m->log, log);
+    log_join_reader(&m->made, log);
+    matching_init(m->machine, (u16)i, rules, books, &m->log);
+    if (!r->rules) r->rules = rules;
+    return 0;
+}
+
+static int open_market(struct replica *r)
+{
+    struct market_config config = topo_market_config(r->config.params);
+    r->market = r->config.market_data;
+    if (r->market) return 0;
+    void *memory = keep(r, market_footprint(&config));
+    if (!memory || !market_new(memory, &config)) return -1;
+    r->market = market_join(memory);
+    return r->market ? 0 : -1;
+}
+
+int replica_open(struct replica *r, const struct replica_config *config)
+{
+    *r = (struct replica){.config = *config};
+    CHECK(config->matching_first + config->matching_count <= SNAPSHOT_MATCHING_MAX);
+    int rc = config->trading ? open_trading(r) : 0;
+    for (u32 i = 0; !rc && i < config->matching_count; i++)
+        rc = open_matching(r, config->matching_first + i);
+    if (!rc && config->market) rc = open_market(r);
+    r->config.params = NULL;
+    if (!rc) return 0;
+    replica_close(r);
+    return err_sys("reserving memory for a replica of the exchange; its size follows from "
+                   "trading.accounts_max, trading.orders_max and matching.orders_max");
+}
+
+void replica_close(struct replica *r)
+{
+    for (u32 i = 0; i < r->memory_count; i++) munmap(r->memory[i], r->memory_bytes[i]);
+    for (u32 i = 0; i < SNAPSHOT_MATCHING_MAX; i++) free(r->matching[i].queue);
+    *r = (struct replica){0};
+}
+
+/* --- The queue ---------------------------------------------------------------------------------
+ */
+
+void replica_queue(struct replica *r, u32 matching, const struct rec *rec)
+{
+    struct replica_matching *m = &r->matching[matching];
+    if (m->end + rec->length > m->room && m->begin > m->room / 2) {
+        memmove(m->queue, m->queue + m->begin, m->end - m->begin);
+        m->end -= m->begin;
+        m->begin = 0;
+    }
+    if (m->end + rec->length > m->room) {
+        m->room = max_u64(2 * m->room, LOG_BYTES);
+        m->queue = realloc(m->queue, m->room);
+        CHECK(m->queue);
+    }
+    memcpy(m->queue + m->end, rec, rec->length);
+    m->end += rec->length;
+}
+
+static const struct rec *at_offset(const struct replica_matching *m, u64 offset)
+{
+    return offset < m->end ? (const struct rec *)(const void *)(m->queue + offset) : NULL;
+}
+
+const struct rec *replica_unmerged(const struct replica *r, u32 matching)
+{
+    return at_offset(&r->matching[matching], r->matching[matching].begin);
+}
+
+const struct rec *replica_unmerged_next(const struct replica *r, u32 matching,
+                                        const struct rec *rec)
+{
+    const struct replica_matching *m = &r->matching[matching];
+    return at_offset(m, (u64)((const u8 *)rec - m->queue) + rec->length);
+}
+
+/* --- Applying ----------------------------------------------------------------------------------
+ */
+
+static int take_account(struct replica *r)
+{
+    const struct rec *rec;
+    log_publish(&r->account);
+    for (; (rec = log_peek(&r->made)); log_advance(&r->made, rec))
+        if (r->config.sink(r->config.context, LOG_ACCOUNT, rec)) return -1;
+    return 0;
+}
+
+static int take_matches(struct replica *r, u32 i)
+{
+    struct replica_matching *m = &r->matching[i];
+    const struct rec *rec;
+    log_publish(&m->log);
+    for (; (rec = log_peek(&m->made)); log_advance(&m->made, rec)) {
+        replica_queue(r, i, rec);
+        if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
+        if (r->config.sink && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
+    }
+    return 0;
+}
+
+static int match(struct replica *r, u32 i, const struct rec *cmd)
+{
+    bool done = matching_apply(r->matching[i].machine, cmd);
+    int rc = take_matches(r, i);
+    while (!rc && !done) {
+        done = matching_more(r->matching[i].machine);
+        rc = take_matches(r, i);
+    }
+    return rc;
+}
+
+static int merge(struct replica *r, const struct cmd_merge *cmd)
+{
+    u32 i = cmd->matching;
+    const struct replica_config *c = &r->config;
+    if (c->trading && i >= c->matching_count)
+        return err_set("command %lu merges matching process %u, and there are %u of them; "
+                       "matching.workers must not shrink",
+                       cmd->head.seq, i, c->matching_count);
+    if (i < c->matching_first || i >= c->matching_first + c->matching_count) return 0;
+    struct replica_matching *m = &r->matching[i];
+    const struct rec *rec;
+    while ((rec = replica_unmerged(r, i)) && rec->seq <= cmd->through) {
+        if (c->trading) {
+            trading_apply_match(&r->trading, rec, &cmd->head);
+            if (c->sink && take_account(r)) return -1;
+        }
+        m->begin += rec->length;
+    }
+    if (m->begin == m->end) m->begin = m->end = 0;
+    if (m->log.seq >= cmd->through) return 0;
+    return err_set("command %lu merges match record %lu of process %u, but replay made only %lu: "
+                   "the log was written by a build that decides differently",
+                   cmd->head.seq, cmd->through, i, m->log.seq);
+}
+
+int replica_apply(struct replica *r, const struct rec *cmd)
+{
+    const struct replica_config *c = &r->config;
+    const void *body = cmd;
+    if (cmd->seq != r->seq + 1)
+        return err_set("command %lu came where %lu was expected", cmd->seq, r->seq + 1);
+    if (c->trading) {
+        if (cmd->kind == CMD_START && ((const struct cmd_start *)body)->epoch == 1)
+            replica_forget_segment(r);
+        trading_apply(&r->trading, cmd);
+        if (c->sink && take_account(r)) return -1;
+    }
+    if (r->market && cmd->kind == CMD_MARKET) {
+        const struct cmd_market *m = body;
+        if (market_add(r->market, m->market, m->matching, m->tick_lot)) return -1;
+    }
+    for (u32 i = 0; i < c->matching_count; i++)
+        if (match(r, c->matching_first + i, cmd)) return -1;
+    if (cmd->kind == CMD_MERGE && merge(r, body)) return -1;
+    r->seq = cmd->seq;
+    r->time_ns = cmd->time_ns;
+    return 0;
+}
+
+void replica_forget_segment(struct replica *r)
+{
+    struct orders *o = r->trading.orders;
+    memset(r->trading.ledger->ingress, 0, sizeof r->trading.ledger->ingress);
+    for (u32 slot = 1; slot <= o->used; slot++)
+        orders_slot(o, slot)->reply = orders_slot(o, slot)->cancel = 0;
+}
+
+static u64 mix(u64 h, u64 value)
+{
+    h = (h ^ value) * 0x9e3779b97f4a7c15UL;
+    return h ^ h >> 32;
+}
+
+void replica_info(const struct replica *r, struct snapshot_info *info)
+{
+    const struct replica_config *c = &r->config;
+    *info =
+        (struct snapshot_info){.seq = r->seq, .time_ns = r->time_ns, .account_seq = r->account.seq};
+    info->matchings = c->matching_first + c->matching_count;
+    for (u32 i = 0; i < c->matching_count; i++) {
+        const struct replica_matching *m = &r->matching[c->matching_first + i];
+        info->match_seq[c->matching_first + i] = m->log.seq;
+        info->checksum = mix(info->checksum, m->log.seq);
+        for (u32 market = 0; market < r->rules->market_count; market++)
+            if (r->rules->markets[market].matching == m->machine->self)
+                info->checksum = mix(info->checksum, book_checksum(m->machine->books, market));
+    }
+    info->checksum = mix(info->checksum, r->account.seq);
+    if (c->trading) info->checksum = mix(info->checksum, trading_checksum(&r->trading));
+}

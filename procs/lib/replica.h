@@ -1,0 +1,93 @@
+/* replica.h: the whole exchange in private memory, fed by command records alone.
+ *
+ *   command record --> trading machine --------------------------------> account records
+ *         |                  ^ CMD_MERGE: those through its sequence        (sink)
+ *         '--> matching machines --> match records --> queue, not yet merged
+ *                                        |    (sink)
+ *                                        '--> market data
+ *
+ * The very machines that run live, so equal commands give equal state and equal numbers. The
+ * snapshot process is one replica that never ends; a start and the recovery of a single process are
+ * replicas that end at the head of the log. Parts that are not needed can be left out.
+ */
+#ifndef EIDOS_PROCS_LIB_REPLICA_H
+#define EIDOS_PROCS_LIB_REPLICA_H
+
+#include "procs/lib/snapshot_file.h"
+#include "shm/log.h"
+#include "shm/market.h"
+#include "shm/matching.h"
+#include "shm/topo.h"
+#include "shm/trading.h"
+
+/* Gets every derived record as it is made, in order within its log. -1 with err ends the apply. */
+typedef int replica_sink_fn(void *context, u32 log, const struct rec *rec);
+
+struct replica_config {
+    const struct topo_params *params; /* sizes; read by replica_open only */
+    bool trading, market;             /* parts; market data needs all matchings */
+    u32 matching_first, matching_count;
+    /* Empty objects to build in; NULL: the replica makes its own. */
+    struct ledger *ledger;
+    struct orders *orders;
+    struct rules *rules;          /* trading's */
+    struct books *books;          /* of matching_first */
+    struct rules *matching_rules; /* of matching_first */
+    struct market_data *market_data;
+    replica_sink_fn *sink; /* may be NULL */
+    void *context;
+};
+
+/* One matching process, and what it made that trading has not merged yet. */
+struct replica_matching {
+    struct matching *machine;
+    struct log_writer log;
+    struct log_reader made;
+    u8 *queue; /* whole records in [begin, end) */
+    u64 begin, end, room;
+};
+
+struct replica {
+    struct replica_config config;
+    struct trading trading;
+    struct log_writer account;
+    struct log_reader made; /* account records */
+    struct replica_matching matching[SNAPSHOT_MATCHING_MAX];
+    struct market_data *market;
+    const struct rules *rules; /* whichever copy there is */
+    u64 seq, time_ns;          /* last command applied */
+    void *memory[64];
+    u64 memory_bytes[64];
+    u32 memory_count;
+};
+
+/* Empty, at sequence 0. 0, or -1: the parameters are impossible or there is no memory. */
+int replica_open(struct replica *r, const struct replica_config *config);
+void replica_close(struct replica *r);
+
+/* Apply the next command. -1 with err: it is not the next one, or the log does not agree with what
+ * the machines make of it. */
+int replica_apply(struct replica *r, const struct rec *cmd);
+
+/* Take the parts it has from a snapshot; the replica must be empty. A full replica then compares
+ * checksums. -1 with err: damaged, or the arenas are too small (says which option to raise). */
+int replica_load(struct replica *r, struct snapshot_reader *s);
+
+/* Write a snapshot of a full replica; *bytes (may be NULL) = its size. */
+int replica_save(const struct replica *r, const char *dir, const u8 *instance, u64 *bytes);
+
+/* Sequence numbers and checksum as they stand. */
+void replica_info(const struct replica *r, struct snapshot_info *info);
+
+/* What belongs to the life of a segment is over: ring positions, requests that wait for answers. */
+void replica_forget_segment(struct replica *r);
+
+/* Append a whole match record to the queue of a matching process. */
+void replica_queue(struct replica *r, u32 matching, const struct rec *rec);
+
+/* The oldest record not merged, or NULL; and the one after `rec`. */
+const struct rec *replica_unmerged(const struct replica *r, u32 matching);
+const struct rec *replica_unmerged_next(const struct replica *r, u32 matching,
+                                        const struct rec *rec);
+
+#endif

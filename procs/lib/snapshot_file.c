@@ -1,0 +1,382 @@
+#include "procs/lib/snapshot_file.h"
+
+#include "shm/crc32c.h"
+#include "shm/err.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lz4.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Compressing must save a sixteenth, or the block is stored as it is. */
+#define WORTH(raw) ((raw) - (raw) / 16)
+#define TEMPORARY  "writing.tmp"
+
+struct block_head {
+    u32 raw, stored; /* equal: not compressed */
+};
+
+struct trailer {
+    u64 magic;
+    u32 bytes; /* of the manifest before it */
+    u32 crc;   /* of the manifest */
+};
+
+static u64 manifest_bytes(const struct snapshot_manifest *m)
+{
+    return offsetof(struct snapshot_manifest, section) + m->sections * sizeof m->section[0];
+}
+
+static void snapshot_path(const char *dir, u64 seq, char path[320])
+{
+    snprintf(path, 320, "%s/snapshots/%020lu.snap", dir, seq);
+}
+
+/* --- Writing -----------------------------------------------------------------------------------
+ */
+
+static int write_all(struct snapshot_writer *w, const void *data, u64 bytes)
+{
+    for (const u8 *p = data; bytes;) {
+        ssize_t n = write(w->fd, p, bytes);
+        if (n <= 0) return err_sys("writing %s", w->temporary);
+        p += n;
+        bytes -= (u64)n;
+        w->at += (u64)n;
+    }
+    return 0;
+}
+
+static struct snapshot_section *current(struct snapshot_writer *w)
+{
+    return &w->manifest->section[w->manifest->sections - 1];
+}
+
+int snapshot_create(struct snapshot_writer *w, const char *dir, const u8 *instance)
+{
+    *w = (struct snapshot_writer){.fd = -1};
+    snprintf(w->dir, sizeof w->dir, "%s", dir);
+    snprintf(w->temporary, sizeof w->temporary, "%s/snapshots", w->dir);
+    if (mkdir(w->temporary, 0755) && errno != EEXIST) return err_sys("making %s", w->temporary);
+    snprintf(w->temporary, sizeof w->temporary, "%s/snapshots/" TEMPORARY, w->dir);
+    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (w->fd < 0) return err_sys("creating %s", w->temporary);
+    w->block = malloc(SNAPSHOT_BLOCK);
+    w->packed = malloc((size_t)LZ4_compressBound(SNAPSHOT_BLOCK));
+    w->manifest = calloc(1, sizeof *w->manifest);
+    CHECK(w->block && w->packed && w->manifest);
+    w->manifest->magic = SNAPSHOT_MAGIC;
+    w->manifest->version = SNAPSHOT_VERSION;
+    memcpy(w->manifest->instance, instance, LOGFILE_INSTANCE);
+    static const u64 magic = SNAPSHOT_MAGIC;
+    return write_all(w, &magic, sizeof magic);
+}
+
+static int flush_block(struct snapshot_writer *w)
+{
+    if (!w->filled) return 0;
+    struct block_head head = {.raw = (u32)w->filled, .stored = (u32)w->filled};
+    const u8 *data = w->block;
+    int packed = LZ4_compress_default((const char *)w->block, (char *)w->packed, (int)w->filled,
+                                      LZ4_compressBound(SNAPSHOT_BLOCK));
+    if (packed > 0 && (u64)packed < WORTH(w->filled)) {
+        head.stored = (u32)packed;
+        data = w->packed;
+    }
+    struct snapshot_section *s = current(w);
+    s->crc = crc32c(crc32c(s->crc, &head, sizeof head), data, head.stored);
+    s->stored += sizeof head + head.stored;
+    s->raw += head.raw;
+    w->filled = 0;
+    return write_all(w, &head, sizeof head) ? -1 : write_all(w, data, head.stored);
+}
+
+int snapshot_begin(struct snapshot_writer *w, enum snapshot_section_kind kind, u32 index)
+{
+    if (w->manifest->sections && flush_block(w)) return -1;
+    if (w->manifest->sections == SNAPSHOT_SECTIONS_MAX)
+        return err_set("a snapshot has at most %u sections", SNAPSHOT_SECTIONS_MAX);
+    w->manifest->sections++;
+    *current(w) = (struct snapshot_section){.kind = kind, .index = index, .offset = w->at};
+    return 0;
+}
+
+int snapshot_put(struct snapshot_writer *w, const void *data, u64 bytes)
+{
+    for (const u8 *p = data; bytes;) {
+        u64 n = min_u64(bytes, SNAPSHOT_BLOCK - w->filled);
+        memcpy(w->block + w->filled, p, n);
+        w->filled += n;
+        p += n;
+        bytes -= n;
+        if (w->filled == SNAPSHOT_BLOCK && flush_block(w)) return -1;
+    }
+    return 0;
+}
+
+static void free_writer(struct snapshot_writer *w)
+{
+    if (w->fd >= 0) close(w->fd);
+    free(w->block);
+    free(w->packed);
+    free(w->manifest);
+    *w = (struct snapshot_writer){.fd = -1};
+}
+
+void snapshot_abort(struct snapshot_writer *w)
+{
+    unlink(w->temporary);
+    free_writer(w);
+}
+
+static int sync_directory(const struct snapshot_writer *w)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/snapshots", w->dir);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) ? err_sys("syncing %s", path) : 0;
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+int snapshot_finish(struct snapshot_writer *w, const struct snapshot_info *info, u64 *bytes)
+{
+    char path[320];
+    struct snapshot_manifest *m = w->manifest;
+    m->info = *info;
+    struct trailer trailer = {.magic = SNAPSHOT_MAGIC};
+    snapshot_path(w->dir, info->seq, path);
+    int rc = flush_block(w);
+    trailer.bytes = (u32)manifest_bytes(m);
+    trailer.crc = crc32c(0, m, trailer.bytes);
+    if (!rc) rc = write_all(w, m, trailer.bytes);
+    if (!rc) rc = write_all(w, &trailer, sizeof trailer);
+    if (!rc && fsync(w->fd)) rc = err_sys("syncing %s", w->temporary);
+    if (!rc && rename(w->temporary, path)) rc = err_sys("naming %s", path);
+    if (!rc) rc = sync_directory(w);
+    if (bytes) *bytes = w->at;
+    if (rc) unlink(w->temporary);
+    free_writer(w);
+    return rc;
+}
+
+/* --- Reading -----------------------------------------------------------------------------------
+ */
+
+static int damaged(const struct snapshot_reader *r, u64 offset, const char *cause)
+{
+    return err_set("%s: at byte %lu: %s; remove the file: an older snapshot and the journal do",
+                   r->path, offset, cause);
+}
+
+static int read_at(const struct snapshot_reader *r, void *data, u64 bytes, u64 at)
+{
+    for (u8 *p = data; bytes;) {
+        ssize_t n = pread(r->fd, p, bytes, (off_t)at);
+        if (n < 0) return err_sys("reading %s at byte %lu", r->path, at);
+        if (n == 0) return damaged(r, at, "the file ends here");
+        p += n;
+        bytes -= (u64)n;
+        at += (u64)n;
+    }
+    return 0;
+}
+
+/* Manifest and trailer against their checksum and the sizes they claim. */
+static int read_manifest(struct snapshot_reader *r, const u8 *instance, u64 seq)
+{
+    struct stat st;
+    struct trailer t;
+    struct snapshot_manifest *m = r->manifest;
+    if (fstat(r->fd, &st)) return err_sys("%s", r->path);
+    u64 size = (u64)st.st_size;
+    if (size < sizeof t + 8) return damaged(r, size, "the file is too short");
+    u64 at = size - sizeof t;
+    if (read_at(r, &t, sizeof t, at)) return -1;
+    if (t.magic != SNAPSHOT_MAGIC) return damaged(r, at, "the file does not end as a snapshot");
+    if (t.bytes > sizeof *m || t.bytes > at - 8) return damaged(r, at, "the manifest's size");
+    if (read_at(r, m, t.bytes, at - t.bytes)) return -1;
+    if (t.bytes < offsetof(struct snapshot_manifest, section) || crc32c(0, m, t.bytes) != t.crc)
+        return damaged(r, at - t.bytes, "the manifest does not match its checksum");
+    if (m->magic != SNAPSHOT_MAGIC || m->version != SNAPSHOT_VERSION)
+        return damaged(r, at - t.bytes, "a format that this build does not know");
+    if (m->sections > SNAPSHOT_SECTIONS_MAX || manifest_bytes(m) != t.bytes)
+        return damaged(r, at - t.bytes, "the manifest's length does not fit its sections");
+    if (memcmp(m->instance, instance, LOGFILE_INSTANCE))
+        return damaged(r, at - t.bytes, "it belongs to another instance");
+    if (m->info.seq != seq || m->info.matchings > SNAPSHOT_MATCHING_MAX)
+        return damaged(r, at - t.bytes, "it is of another sequence than its name says");
+    for (u32 i = 0; i < m->sections; i++)
+        if (m->section[i].offset > at || m->section[i].stored > at - m->section[i].offset)
+            return damaged(r, at - t.bytes, "a section beyond the end of the file");
+    return 0;
+}
+
+static int check_section(struct snapshot_reader *r, const struct snapshot_section *s)
+{
+    u32 crc = 0;
+    for (u64 done = 0, n; done < s->stored; done += n) {
+        n = min_u64(s->stored - done, SNAPSHOT_BLOCK);
+        if (read_at(r, r->block, n, s->offset + done)) return -1;
+        crc = crc32c(crc, r->block, n);
+    }
+    return crc == s->crc ? 0 : damaged(r, s->offset, "the section does not match its checksum");
+}
+
+int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
+{
+    *r = (struct snapshot_reader){.fd = -1};
+    snapshot_path(dir, seq, r->path);
+    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0) return err_sys("opening %s", r->path);
+    r->block = malloc(SNAPSHOT_BLOCK);
+    r->packed = malloc(SNAPSHOT_BLOCK);
+    r->manifest = calloc(1, sizeof *r->manifest);
+    CHECK(r->block && r->packed && r->manifest);
+    u64 magic;
+    int rc = read_at(r, &magic, sizeof magic, 0);
+    if (!rc && magic != SNAPSHOT_MAGIC) rc = damaged(r, 0, "this is not a snapshot");
+    if (!rc) rc = read_manifest(r, instance, seq);
+    for (u32 i = 0; !rc && i < r->manifest->sections; i++)
+        rc = check_section(r, &r->manifest->section[i]);
+    if (rc) snapshot_close(r);
+    return rc;
+}
+
+void snapshot_close(struct snapshot_reader *r)
+{
+    if (r->fd >= 0) close(r->fd);
+    free(r->block);
+    free(r->packed);
+    free(r->manifest);
+    *r = (struct snapshot_reader){.fd = -1};
+}
+
+int snapshot_seek(struct snapshot_reader *r, enum snapshot_section_kind kind, u32 index)
+{
+    for (u32 i = 0; i < r->manifest->sections; i++) {
+        const struct snapshot_section *s = &r->manifest->section[i];
+        if (s->kind != (u32)kind || s->index != index) continue;
+        r->section = s;
+        r->at = s->offset;
+        r->left = s->raw;
+        r->given = r->filled = 0;
+        return 1;
+    }
+    r->left = 0;
+    return 0;
+}
+
+static int next_block(struct snapshot_reader *r)
+{
+    struct block_head head;
+    u64 end = r->section->offset + r->section->stored;
+    if (r->at + sizeof head > end) return damaged(r, r->at, "the section ends early");
+    if (read_at(r, &head, sizeof head, r->at)) return -1;
+    if (!head.raw || head.raw > SNAPSHOT_BLOCK || head.stored > head.raw ||
+        r->at + sizeof head + head.stored > end)
+        return damaged(r, r->at, "a block of an impossible size");
+    bool packed = head.stored != head.raw;
+    if (read_at(r, packed ? r->packed : r->block, head.stored, r->at + sizeof head)) return -1;
+    if (packed && LZ4_decompress_safe((const char *)r->packed, (char *)r->block, (int)head.stored,
+                                      (int)head.raw) != (int)head.raw)
+        return damaged(r, r->at, "a block that does not unpack");
+    r->at += sizeof head + head.stored;
+    r->given = 0;
+    r->filled = head.raw;
+    return 0;
+}
+
+int snapshot_get(struct snapshot_reader *r, void *data, u64 bytes)
+{
+    if (bytes > r->left) return damaged(r, r->at, "the section is shorter than what it holds");
+    for (u8 *p = data; bytes;) {
+        if (r->given == r->filled && next_block(r)) return -1;
+        u64 n = min_u64(bytes, r->filled - r->given);
+        memcpy(p, r->block + r->given, n);
+        r->given += n;
+        r->left -= n;
+        p += n;
+        bytes -= n;
+    }
+    return 0;
+}
+
+/* --- The directory -----------------------------------------------------------------------------
+ */
+
+static int by_value(const void *a, const void *b)
+{
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool seq_of(const char *name, u64 *seq)
+{
+    if (strlen(name) != 25 || strcmp(name + 20, ".snap")) return false;
+    if (strspn(name, "0123456789") != 20) return false;
+    *seq = strtoull(name, NULL, 10);
+    return true;
+}
+
+int snapshot_list(const char *dir, u64 **seqs)
+{
+    char path[320];
+    snprintf(path, sizeof path, "%s/snapshots", dir);
+    DIR *d = opendir(path);
+    int count = 0;
+    *seqs = NULL;
+    if (!d) return errno == ENOENT ? 0 : err_sys("listing %s", path);
+    for (struct dirent *e; (e = readdir(d));) {
+        u64 seq;
+        if (!seq_of(e->d_name, &seq)) continue;
+        *seqs = realloc(*seqs, (size_t)(count + 1) * sizeof **seqs);
+        CHECK(*seqs);
+        (*seqs)[count++] = seq;
+    }
+    closedir(d);
+    if (count) qsort(*seqs, (size_t)count, sizeof **seqs, by_value);
+    return count;
+}
+
+static bool covers(const struct snapshot_info *need, const struct snapshot_info *info)
+{
+    bool enough = !need || info->account_seq <= need->account_seq;
+    for (u32 i = 0; need && i < info->matchings; i++)
+        enough = enough && info->match_seq[i] <= need->match_seq[i];
+    return enough;
+}
+
+int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
+                    const struct snapshot_info *need, snapshot_damaged_fn *tell, void *context)
+{
+    u64 *seqs;
+    int count = snapshot_list(dir, &seqs), found = count < 0 ? -1 : 0;
+    while (!found && count-- > 0) {
+        if (seqs[count] > seq_most) continue;
+        if (snapshot_open(r, dir, instance, seqs[count])) {
+            if (tell) tell(context, err_text());
+            continue;
+        }
+        found = covers(need, &r->manifest->info);
+        if (!found) snapshot_close(r);
+    }
+    free(seqs);
+    return found;
+}
+
+int snapshot_retire(const char *dir, u32 keep)
+{
+    u64 *seqs;
+    char path[320];
+    int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0;
+    for (int i = 0; !rc && i < count - (int)keep; i++) {
+        snapshot_path(dir, seqs[i], path);
+        if (unlink(path)) rc = err_sys("removing %s", path);
+    }
+    free(seqs);
+    return rc;
+}
