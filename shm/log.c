@@ -7,9 +7,9 @@ u64 log_footprint(u64 capacity)
     return align_up(sizeof(struct log) + marks, 4096) + capacity;
 }
 
-static struct log_mark *marks_of(const struct log *log)
+static struct log_mark *marks_of(struct log *log)
 {
-    return (struct log_mark *)(void *)((u8 *)(uintptr_t)log + log->marks);
+    return (struct log_mark *)(void *)((u8 *)log + log->marks);
 }
 
 void log_new(void *memory, u64 capacity, u64 seq_last)
@@ -65,7 +65,8 @@ static bool read_mark(const struct log_mark *mark, u64 *seq, u64 *pos)
  * the log's beginning. */
 static void to_mark(struct log_reader *r, u64 seq_most, u64 pos_most)
 {
-    const struct log_mark *marks = marks_of(r->log);
+    const struct log_mark *marks =
+        (const struct log_mark *)(const void *)((const u8 *)r->log + r->log->marks);
     u64 first = atomic_load_explicit(&r->log->first_seq, memory_order_acquire);
     r->pos = 0;
     r->seq = first - 1;

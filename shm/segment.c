@@ -123,15 +123,18 @@ u32 segment_ops_port(const struct segment *s, u32 proc)
 /* --- Wiring ------------------------------------------------------------------------------------
  */
 
-/* The word of a region on which others sleep, or NULL. */
-static const _Atomic u64 *head_of(const struct segment *s, u32 i)
+/* The word of a region on which others sleep, or NULL. Only the owner may store to it. */
+static _Atomic u64 *head_of(const struct segment *s, u32 i)
 {
-    const void *object = s->regions[i].object;
+    void *object = s->regions[i].object;
     switch (s->topo.regions[i].kind) {
-    case REGION_RING: return &((const struct ring *)object)->head;
-    case REGION_LOG: return &((const struct log *)object)->head;
-    case REGION_DURABLE: return &((const struct durable *)object)->seq;
-    case REGION_MARKET: return market_head(object);
+    case REGION_RING: return &((struct ring *)object)->head;
+    case REGION_LOG: return &((struct log *)object)->head;
+    case REGION_DURABLE: return &((struct durable *)object)->seq;
+    case REGION_MARKET: {
+        const void *head = market_head(object);
+        return (void *)((u8 *)object + ((const u8 *)head - (const u8 *)object));
+    }
     default: return NULL;
     }
 }
@@ -204,7 +207,7 @@ void segment_watch(const struct segment *s, const char *region_name, const int *
     const struct region *region = mapped(s, region_name);
     u32 i = (u32)(region - s->regions);
     CHECK(region->writable && head_of(s, i));
-    *w = (struct watch){.head = (_Atomic u64 *)(uintptr_t)head_of(s, i)};
+    *w = (struct watch){.head = head_of(s, i)};
     add_watchers(s, i, bells, w);
 }
 

@@ -72,7 +72,7 @@ static const struct region_row {
     {"rules", REGION_RULES, ROLE_TRADING, OPS | API | VERIFY | MARKET, 0, 0},
     {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0},
     {"market", REGION_MARKET, ROLE_MARKET, API, 0, API},
-    {"durable", REGION_DURABLE, ROLE_JOURNAL, TRADING | MATCHING | MARKET | SNAPSHOT | API, 0,
+    {"durable", REGION_DURABLE, ROLE_JOURNAL, OPS | TRADING | MATCHING | MARKET | SNAPSHOT | API, 0,
      MARKET | API},
 };
 

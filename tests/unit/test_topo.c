@@ -55,7 +55,7 @@ static void everyone_sees_what_it_should(void **state)
          "ring.trading.api@1 ring.trading.ops",
          "log.match@0 log.match@1 durable ring.verify@0.trading ring.verify@1.trading "
          "ring.ops.trading"},
-        {"matching@1", "proc.matching@1 log.match@1 books@1", "log.command"},
+        {"matching@1", "proc.matching@1 log.match@1 books@1", "log.command durable"},
         {"journal", "proc.journal durable", "log.command log.account log.match@0 log.match@1"},
         {"market", "proc.market market", "log.match@0 log.match@1 rules durable"},
         {"snapshot", "proc.snapshot", "durable"},
@@ -64,7 +64,7 @@ static void everyone_sees_what_it_should(void **state)
         {"api@1", "proc.api@1 ring.api@1.verify@0 ring.api@1.verify@1",
          "ledger orders rules market durable log.account log.match@0 log.match@1 "
          "ring.trading.api@1"},
-        {"ops", "proc.ops ring.ops.trading", "ring.trading.ops"},
+        {"ops", "proc.ops ring.ops.trading", "rules durable ring.trading.ops"},
     };
     (void)state;
     build();
