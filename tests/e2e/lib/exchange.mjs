@@ -33,7 +33,7 @@ export class Exchange {
 
     async start(...more) {
         await this.ctl("up", "--detach", ...[...OPTIONS, ...more].flatMap((o) => ["--set", o]));
-        await this.ctl("ready", "--wait");
+        await this.ctl("ready", "--wait", "60");
         const status = JSON.parse(await this.ctl("status", "--json"));
         const api = status.processes.find((p) => p.role === "api");
         this.host = "127.0.0.1";
