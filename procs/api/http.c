@@ -251,6 +251,8 @@ void http_turn(struct api *a)
     a->resumed = false;
     a->http_ns = a->now_ns;
     MHD_run(a->http);
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+    a->http_again = MHD_get_timeout(a->http, &wait_ms) == MHD_YES && wait_ms == 0;
 }
 
 void http_stop(struct api *a)

@@ -27,6 +27,7 @@ struct wslay_frame_context;
 struct ws {
     struct link all;    /* hub.all */
     struct link writes; /* hub.writes while something is to be sent */
+    struct link ending; /* hub.ending: its subscriptions go at the end of the turn */
     struct MHD_UpgradeResponseHandle *handle;
     struct wslay_frame_context *frames;
     struct api *api;
@@ -89,7 +90,7 @@ struct market_feed {
 };
 
 struct hub {
-    struct link all, writes, dead;
+    struct link all, writes, ending, dead;
     u32 count;     /* connections */
     u32 mine;      /* private subscriptions */
     u32 feeds;     /* public ones */

@@ -27,7 +27,7 @@ static u64 unix_now(void)
     return (u64)t.tv_sec * NS_PER_S + (u64)t.tv_nsec;
 }
 
-static void join(struct api *a, struct run *run)
+static int join(struct api *a, struct run *run)
 {
     const struct segment *s = &run->segment;
     a->rules = rules_join(segment_object(s, "rules"));
@@ -42,6 +42,7 @@ static void join(struct api *a, struct run *run)
         segment_ring_tx(s, ROLE_VERIFY, i, run->bells, &a->verify[i]);
     segment_ring_rx(s, ROLE_TRADING, 0, &a->replies);
     segment_log_reader(s, "log.account", &a->account);
+    return a->market ? 0 : -1;
 }
 
 static int api_init(struct run *run)
@@ -51,18 +52,18 @@ static int api_init(struct run *run)
     a->segment = &run->segment;
     a->block = run->proc;
     a->instance = run->instance;
+    u64 requests = run->config.api.connections_max + SOCKET_REQUESTS;
     a->now_ns = run->now_ns;
     a->unix_ns = unix_now();
     /* Ids of a former life of this instance never come again. */
     a->next_id = (atomic_load_explicit(&run->proc->epoch, memory_order_relaxed) & 0xffff) << 32;
     eip712_init(&a->eip712, run->config.exchange.chain_id,
                 run->config.exchange.verifying_contract.bytes);
-    join(a, run);
+    if (join(a, run)) return -1;
     a->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (a->epoll < 0) return err_sys("epoll");
-    if (secp_init() || requests_new(a, run->config.api.connections_max + SOCKET_REQUESTS) ||
-        ws_start(a))
-        return -1;
+    a->auth_cache = auth_cache_new();
+    if (!a->auth_cache || secp_init() || requests_new(a, requests) || ws_start(a)) return -1;
     return http_start(a);
 }
 
@@ -88,12 +89,12 @@ static u32 api_turn(struct run *run)
     a->unix_ns = unix_now();
     work += answer_turn(a);
     bool http = poll_sockets(a, &work);
-    if (http || a->resumed || a->now_ns - a->http_ns > IDLE_SLEEP_NS) http_turn(a);
+    if (http || a->resumed || a->http_again || a->now_ns - a->http_ns > IDLE_SLEEP_NS) http_turn(a);
     for (u32 i = 0; i < a->verify_count; i++) ring_publish(&a->verify[i]);
     work += push_turn(a);
     ws_turn(a);
     if (a->hub->mine || a->hub->feeds) run->sleep_ns = min_u64(run->sleep_ns, FEED_SLEEP_NS);
-    return work + a->resumed;
+    return work + a->resumed + a->http_again;
 }
 
 static void api_stop(struct run *run)

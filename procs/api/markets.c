@@ -5,7 +5,7 @@
 #include "procs/lib/decimal.h"
 #include "procs/lib/wire.h"
 
-#define RECENT_MAX    500U
+#define RECENT_MAX 500U
 
 static void refuse(struct api *a, struct request *r, const struct problem *p)
 {

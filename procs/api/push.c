@@ -219,8 +219,19 @@ static void ticker_snapshot(struct api *a, struct sub *s)
 
 /* ---- Beginning, catching up, the turn ---- */
 
+/* Nobody has heard this market's ticker: what it is now comes as a snapshot. */
+static void begin_ticker(struct api *a, u16 market)
+{
+    struct market_ticker t;
+    struct channel one = {CHANNEL_TICKER, market};
+    if (a->hub->tickers || a->hub->topics[topic_of(&one)].count) return;
+    if (read_ticker(a, market, &t)) a->hub->markets[market].ticker_key = ticker_key(&t);
+}
+
 void push_begin_topic(struct api *a, const struct channel *c)
 {
+    if (c->kind == CHANNEL_TICKER) begin_ticker(a, c->market);
+    for (u16 i = 0; c->kind == CHANNEL_TICKERS && i < MARKETS_MAX; i++) begin_ticker(a, i);
     struct topic *t = &a->hub->topics[topic_of(c)];
     struct market_feed *f = &a->hub->markets[c->market];
     if (c->kind == CHANNEL_TRADES) f->trade_number = market_trade_number(a->market, c->market);
@@ -236,14 +247,17 @@ void push_first(struct api *a, struct sub *s)
     else if (s->channel.kind != CHANNEL_TRADES) ticker_snapshot(a, s);
 }
 
-/* Readers that were slow and have caught up. */
-static void refresh(struct api *a, struct topic *t)
+/* Readers that were slow and have caught up; true while some have not. */
+static bool refresh(struct api *a, struct topic *t)
 {
+    bool left = false;
     for (struct link *l = t->subs.next, *next; l != &t->subs; l = next) {
         struct sub *s = LINK_OF(l, struct sub, of_topic);
         next = l->next;
         if (s->stale && ws_backlog(s->ws) < WS_SLOW_BYTES / 2) push_first(a, s);
+        left |= s->stale;
     }
+    return left;
 }
 
 static u32 market_turn(struct api *a, u16 market)
@@ -268,7 +282,7 @@ u32 push_turn(struct api *a)
     if (h->stale) {
         h->stale = false;
         for (u32 i = 0; i < TOPICS_MAX; i++)
-            if (h->topics[i].count) refresh(a, &h->topics[i]);
+            if (h->topics[i].count) h->stale |= refresh(a, &h->topics[i]);
     }
     metric_add(a->block, METRIC_API_PUSHES, n);
     return n;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
 #include <strings.h>
@@ -27,10 +29,20 @@ int ws_start(struct api *a)
     if (!h || !(h->text = malloc(SCRATCH_BYTES))) return err_sys("memory for WebSockets");
     link_init(&h->all);
     link_init(&h->writes);
+    link_init(&h->ending);
     link_init(&h->dead);
     for (u32 i = 0; i < TOPICS_MAX; i++) link_init(&h->topics[i].subs);
     for (u32 i = 0; i < WALLET_BUCKETS; i++) link_init(&h->wallets[i]);
     return 0;
+}
+
+void ws_delete(struct api *a)
+{
+    struct hub *h = a->hub;
+    for (u32 i = 0; i < TOPICS_MAX; i++) free(h->topics[i].view);
+    free(h->text);
+    free(h);
+    a->hub = NULL;
 }
 
 /* ---- The upgrade ---- */
@@ -138,6 +150,8 @@ struct ws *ws_open(struct api *a, int fd, struct MHD_UpgradeResponseHandle *hand
     ws->handle = handle;
     ws->heard_ns = ws->pinged_ns = ws->rate_from_ns = a->now_ns;
     link_init(&ws->subs);
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* ENOTSUP on socket pairs */
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = ws};
     if (frames_open(ws, extra, extra_len) || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event)) {
         frames_close(ws);
@@ -152,6 +166,12 @@ struct ws *ws_open(struct api *a, int fd, struct MHD_UpgradeResponseHandle *hand
     return ws;
 }
 
+/* No more messages for it. Its subscriptions go later: somebody may be walking over them. */
+static void end(struct ws *ws)
+{
+    if (!ws->ending.next) link_append(&ws->api->hub->ending, &ws->ending);
+}
+
 /* Mark it; nothing is sent or read any more. */
 static void die(struct ws *ws)
 {
@@ -159,7 +179,7 @@ static void die(struct ws *ws)
     struct api *a = ws->api;
     ws->dead = true;
     epoll_ctl(a->epoll, EPOLL_CTL_DEL, ws->fd, NULL);
-    channels_leave(ws);
+    end(ws);
     link_remove(&ws->writes);
     link_remove(&ws->all);
     link_append(&a->hub->dead, &ws->all);
@@ -270,7 +290,7 @@ void ws_close(struct ws *ws, u16 code, const char *reason)
     }
     ws->closing = true;
     ws->closed_ns = ws->api->now_ns;
-    channels_leave(ws);
+    end(ws);
 }
 
 static void watch_writable(struct ws *ws, bool on)
@@ -355,6 +375,11 @@ void ws_turn(struct api *a)
         struct ws *ws = LINK_OF(h->writes.next, struct ws, writes);
         link_remove(&ws->writes);
         write_out(ws);
+    }
+    while (!link_empty(&h->ending)) {
+        struct ws *ws = LINK_OF(h->ending.next, struct ws, ending);
+        link_remove(&ws->ending);
+        channels_leave(ws);
     }
     while (!link_empty(&h->dead)) bury(a, LINK_OF(h->dead.next, struct ws, all));
 }

@@ -25,6 +25,7 @@ enum { /* RFC 6455, 7.4.1 */
 
 /* Make the hub. 0 or -1. */
 int ws_start(struct api *a);
+void ws_delete(struct api *a);
 
 /* Is this request for the WebSocket's path? */
 bool ws_wants_upgrade(const struct request *r);
