@@ -32,6 +32,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
+    log_leave_writer(&f->w);
+    log_delete(f->log);
     free(f->log);
     free(f);
     return 0;
@@ -230,6 +232,8 @@ static void begins_after_the_journal(void **state)
     assert_int_equal(log_seek(&early, 5001), 1);
     log_join_reader(&late, f->log);
     assert_int_equal(late.seq, 5000);
+    log_leave_reader(&late);
+    log_join_reader(&late, f->log);
     append(&f->w, 48);
     log_publish(&f->w);
     check(log_peek(&early), 5001);

@@ -110,8 +110,9 @@ static int do_everyday_things(void)
         u8 *p = malloc(size);
         if (!p) return 1;
         memset(p, 1, size);
-        p = realloc(p, size * 2);
-        free(p);
+        u8 *larger = realloc(p, size * 2);
+        if (!larger) return 2;
+        free(larger);
     }
     text_log(TEXT_WARN, "all is %s", "well");
     fprintf(stderr, "%d\n", getpid());
