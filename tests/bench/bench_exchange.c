@@ -5,6 +5,7 @@
  *   bench_exchange [seed] [seconds]                                                            */
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shm/err.h"
 #include "shm/metrics.h"
@@ -126,6 +127,43 @@ static u32 take_some(void)
     return count;
 }
 
+/* Processor time a process has used, in us; user or system. */
+static u64 cpu_us(pid_t pid, bool kernel)
+{
+    char path[64], line[512];
+    unsigned long user = 0, sys = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "r");
+    CHECK(f && fgets(line, sizeof line, f));
+    fclose(f);
+    const char *end = strrchr(line, ')');
+    CHECK(end &&
+          sscanf(end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) == 2);
+    return (kernel ? sys : user) * 1000000UL / (u64)sysconf(_SC_CLK_TCK);
+}
+
+struct usage {
+    u64 user[4], sys[4];
+};
+
+static void read_usage(struct usage *u)
+{
+    for (u32 i = 0; i < 4; i++) {
+        pid_t pid = i < instance.count ? instance.procs[i].pid : getpid();
+        u->user[i] = cpu_us(pid, false);
+        u->sys[i] = cpu_us(pid, true);
+    }
+}
+
+static void print_usage(const struct usage *a, const struct usage *b, double count)
+{
+    static const char *const names[] = {"journal", "trading", "matching", "this generator"};
+    printf("processor time per order, user + system, us:");
+    for (u32 i = 0; i < 4; i++)
+        printf(" %s %.2f + %.2f%s", names[i], (double)(b->user[i] - a->user[i]) / count,
+               (double)(b->sys[i] - a->sys[i]) / count, i < 3 ? "," : "\n");
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -161,11 +199,15 @@ int main(int argc, char **argv)
     make_ready(seed);
     credit_all();
     measure(seconds / 2, durable);
-    u64 seq = atomic_load(&durable->seq);
+    u64 seq = atomic_load(&durable->seq), from = answered;
+    struct usage before, after;
+    read_usage(&before);
     for (u32 i = 0; i < ROUNDS; i++) {
         rates[i] = measure(seconds, durable);
         printf("round %u: %.0f orders/s\n", i + 1, rates[i]);
     }
+    read_usage(&after);
+    print_usage(&before, &after, (double)(answered - from));
     qsort(rates, ROUNDS, sizeof rates[0], by_value);
     printf("commands %lu, orders %lu, refused %lu\n", atomic_load(&durable->seq) - seq, answered,
            refused);
