@@ -47,11 +47,10 @@ static int take_account(void *context, u32 log, const struct rec *rec)
     return log == LOG_ACCOUNT ? append(l, l->account, rec) : 0;
 }
 
-static int load_newest(struct live *l)
+static int load_newest(struct live *l, const struct logdir *dir)
 {
     struct snapshot_reader s;
-    int found =
-        snapshot_newest(&s, l->source->dir, l->follow.dir.instance, l->target, NULL, NULL, NULL);
+    int found = snapshot_newest(&s, dir->dir, dir->instance, l->target, NULL, NULL, NULL);
     if (found <= 0) return found;
     int rc = replica_load(&l->replica, &s);
     snapshot_close(&s);

@@ -322,7 +322,7 @@ static int load_order(struct snapshot_reader *s, struct trading *t, u32 slot)
     struct saved_order so;
     if (snapshot_get(s, &so, sizeof so)) return -1;
     if ((u32)so.view.order_id != slot || !so.view.account ||
-        so.view.account > t->ledger->account_count)
+        so.view.account > t->ledger->account_count || so.view.market >= t->rules->market_count)
         return err_set("%s: slot %u holds order %lu of account %u", s->path, slot, so.view.order_id,
                        so.view.account);
     struct order *o = orders_take(t->orders, t->ledger, so.view.order_id, so.seq);
@@ -338,6 +338,7 @@ static int load_order(struct snapshot_reader *s, struct trading *t, u32 slot)
     o->taker_rate = so.taker_rate;
     o->cancel_total = so.cancel_total;
     o->closing = so.closing;
+    order_bind(o, t->ledger, &t->rules->markets[so.view.market]);
     return 0;
 }
 
