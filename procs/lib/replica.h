@@ -34,7 +34,8 @@ struct replica_config {
     struct books *books;          /* of matching_first */
     struct rules *matching_rules; /* of matching_first */
     struct market_data *market_data;
-    replica_sink_fn *sink; /* may be NULL */
+    replica_sink_fn *sink;       /* may be NULL */
+    void (*tick)(void *context); /* may be NULL; called now and then while saving */
     void *context;
 };
 

@@ -207,7 +207,10 @@ int replica_save(const struct replica *r, const char *dir, const u8 *instance, u
     struct snapshot_info info;
     CHECK(r->config.trading && r->market && !r->config.matching_first);
     replica_info(r, &info);
-    if (snapshot_create(&w, dir, instance) || save_sections(r, &w)) {
+    int rc = snapshot_create(&w, dir, instance);
+    w.tick = r->config.tick;
+    w.context = r->config.context;
+    if (rc || save_sections(r, &w)) {
         snapshot_abort(&w);
         return -1;
     }

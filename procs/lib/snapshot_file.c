@@ -91,6 +91,7 @@ static int flush_block(struct snapshot_writer *w)
     s->stored += sizeof head + head.stored;
     s->raw += head.raw;
     w->filled = 0;
+    if (w->tick) w->tick(w->context);
     return write_all(w, &head, sizeof head) ? -1 : write_all(w, data, head.stored);
 }
 

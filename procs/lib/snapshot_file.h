@@ -76,6 +76,8 @@ struct snapshot_writer {
     u64 filled;
     u8 *block, *packed;
     struct snapshot_manifest *manifest;
+    void (*tick)(void *context); /* may be set after create: called for every block */
+    void *context;
 };
 
 /* `instance` as in struct logdir. 0 or -1. */
