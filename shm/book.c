@@ -351,7 +351,21 @@ bool book_busy(const struct books *b)
     return b->taker.busy != BOOK_IDLE;
 }
 
-void book_prefetch(const struct books *b, u64 id)
+void book_prefetch(const struct books *b, u64 id, u32 stage)
 {
-    __builtin_prefetch(book_cell(b, book_lookup(b, id)));
+    if ((u32)id >= b->config.slots_max) return;
+    if (stage == 0) {
+        __builtin_prefetch(book_slot(b, id));
+    } else if (stage == 1) {
+        u32 recent = *book_recent(b, id), old = *book_slot(b, id);
+        __builtin_prefetch(book_cell(b, recent), 1);
+        __builtin_prefetch(book_cell(b, old), 1);
+        if (old) book_account_prefetch(b, old);
+    } else if (book_lookup(b, id)) {
+        const struct book_cell *c = book_cell(b, book_lookup(b, id));
+        __builtin_prefetch(book_cell(b, c->prev), 1);
+        __builtin_prefetch(book_cell(b, c->next), 1);
+        __builtin_prefetch(book_cell(b, c->level), 1);
+        book_account_prefetch_around(b, book_lookup(b, id));
+    }
 }

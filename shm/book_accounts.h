@@ -130,6 +130,19 @@ static inline u32 book_account_next(const struct books *b, u32 cell)
     return book_unit_is_order(b, unit) ? book_unit_cell(b, unit) : 0;
 }
 
+/* Hints: an order's links; and, once these are there, those of its neighbours. */
+static inline void book_account_prefetch(const struct books *b, u32 cell)
+{
+    __builtin_prefetch(book_link(b, book_unit(b, cell)), 1);
+}
+
+static inline void book_account_prefetch_around(const struct books *b, u32 cell)
+{
+    const struct book_link *l = book_link(b, book_unit(b, cell));
+    __builtin_prefetch(book_link(b, l->prev), 1);
+    __builtin_prefetch(book_link(b, l->next), 1);
+}
+
 /* Bring an account's list in a half into ascending order of ids: the only order that two books
  * with different histories share. A merge sort in place, bottom up. */
 void book_account_sort(struct books *b, u32 account, u32 half);

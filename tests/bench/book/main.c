@@ -1,0 +1,212 @@
+/* main.c: messages/s of the order book, regime by regime and shape by shape.
+ *
+ *   book [seed [orders]]      default 1, 400000 new orders a flow
+ *
+ * Every flow runs in rounds; in a round each build of the book runs it once, so that a noisy
+ * machine is noisy for all. Given are medians of the rounds (and the best round of the product).
+ * The last line is `worst <M messages/s> <flow>` of the product over all flows. */
+#include "tests/bench/book/shapes.h"
+#include "tests/bench/book/variants.h"
+
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ROUNDS   5U
+#define ACCOUNTS 1000U
+
+typedef struct drive_result drive_fn(const struct flow *, void *, const struct drive_how *);
+
+static const struct {
+    const char *name;
+    drive_fn *drive;
+    bool narrow; /* cannot hold prices out of 2^18 ticks */
+} builds[] = {{"product", product_drive, false},
+              {"bare", bare_drive, false},
+              {"trie64", trie64_drive, false},
+              {"btree", btree_drive, false},
+              {"ladder", ladder_drive, true}};
+
+static double worst = 1e9;
+static char worst_name[32];
+static void *arena;
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Shared memory on huge pages where the machine gives them, else on ordinary ones, said so. */
+static void map_arena(void)
+{
+    int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE;
+    arena = mmap(NULL, DRIVE_BYTES, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB, -1, 0);
+    const char *pages = "2 MiB";
+    if (arena == MAP_FAILED) {
+        arena = mmap(NULL, DRIVE_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
+        pages = "4 KiB (no huge pages to be had: figures are lower for it)";
+    }
+    CHECK(arena != MAP_FAILED);
+    printf("arena: %lu MiB shared, pages of %s\n", DRIVE_BYTES >> 20, pages);
+}
+
+static void pin(void)
+{
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof(all), &all) != 0) return;
+    u32 cpu = CPU_SETSIZE - 1;
+    while (cpu > 0 && !CPU_ISSET(cpu, &all)) cpu--;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    printf("pinned: %s, cpu %u\n", sched_setaffinity(0, sizeof(one), &one) == 0 ? "yes" : "no",
+           cpu);
+}
+
+/* ---- counters of the processor, where the machine gives them ---- */
+
+static const struct {
+    const char *name;
+    u64 config;
+} counters[] = {{"cycles", PERF_COUNT_HW_CPU_CYCLES},
+                {"instructions", PERF_COUNT_HW_INSTRUCTIONS},
+                {"cache misses", PERF_COUNT_HW_CACHE_MISSES},
+                {"branch misses", PERF_COUNT_HW_BRANCH_MISSES}};
+
+static void count_hardware(const struct flow *f, u64 from)
+{
+    printf("  per message:");
+    for (u32 i = 0; i < COUNT_OF(counters); i++) {
+        struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
+                                       .size = sizeof(attr),
+                                       .config = counters[i].config,
+                                       .exclude_kernel = 1};
+        int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0UL);
+        u64 whole = 0, before = 0;
+        if (fd < 0) {
+            printf(" %s -", counters[i].name);
+            continue;
+        }
+        struct drive_how how = {.from = f->n};
+        bool ok = read(fd, &before, sizeof(before)) == sizeof(before);
+        product_drive(f, arena, &how); /* all untimed: format, messages and checksum */
+        ok = ok && read(fd, &whole, sizeof(whole)) == sizeof(whole);
+        printf(" %s %.1f", counters[i].name, ok ? (double)(whole - before) / (double)f->n : 0.0);
+        close(fd);
+    }
+    (void)from;
+    puts("");
+}
+
+/* ---- latency per type of message ---- */
+
+static int by_u32(const void *a, const void *b)
+{
+    u32 x = *(const u32 *)a, y = *(const u32 *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void latencies(const struct flow *f, u64 from, double ns_per_cycle)
+{
+    static const char *const names[] = {"new", "cancel", "amend"};
+    u32 *cycles = calloc(f->n, sizeof(*cycles)), *sorted = calloc(f->n, sizeof(*sorted));
+    CHECK(cycles && sorted);
+    product_drive(f, arena, &(struct drive_how){.from = from, .cycles = cycles});
+    printf("  ns p50/p99/p99.9:");
+    for (u8 kind = 0; kind < FLOW_KINDS; kind++) {
+        u64 n = 0;
+        for (u64 i = from; i < f->n; i++) {
+            if (f->m[i].kind == kind) sorted[n++] = cycles[i];
+        }
+        if (!n) continue;
+        qsort(sorted, n, sizeof(*sorted), by_u32);
+        printf(" %s %.0f/%.0f/%.0f", names[kind], sorted[n / 2] * ns_per_cycle,
+               sorted[n * 99 / 100] * ns_per_cycle, sorted[n * 999 / 1000] * ns_per_cycle);
+    }
+    puts(" (with the clock's own cost)");
+    free(sorted);
+    free(cycles);
+}
+
+static double cycle_ns(const struct flow *f)
+{
+    u32 *cycles = calloc(f->n, sizeof(*cycles));
+    CHECK(cycles);
+    struct drive_result r = product_drive(f, arena, &(struct drive_how){.cycles = cycles});
+    u64 sum = 1;
+    for (u64 i = 0; i < f->n; i++) sum += cycles[i];
+    free(cycles);
+    return (double)r.ns / (double)sum; /* near enough: nearly all the time is in the messages */
+}
+
+/* ---- one flow through all builds ---- */
+
+static double rate(drive_fn *drive, const struct flow *f, const struct drive_how *how, u64 *sum)
+{
+    struct drive_result r = drive(f, arena, how);
+    *sum = r.checksum;
+    return (double)(f->n - how->from) / (double)r.ns * 1e3;
+}
+
+static void run_flow(const struct flow *f, u64 from, bool narrow, double ns_per_cycle)
+{
+    double m[COUNT_OF(builds) + 1][ROUNDS];
+    u64 sum[COUNT_OF(builds) + 1] = {0};
+    for (u32 r = 0; r < ROUNDS; r++) {
+        for (u32 v = 0; v < COUNT_OF(builds); v++) {
+            if (builds[v].narrow && !narrow) continue;
+            m[v][r] = rate(builds[v].drive, f, &(struct drive_how){.from = from}, &sum[v]);
+        }
+        struct drive_how ahead = {.from = from, .ahead = 8};
+        m[COUNT_OF(builds)][r] = rate(product_drive, f, &ahead, &sum[COUNT_OF(builds)]);
+    }
+    printf("%-14s %8lu messages", f->name, f->n - from);
+    for (u32 v = 0; v <= COUNT_OF(builds); v++) {
+        bool last = v == COUNT_OF(builds);
+        if (!last && builds[v].narrow && !narrow) continue;
+        qsort(m[v], ROUNDS, sizeof(m[v][0]), by_value);
+        printf("  %s %.1f", last ? "with hints" : builds[v].name, m[v][ROUNDS / 2]);
+        bool same = sum[v] == sum[0] || v == 1; /* bare does not look at accounts */
+        if (!same) printf(" (OTHER BOOK)");
+        CHECK(same);
+    }
+    printf("  best %.1f\n", m[0][ROUNDS - 1]);
+    if (m[0][ROUNDS / 2] < worst) {
+        worst = m[0][ROUNDS / 2];
+        snprintf(worst_name, sizeof(worst_name), "%s", f->name);
+    }
+    latencies(f, from, ns_per_cycle);
+    count_hardware(f, from);
+}
+
+int main(int argc, char **argv)
+{
+    u64 seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
+    u32 orders = argc > 2 ? (u32)strtoul(argv[2], NULL, 0) : 400000;
+    if (orders < 1000 || orders > DRIVE_ORDERS) {
+        fprintf(stderr, "book: orders must be in [1000, %u]\n", DRIVE_ORDERS);
+        return 2;
+    }
+    printf("seed %lu, %u new orders a flow, M messages/s, medians of %u rounds\n", seed, orders,
+           ROUNDS);
+    pin();
+    map_arena();
+    double ns_per_cycle = 0;
+    for (u32 i = 0; i < flow_regimes_count; i++) {
+        struct flow f = flow_make(&flow_regimes[i], orders, ACCOUNTS, seed);
+        if (i == 0) ns_per_cycle = cycle_ns(&f);
+        run_flow(&f, 0, flow_regimes[i].outlier == 0, ns_per_cycle);
+        flow_free(&f);
+    }
+    for (u32 i = 0; i < shapes_count; i++) {
+        u64 from;
+        struct flow f = shape_make(i, orders, seed, &from);
+        run_flow(&f, from, false, ns_per_cycle);
+        flow_free(&f);
+    }
+    printf("worst %.1f %s\n", worst, worst_name);
+    return 0;
+}

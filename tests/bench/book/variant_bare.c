@@ -1,0 +1,11 @@
+/* variant_bare.c: the book without account lists and self-trade checks. */
+#define DRIVE_NAME bare
+#include "tests/bench/book/rename.h"
+
+#include "tests/bench/book/accounts_none.h"
+
+#include "shm/book.c"
+#include "shm/book_mem.c"
+#include "shm/book_query.c"
+
+#include "tests/bench/book/drive.h"

@@ -1,0 +1,12 @@
+/* variant_btree.c: the book over levels_btree.h. */
+#define DRIVE_NAME btree
+#include "tests/bench/book/rename.h"
+
+#include "tests/bench/book/levels_btree.h"
+
+#include "shm/book.c"
+#include "shm/book_accounts.c"
+#include "shm/book_mem.c"
+#include "shm/book_query.c"
+
+#include "tests/bench/book/drive.h"

@@ -1,0 +1,12 @@
+/* variant_ladder.c: the book over levels_ladder.h. */
+#define DRIVE_NAME ladder
+#include "tests/bench/book/rename.h"
+
+#include "tests/bench/book/levels_ladder.h"
+
+#include "shm/book.c"
+#include "shm/book_accounts.c"
+#include "shm/book_mem.c"
+#include "shm/book_query.c"
+
+#include "tests/bench/book/drive.h"
