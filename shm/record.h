@@ -65,9 +65,9 @@ enum record_kind {
     MATCH_BEST = 37,     /* the best prices of a market changed */
     MATCH_FILLED = 38,   /* an order by quote amount ended: its budget buys no further lot */
     /* account log */
-    ACCOUNT_ORDER = 64,   /* an order as it now is */
-    ACCOUNT_BALANCE = 65, /* a balance as it now is */
-    ACCOUNT_TRADE = 66,   /* a trade as it was cleared */
+    ACCOUNT_ORDER = 64,   /* an order and its balances as they now are */
+    ACCOUNT_BALANCE = 65, /* a balance as it now is, moved by something that is no order */
+    ACCOUNT_TRADE = 66,   /* ACCOUNT_ORDER and the fill: one for each side of a trade */
 };
 
 /* Why an order left the book or never got there (MATCH_CANCELED.reason, CMD_CANCEL.reason). */
@@ -310,13 +310,35 @@ enum order_event {
     EVENT_REJECTED = 6,
 };
 
+/* One balance row. Ledger units. */
+struct balance_view {
+    u64 settled_available, settled_frozen;
+    u64 pending_available, pending_frozen;
+};
+
+/* An order as it now is, with the two balances of its account that it works with. */
 struct account_order {
     struct rec head;
     u8 event; /* enum order_event */
     u8 zero[7];
     struct order_view order;
+    struct balance_view base, quote;
 };
-SIZE_IS(struct account_order, 208);
+SIZE_IS(struct account_order, 272);
+
+/* EVENT_TRADE that is a trade: one record for the maker, the next one for the taker. What they
+ * share they have equal. */
+struct account_trade {
+    struct account_order now;
+    u64 trade_id;
+    u64 other_id; /* the order on the other side */
+    u64 price, lots;
+    u64 quote; /* quote ledger units */
+    u64 fee;   /* charged to this side for this trade, quote ledger units */
+    u8 takes;  /* 1: this is the taker's */
+    u8 zero[7];
+};
+SIZE_IS(struct account_trade, 328);
 
 enum balance_reason {
     BALANCE_DEPOSIT = 1,
@@ -338,22 +360,5 @@ struct account_balance {
     u32 zero32;
 };
 SIZE_IS(struct account_balance, 112);
-
-struct account_trade {
-    struct rec head;
-    u64 trade_id;
-    u64 maker_id, taker_id;
-    u64 price, lots; /* ticks, lots */
-    u64 quote;       /* quote ledger units */
-    u64 maker_fee, taker_fee;
-    u64 maker_left, taker_left; /* lots */
-    u32 maker_account, taker_account;
-    u16 market;
-    u8 taker_side;
-    u8 zero8;
-    u8 maker_wallet[WALLET_BYTES], taker_wallet[WALLET_BYTES];
-    u32 zero32;
-};
-SIZE_IS(struct account_trade, 176);
 
 #endif

@@ -1,12 +1,29 @@
 #include "shm/trading_inside.h"
 
+static struct balance_view balance_view(const struct trading *t, u32 row)
+{
+    const struct balance *b = ledger_row(t->ledger, row);
+    return (struct balance_view){.settled_available = b->available,
+                                 .settled_frozen = b->frozen,
+                                 .pending_available = b->pending_available,
+                                 .pending_frozen = b->pending_frozen};
+}
+
+void fill_account_order(const struct trading *t, struct account_order *r, const struct order *o,
+                        enum order_event event)
+{
+    r->event = (u8)event;
+    memset(r->zero, 0, sizeof r->zero);
+    r->order = o->view;
+    r->base = balance_view(t, o->base_row);
+    r->quote = balance_view(t, o->quote_row);
+}
+
 void emit_order(struct trading *t, const struct order *o, enum order_event event,
                 const struct rec *cause)
 {
     struct account_order *r = log_begin(t->account, ACCOUNT_ORDER, sizeof *r);
-    r->event = (u8)event;
-    memset(r->zero, 0, sizeof r->zero);
-    r->order = o->view;
+    fill_account_order(t, r, o, event);
     log_commit(t->account, r, cause->time_ns, cause->seq);
 }
 

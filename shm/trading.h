@@ -40,7 +40,7 @@ struct trading {
 #define COMMAND_STEP_BYTES  (32UL << 10)
 #define ACCOUNT_STEP_BYTES  (32UL << 10)
 #define MERGE_MAX           64U
-#define MERGE_ACCOUNT_BYTES (MERGE_MAX * 1100UL)
+#define MERGE_ACCOUNT_BYTES (MERGE_MAX * 2 * sizeof(struct account_trade))
 
 /* Live: a message that verify has proven. Each appends at most one command (a cancel of more than
  * CANCEL_ITEMS_MAX orders: several), applies it, and replies at once where nothing is left to wait

@@ -19,6 +19,8 @@ static inline struct market *market_of(const struct trading *t, u16 market)
 }
 
 /* Account records, caused by the command `cause` at its time. */
+void fill_account_order(const struct trading *t, struct account_order *r, const struct order *o,
+                        enum order_event event);
 void emit_order(struct trading *t, const struct order *o, enum order_event event,
                 const struct rec *cause);
 void emit_balance(struct trading *t, const struct balance *b, enum balance_reason reason, u64 ref,

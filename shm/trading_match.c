@@ -119,14 +119,6 @@ static void finish(struct trading *t, struct order *o, enum order_status status,
     orders_close(t->orders, t->ledger, o);
 }
 
-static void emit_sides(struct trading *t, const struct order *o, u64 trade_id,
-                       const struct rec *merge)
-{
-    emit_order(t, o, EVENT_TRADE, merge);
-    emit_balance(t, base_of(t, o), BALANCE_TRADE, trade_id, merge);
-    emit_balance(t, quote_of(t, o), BALANCE_TRADE, trade_id, merge);
-}
-
 static u64 clear_order(struct trading *t, struct order *o, const struct market *m,
                        const struct match_trade *e, bool takes, const struct rec *merge)
 {
@@ -141,29 +133,20 @@ static u64 clear_order(struct trading *t, struct order *o, const struct market *
     return fee;
 }
 
-static void emit_trade(struct trading *t, const struct match_trade *e, const struct order *maker,
-                       const struct order *taker, const u64 fees[2], const struct rec *merge)
+static void emit_side(struct trading *t, const struct match_trade *e, const struct order *o,
+                      bool takes, u64 fee, const struct rec *merge)
 {
     const struct market *m = market_of(t, e->market);
     struct account_trade *r = log_begin(t->account, ACCOUNT_TRADE, sizeof *r);
+    fill_account_order(t, &r->now, o, EVENT_TRADE);
     r->trade_id = trade_id_of(m->matching, e->head.seq);
-    r->maker_id = e->maker_id;
-    r->taker_id = e->taker_id;
+    r->other_id = takes ? e->maker_id : e->taker_id;
     r->price = e->price;
     r->lots = e->lots;
     r->quote = market_notional(m, e->price, e->lots);
-    r->maker_fee = fees[0];
-    r->taker_fee = fees[1];
-    r->maker_left = e->maker_left;
-    r->taker_left = taker->view.quote_amount ? 0 : e->taker_left;
-    r->maker_account = maker->view.account;
-    r->taker_account = taker->view.account;
-    r->market = e->market;
-    r->taker_side = e->taker_side;
-    r->zero8 = 0;
-    memcpy(r->maker_wallet, maker->view.wallet, WALLET_BYTES);
-    memcpy(r->taker_wallet, taker->view.wallet, WALLET_BYTES);
-    r->zero32 = 0;
+    r->fee = fee;
+    r->takes = takes;
+    memset(r->zero, 0, sizeof r->zero);
     log_commit(t->account, r, merge->time_ns, merge->seq);
 }
 
@@ -174,14 +157,12 @@ static void apply_trade(struct trading *t, const struct match_trade *e, const st
     struct order *maker = orders_find(t->orders, e->maker_id);
     struct order *taker = orders_find(t->orders, e->taker_id);
     CHECK(maker && taker && maker->view.account != taker->view.account);
-    u64 fees[2];
-    fees[0] = clear_order(t, maker, m, e, false, merge);
-    fees[1] = clear_order(t, taker, m, e, true, merge);
+    u64 maker_fee = clear_order(t, maker, m, e, false, merge);
+    u64 taker_fee = clear_order(t, taker, m, e, true, merge);
     state->last_price = e->price;
     if (!e->maker_left) state->resting--;
-    emit_trade(t, e, maker, taker, fees, merge);
-    emit_sides(t, maker, trade_id_of(m->matching, e->head.seq), merge);
-    emit_sides(t, taker, trade_id_of(m->matching, e->head.seq), merge);
+    emit_side(t, e, maker, false, maker_fee, merge);
+    emit_side(t, e, taker, true, taker_fee, merge);
     if (taker->view.status == STATUS_FILLED) {
         state->pending--;
         answer_place(t, taker, merge->seq);
@@ -216,7 +197,6 @@ static void apply_ended(struct trading *t, struct order *o, const struct match_o
     if (e->was_resting) state->resting--;
     else state->pending--;
     emit_order(t, o, event, merge);
-    emit_balance(t, held_by(t, o), BALANCE_RELEASE, o->view.order_id, merge);
     answer_place(t, o, merge->seq);
     if (e->reason == REASON_USER || e->reason == REASON_OPERATOR)
         answer_cancel(t, o, CODE_OK, merge->seq);

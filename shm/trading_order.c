@@ -285,5 +285,4 @@ void apply_order(struct trading *t, const struct cmd_order *c)
     orders_link_open(t->orders, t->ledger, o);
     account_end(a);
     t->orders->markets[c->market].pending++;
-    emit_balance(t, held, BALANCE_HOLD, c->order_id, &c->head);
 }

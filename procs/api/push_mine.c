@@ -52,6 +52,44 @@ static u32 push_order(struct api *a, const struct account_order *r)
     return send_mine(a, CHANNEL_MY_ORDERS, r->order.wallet, r->head.seq);
 }
 
+static u32 send_balance(struct api *a, const struct wire_balance *b, u64 sequence)
+{
+    wire_put_balance(push_data(a), a->rules, b);
+    return send_mine(a, CHANNEL_MY_BALANCES, b->wallet, sequence);
+}
+
+static struct wire_balance balance_of(const struct account_order *r, const struct balance_view *v,
+                                      u16 token, enum balance_reason reason, u64 ref_id)
+{
+    return (struct wire_balance){.settled_available = v->settled_available,
+                                 .settled_frozen = v->settled_frozen,
+                                 .pending_available = v->pending_available,
+                                 .pending_frozen = v->pending_frozen,
+                                 .updated_ns = r->head.time_ns,
+                                 .ref_id = ref_id,
+                                 .reason = wire_balance_reason((u8)reason),
+                                 .wallet = r->order.wallet,
+                                 .token = token};
+}
+
+/* What an order's step did to its balances: a trade moves both, all else the one it holds. */
+static u32 push_order_balances(struct api *a, const struct account_order *r, u64 trade_id)
+{
+    struct market m;
+    if (!wanted(a, CHANNEL_MY_BALANCES, r->order.wallet)) return 0;
+    if (!wire_market_at(a->rules, r->order.market, &m)) return 0;
+    bool buys = r->order.side == SIDE_BUY;
+    enum balance_reason reason = r->event == EVENT_OPEN ? BALANCE_HOLD : BALANCE_RELEASE;
+    if (trade_id) reason = BALANCE_TRADE;
+    u64 ref_id = trade_id ? trade_id : r->order.order_id;
+    struct wire_balance base = balance_of(r, &r->base, m.base, reason, ref_id);
+    struct wire_balance quote = balance_of(r, &r->quote, m.quote, reason, ref_id);
+    u32 n = 0;
+    if (trade_id || !buys) n += send_balance(a, &base, r->head.seq);
+    if (trade_id || buys) n += send_balance(a, &quote, r->head.seq);
+    return n;
+}
+
 static u32 push_balance(struct api *a, const struct account_balance *r)
 {
     if (!wanted(a, CHANNEL_MY_BALANCES, r->wallet)) return 0;
@@ -64,20 +102,29 @@ static u32 push_balance(struct api *a, const struct account_balance *r)
                              .reason = wire_balance_reason(r->reason),
                              .wallet = r->wallet,
                              .token = r->token};
-    wire_put_balance(push_data(a), a->rules, &b);
-    return send_mine(a, CHANNEL_MY_BALANCES, r->wallet, r->head.seq);
+    return send_balance(a, &b, r->head.seq);
 }
 
 static u32 push_trade(struct api *a, const struct account_trade *r)
 {
-    u32 n = 0;
-    for (int maker = 0; maker <= 1; maker++) {
-        const u8 *wallet = maker ? r->maker_wallet : r->taker_wallet;
-        if (!wanted(a, CHANNEL_MY_TRADES, wallet)) continue;
-        wire_put_trade(push_data(a), a->rules, r, maker);
-        n += send_mine(a, CHANNEL_MY_TRADES, wallet, r->head.seq);
+    u32 n = push_order(a, &r->now);
+    if (wanted(a, CHANNEL_MY_TRADES, r->now.order.wallet)) {
+        wire_put_trade(push_data(a), a->rules, r);
+        n += send_mine(a, CHANNEL_MY_TRADES, r->now.order.wallet, r->now.head.seq);
     }
-    return n;
+    return n + push_order_balances(a, &r->now, r->trade_id);
+}
+
+static u32 push_record(struct api *a, const struct rec *rec)
+{
+    const void *record = rec;
+    const struct account_order *order = record;
+    switch (rec->kind) {
+    case ACCOUNT_ORDER: return push_order(a, order) + push_order_balances(a, order, 0);
+    case ACCOUNT_TRADE: return push_trade(a, record);
+    case ACCOUNT_BALANCE: return push_balance(a, record);
+    default: return 0;
+    }
 }
 
 /* The log ran ahead of this process: what was missed cannot be told any more. */
@@ -105,10 +152,7 @@ u32 push_mine_turn(struct api *a)
             lapped(a);
             break;
         }
-        const struct rec *rec = (const void *)record;
-        if (rec->kind == ACCOUNT_ORDER) n += push_order(a, (const void *)record);
-        else if (rec->kind == ACCOUNT_BALANCE) n += push_balance(a, (const void *)record);
-        else if (rec->kind == ACCOUNT_TRADE) n += push_trade(a, (const void *)record);
+        n += push_record(a, (const void *)record);
     }
     return n;
 }

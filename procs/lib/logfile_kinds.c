@@ -122,32 +122,24 @@ static const struct kind_field match_best_fields[] = {NUM(match_best, market), N
     { \
 #member, AT(account_order, order.member), FIELD_NUMBER \
     }
-static const struct kind_field account_order_fields[] = {
-    NUM(account_order, event),
-    {"order_id", AT(account_order, order.order_id), FIELD_ID},
-    VIEW(nonce),
-    VIEW(price),
-    VIEW(lots),
-    VIEW(filled_lots),
-    VIEW(filled_quote),
-    VIEW(quote_amount),
-    VIEW(fee),
-    VIEW(expire_ns),
-    VIEW(created_ns),
-    VIEW(updated_ns),
-    VIEW(account),
-    VIEW(market),
-    VIEW(code),
-    VIEW(side),
-    VIEW(type),
-    VIEW(tif),
-    VIEW(stp),
-    VIEW(status),
-    VIEW(reason),
-    VIEW(signature_type),
-    {"wallet", AT(account_order, order.wallet), FIELD_HEX},
-    {"client_id", AT(account_order, order.client_id), FIELD_TEXT},
-    LAST};
+#define BALANCE(member) \
+    { \
+#member, AT(account_order, member), FIELD_NUMBER \
+    }
+/* ACCOUNT_TRADE begins like ACCOUNT_ORDER. */
+#define ORDER_FIELDS \
+    NUM(account_order, event), {"order_id", AT(account_order, order.order_id), FIELD_ID}, \
+        VIEW(nonce), VIEW(price), VIEW(lots), VIEW(filled_lots), VIEW(filled_quote), \
+        VIEW(quote_amount), VIEW(fee), VIEW(expire_ns), VIEW(created_ns), VIEW(updated_ns), \
+        VIEW(account), VIEW(market), VIEW(code), VIEW(side), VIEW(type), VIEW(tif), VIEW(stp), \
+        VIEW(status), VIEW(reason), VIEW(signature_type), \
+        {"wallet", AT(account_order, order.wallet), FIELD_HEX}, \
+        {"client_id", AT(account_order, order.client_id), FIELD_TEXT}, \
+        BALANCE(base.settled_available), BALANCE(base.settled_frozen), \
+        BALANCE(base.pending_available), BALANCE(base.pending_frozen), \
+        BALANCE(quote.settled_available), BALANCE(quote.settled_frozen), \
+        BALANCE(quote.pending_available), BALANCE(quote.pending_frozen)
+static const struct kind_field account_order_fields[] = {ORDER_FIELDS, LAST};
 static const struct kind_field account_balance_fields[] = {NUM(account_balance, account),
                                                            NUM(account_balance, token),
                                                            NUM(account_balance, reason),
@@ -158,23 +150,16 @@ static const struct kind_field account_balance_fields[] = {NUM(account_balance, 
                                                            NUM(account_balance, pending_frozen),
                                                            HEX(account_balance, wallet),
                                                            LAST};
-static const struct kind_field account_trade_fields[] = {ID(account_trade, trade_id),
-                                                         ID(account_trade, maker_id),
-                                                         ID(account_trade, taker_id),
-                                                         NUM(account_trade, price),
-                                                         NUM(account_trade, lots),
-                                                         NUM(account_trade, quote),
-                                                         NUM(account_trade, maker_fee),
-                                                         NUM(account_trade, taker_fee),
-                                                         NUM(account_trade, maker_left),
-                                                         NUM(account_trade, taker_left),
-                                                         NUM(account_trade, maker_account),
-                                                         NUM(account_trade, taker_account),
-                                                         NUM(account_trade, market),
-                                                         NUM(account_trade, taker_side),
-                                                         HEX(account_trade, maker_wallet),
-                                                         HEX(account_trade, taker_wallet),
-                                                         LAST};
+static const struct kind_field account_trade_fields[] = {
+    ORDER_FIELDS,
+    ID(account_trade, trade_id),
+    ID(account_trade, other_id),
+    {"trade_price", AT(account_trade, price), FIELD_NUMBER},
+    {"trade_lots", AT(account_trade, lots), FIELD_NUMBER},
+    {"trade_quote", AT(account_trade, quote), FIELD_NUMBER},
+    {"trade_fee", AT(account_trade, fee), FIELD_NUMBER},
+    NUM(account_trade, takes),
+    LAST};
 
 #define KIND(name, kind, type, fields) \
     { \

@@ -267,24 +267,23 @@ void wire_put_balance(struct json_out *o, const struct rules *r, const struct wi
     json_put_close(o, '}');
 }
 
-void wire_put_trade(struct json_out *o, const struct rules *r, const struct account_trade *t,
-                    bool maker)
+void wire_put_trade(struct json_out *o, const struct rules *r, const struct account_trade *t)
 {
     struct market m;
-    if (!wire_market_at(r, t->market, &m)) return;
-    u8 side = maker ? (u8)(SIDE_BUY + SIDE_SELL - t->taker_side) : t->taker_side;
+    const struct order_view *order = &t->now.order;
+    if (!wire_market_at(r, order->market, &m)) return;
     json_put_open(o, '{');
     json_put_key(o, "trade_id"), json_put_id(o, t->trade_id);
     json_put_key(o, "market"), put_symbol(o, m.symbol);
-    json_put_key(o, "order_id"), json_put_id(o, maker ? t->maker_id : t->taker_id);
-    json_put_key(o, "role"), json_put_cstring(o, maker ? "maker" : "taker");
-    json_put_key(o, "side"), json_put_cstring(o, wire_side(side));
+    json_put_key(o, "order_id"), json_put_id(o, order->order_id);
+    json_put_key(o, "role"), json_put_cstring(o, t->takes ? "taker" : "maker");
+    json_put_key(o, "side"), json_put_cstring(o, wire_side(order->side));
     json_put_key(o, "price"), wire_put_price(o, &m, t->price);
     json_put_key(o, "amount"), wire_put_lots(o, &m, t->lots);
     json_put_key(o, "quote_amount"), wire_put_units(o, r, m.quote, t->quote);
-    json_put_key(o, "fee"), wire_put_units(o, r, m.quote, maker ? t->maker_fee : t->taker_fee);
+    json_put_key(o, "fee"), wire_put_units(o, r, m.quote, t->fee);
     json_put_key(o, "fee_token"), put_symbol(o, r->tokens[m.quote].symbol);
     json_put_key(o, "settlement_status"), json_put_cstring(o, "matched_offchain");
-    json_put_key(o, "matched_at"), json_put_u64(o, t->head.time_ns / NS_PER_MS);
+    json_put_key(o, "matched_at"), json_put_u64(o, t->now.head.time_ns / NS_PER_MS);
     json_put_close(o, '}');
 }

@@ -70,9 +70,8 @@ struct wire_balance {
 };
 void wire_put_balance(struct json_out *o, const struct rules *r, const struct wire_balance *b);
 
-/* A trade as its maker or its taker sees it. */
-void wire_put_trade(struct json_out *o, const struct rules *r, const struct account_trade *t,
-                    bool maker);
+/* A trade as the side of the record sees it. */
+void wire_put_trade(struct json_out *o, const struct rules *r, const struct account_trade *t);
 
 /* Copy a market's row; false when there is none of that index. */
 bool wire_market_at(const struct rules *r, u16 market, struct market *out);

@@ -199,23 +199,28 @@ static void print(json_t *answer)
     json_decref(answer);
 }
 
-static json_t *fill_json(const struct account_trade *t)
+/* A trade from its two records. */
+static json_t *fill_json(const struct account_trade *maker, const struct account_trade *taker)
 {
-    const struct market *m = &engine.trading.rules->markets[t->market];
-    return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o}", "maker", number_of(t->maker_id), "price",
-                     price(m, t->price), "amount", lots(m, t->lots), "quote_amount",
-                     units(m->quote, t->quote), "maker_fee", units(m->quote, t->maker_fee),
-                     "taker_fee", units(m->quote, t->taker_fee));
+    const struct market *m = &engine.trading.rules->markets[maker->now.order.market];
+    CHECK(maker->trade_id == taker->trade_id && !maker->takes && taker->takes);
+    return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o}", "maker", number_of(taker->other_id), "price",
+                     price(m, maker->price), "amount", lots(m, maker->lots), "quote_amount",
+                     units(m->quote, maker->quote), "maker_fee", units(m->quote, maker->fee),
+                     "taker_fee", units(m->quote, taker->fee));
 }
 
 /* Read what the last operation wrote to the account log. */
 static void read_accounts(u64 taker, json_t *fills, json_t *cancelled, json_t *expired)
 {
     const struct rec *rec;
+    struct account_trade maker = {.takes = 1};
     for (; (rec = log_peek(&engine.accounts)); log_advance(&engine.accounts, rec)) {
         const struct account_order *o = (const void *)rec;
-        if (rec->kind == ACCOUNT_TRADE && fills)
-            json_array_append_new(fills, fill_json((const void *)rec));
+        const struct account_trade *side = (const void *)rec;
+        if (rec->kind == ACCOUNT_TRADE && !side->takes) maker = *side;
+        if (rec->kind == ACCOUNT_TRADE && side->takes && fills)
+            json_array_append_new(fills, fill_json(&maker, side));
         if (rec->kind != ACCOUNT_ORDER) continue;
         if (o->event == EVENT_CANCELLED && cancelled && o->order.order_id != taker)
             json_array_append_new(cancelled, json_integer(number_of(o->order.order_id)));

@@ -216,23 +216,25 @@ static void writes_a_balance(void **state)
 static void writes_both_views_of_a_trade(void **state)
 {
     (void)state;
-    struct account_trade t = {.head = {.time_ns = 7000000},
-                              .trade_id = 9,
-                              .maker_id = 1,
-                              .taker_id = 2,
-                              .price = 100,
-                              .lots = 100000,
-                              .quote = 100000000,
-                              .maker_fee = 1,
-                              .taker_fee = 2,
-                              .taker_side = SIDE_BUY};
-    wire_put_trade(fresh(), rules, &t, true);
+    struct account_trade t = {
+        .now = {.head = {.time_ns = 7000000}, .order = {.order_id = 1, .side = SIDE_SELL}},
+        .trade_id = 9,
+        .other_id = 2,
+        .price = 100,
+        .lots = 100000,
+        .quote = 100000000,
+        .fee = 1};
+    wire_put_trade(fresh(), rules, &t);
     assert_string_equal(written(),
                         "{\"trade_id\":\"9\",\"market\":\"BTC-USDC\",\"order_id\":\"1\","
                         "\"role\":\"maker\",\"side\":\"sell\",\"price\":\"1\",\"amount\":\"1\","
                         "\"quote_amount\":\"1\",\"fee\":\"0.00000001\",\"fee_token\":\"USDC\","
                         "\"settlement_status\":\"matched_offchain\",\"matched_at\":7}");
-    wire_put_trade(fresh(), rules, &t, false);
+    t.now.order.order_id = 2;
+    t.now.order.side = SIDE_BUY;
+    t.takes = 1;
+    t.fee = 2;
+    wire_put_trade(fresh(), rules, &t);
     assert_non_null(strstr(written(), "\"order_id\":\"2\",\"role\":\"taker\",\"side\":\"buy\""));
     assert_non_null(strstr(written(), "\"fee\":\"0.00000002\""));
 }
