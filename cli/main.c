@@ -1,0 +1,334 @@
+/* eidosctl: everything an operator does to an exchange, by hand or from a script.
+ *
+ * The table below is the table of contents: each command, what it takes and what it is for. Help,
+ * completion and the reading of command lines come from it.
+ */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "shm/err.h"
+
+int cmd_up(int argc, char **argv);
+int cmd_down(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_ready(int argc, char **argv);
+int cmd_configure(int argc, char **argv);
+int cmd_shm(int argc, char **argv);
+int cmd_book(int argc, char **argv);
+int cmd_account(int argc, char **argv);
+int cmd_order(int argc, char **argv);
+int cmd_credit(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
+int cmd_journal(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+static int cmd_help(int argc, char **argv);
+static int cmd_completion(int argc, char **argv);
+
+#define JSON \
+    { \
+        "--json", NULL, "for programs" \
+    }
+
+const struct command commands[] = {
+    {.name = "up",
+     .run = cmd_up,
+     .args = "",
+     .brief = "start the exchange and keep it running",
+     .more = "Recovers from disk, makes the shared memory, starts the processes layer by layer,\n"
+             "restarts what dies, and stops all in reverse order at Ctrl-C or SIGTERM. Processes\n"
+             "write to this terminal, or with --detach to DIR/log/. Exit code 4: one is running\n"
+             "in that directory already.",
+     .options = {{"--dev", NULL, "for development: print a funded wallet when ready"},
+                 {"--detach", NULL, "go to the background once ready"}},
+     .example = "eidosctl up --dev --set api.port=9000"},
+    {.name = "down",
+     .run = cmd_down,
+     .args = "",
+     .brief = "stop the exchange and wait until it has stopped",
+     .options = {{"--wait", "SECONDS", "at most (120)"}},
+     .example = "eidosctl down --dir /var/lib/eidos"},
+    {.name = "status",
+     .run = cmd_status,
+     .args = "",
+     .brief = "is it ready, how far is it, is every token all there",
+     .more = "conserved (in JSON) is true, false, or null when trading never stood still long\n"
+             "enough to sum up. Exit code 3: it is not running.",
+     .options = {JSON},
+     .example = "eidosctl status --json | jq .durable_sequence"},
+    {.name = "ps",
+     .run = cmd_ps,
+     .args = "",
+     .brief = "its processes: state, heartbeat, restarts, ports, protections",
+     .options = {JSON},
+     .example = "eidosctl ps --json | jq '.[] | select(.state != \"ready\")'"},
+    {.name = "ready",
+     .run = cmd_ready,
+     .args = "",
+     .brief = "wait until every process is ready",
+     .more = "Exit code 0: ready. 1: it runs, but is not ready. 3: it is not running.",
+     .options = {{"--wait", "SECONDS", "at most (0)"}},
+     .example = "eidosctl ready --wait 60 && curl -s localhost:8080/health/ready"},
+    {.name = "configure",
+     .run = cmd_configure,
+     .args = "check|init|fini",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "prepare this host: huge pages, shared memory, limits, kernel features",
+     .more = "check looks; init brings about what is missing, prints the shell equivalent of what\n"
+             "it did and checks again; fini takes back what init did. What is optional only costs\n"
+             "speed or a protection when it is missing, and init then still exits with 0.",
+     .options = {JSON},
+     .example = "sudo eidosctl configure init"},
+    {.name = "shm",
+     .run = cmd_shm,
+     .args = "",
+     .brief = "its shared memory: regions, owners, readers, sizes",
+     .options = {JSON},
+     .example = "eidosctl shm"},
+    {.name = "journal",
+     .run = cmd_journal,
+     .args = "stat|dump|verify",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "the logs on disk: what there is, every record, is it whole",
+     .more = "stat reads the newest file of each log, verify all of them; exit code 1 says that\n"
+             "something is damaged, and the output where and what to do. dump prints one record\n"
+             "a line with all its fields.",
+     .options = {{"--log", "NAME", "to dump: command, account, match-0... (command)"},
+                 {"--from", "SEQUENCE", "first record to dump"},
+                 {"--to", "SEQUENCE", "last record to dump"},
+                 JSON},
+     .example = "eidosctl journal dump --log command --from 100 --to 110 --json"},
+    {.name = "snapshot",
+     .run = cmd_snapshot,
+     .args = "",
+     .brief = "which snapshots there are, and whether they are whole",
+     .options = {JSON},
+     .example = "eidosctl snapshot"},
+    {.name = "book",
+     .run = cmd_book,
+     .args = "MARKET",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "the order book of a market",
+     .options = {{"--levels", "N", "of each side (10)"}, JSON},
+     .example = "eidosctl book BTC-USDC --levels 20"},
+    {.name = "account",
+     .run = cmd_account,
+     .args = "WALLET",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "balances, nonces and open orders of a wallet",
+     .options = {JSON},
+     .example = "eidosctl account 0x70997970c51812dc3a010c7d01b50e0d17dc79c8"},
+    {.name = "order",
+     .run = cmd_order,
+     .args = "ID",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "an order, open or recently closed",
+     .options = {JSON},
+     .example = "eidosctl order 42 --json"},
+    {.name = "credit",
+     .run = cmd_credit,
+     .args = "WALLET TOKEN AMOUNT",
+     .args_least = 3,
+     .args_most = 3,
+     .brief = "give a wallet funds; only where exchange.env = dev",
+     .options = {JSON},
+     .example = "eidosctl credit 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 USDC 5000.50"},
+    {.name = "demo",
+     .run = cmd_demo,
+     .args = "",
+     .brief = "trade with wallets of its own over HTTP and WebSocket, and check every answer",
+     .more = "Makers around a walking price, takers and cancels, all signed, against the public\n"
+             "API. At the end every acknowledged order is asked for again and compared, balances\n"
+             "are compared with fills, and every token is summed up. Exit code 1: something it\n"
+             "was told was not true, or an order never got an answer.",
+     .options = {{"--seconds", "N", "of trading (10)"},
+                 {"--wallets", "N", "(20)"},
+                 {"--rate", "R", "requests a second in all (5 a wallet)"},
+                 {"--seed", "N", "of prices and choices (random)"},
+                 JSON},
+     .example = "eidosctl demo --seconds 30 --json"},
+    {.name = "version",
+     .run = cmd_version,
+     .args = "",
+     .brief = "version and commit of this program",
+     .options = {JSON},
+     .example = "eidosctl version"},
+    {.name = "help",
+     .run = cmd_help,
+     .args = "[COMMAND|SECTION.KEY]",
+     .args_most = 1,
+     .brief = "explain a command or an option of the configuration",
+     .example = "eidosctl help api.port"},
+    {.name = "completion",
+     .run = cmd_completion,
+     .args = "bash",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "print a completion script for bash",
+     .example = "source <(eidosctl completion bash)"},
+    {.name = NULL},
+};
+
+/* --- version, help
+ * ------------------------------------------------------------------------------*/
+
+static int cmd_version(int argc, char **argv)
+{
+    struct cli c;
+    int result = cli_parse(&c, argc, argv);
+    if (result) return result;
+    if (cli_value(&c, "--json")) printf("{\"build\":\"%s\"}\n", cli_build());
+    else printf("eidosctl %s\n", cli_build());
+    return CLI_OK;
+}
+
+static void print_overview(FILE *out)
+{
+    fprintf(out, "usage: eidosctl COMMAND [arguments] [options]\n\n");
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(out, "  %-11s %s\n", c->name, c->brief);
+    fprintf(
+        out,
+        "\nEvery command takes --help, --dir DIR (the instance: everything it owns lies there;\n"
+        "else EIDOS_DIR, else var/ in the source tree, else /var/lib/eidos), --config FILE,\n"
+        "--markets FILE, and --set section.key=value as often as needed.\n"
+        "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 not running;\n"
+        "4 already running.\n");
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    struct cli c;
+    int result = cli_parse(&c, argc, argv);
+    if (result) return result;
+    const struct command *command = c.args ? command_find(c.arg[0]) : NULL;
+    if (c.args == 0) print_overview(stdout);
+    else if (command) cli_help(command, stdout);
+    else if (!strchr(c.arg[0], '.'))
+        return cli_fail(&c, CLI_USAGE, "there is no command %s; `eidosctl help` lists them",
+                        c.arg[0]);
+    else if (config_describe(c.arg[0], stdout)) return cli_fail(&c, CLI_USAGE, "%s", err_text());
+    return CLI_OK;
+}
+
+/* --- completion --------------------------------------------------------------------------------*/
+
+static const char completion_head[] =
+    "# bash completion for eidosctl; generated by `eidosctl completion bash`\n"
+    "_eidosctl() {\n"
+    "    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} command= i\n"
+    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "        case ${COMP_WORDS[i]} in\n"
+    "        --dir|--config|--markets|--set) i=$((i + 1)) ;;\n"
+    "        -*) ;;\n"
+    "        *) command=${COMP_WORDS[i]}; break ;;\n"
+    "        esac\n"
+    "    done\n"
+    "    local options='--dir --config --markets --set --help' words=\n"
+    "    case $last in\n"
+    "    --dir) mapfile -t COMPREPLY < <(compgen -d -- \"$word\"); return ;;\n"
+    "    --config|--markets) mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n"
+    "    --set) compopt -o nospace\n"
+    "        mapfile -t COMPREPLY < <(compgen -S = -W \"$_eidosctl_keys\" -- \"$word\"); return "
+    ";;\n"
+    "    esac\n"
+    "    case $command in\n";
+static const char completion_tail[] =
+    "    esac\n"
+    "    if [[ $word == -* ]]; then words=$options; fi\n"
+    "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+    "}\n"
+    "complete -F _eidosctl eidosctl\n";
+
+/* The words that may follow a command: what its arguments spell out in lower case. */
+static void print_words(const struct command *command)
+{
+    for (const char *c = command->args; *c; c++)
+        if (*c == '|') putchar(' ');
+        else if (*c >= 'a' && *c <= 'z') putchar(*c);
+    if (strcmp(command->name, "help") != 0) return;
+    for (const struct command *other = commands; other->name; other++) printf(" %s", other->name);
+    printf(" $_eidosctl_keys");
+}
+
+static int cmd_completion(int argc, char **argv)
+{
+    struct cli c;
+    char key[CONFIG_TEXT_MAX];
+    int result = cli_parse(&c, argc, argv);
+    if (result) return result;
+    if (strcmp(c.arg[0], "bash") != 0)
+        return cli_fail(&c, CLI_USAGE, "%s: only bash is known", c.arg[0]);
+    printf("_eidosctl_keys='");
+    for (u32 i = 0; config_key_name(i, key); i++) printf("%s%s", i ? " " : "", key);
+    printf("'\n%s    '') words='", completion_head);
+    for (const struct command *command = commands; command->name; command++)
+        printf("%s%s", command == commands ? "" : " ", command->name);
+    printf("' ;;\n");
+    for (const struct command *command = commands; command->name; command++) {
+        printf("    %s) words=\"", command->name);
+        print_words(command);
+        printf("\" options+='");
+        for (u32 i = 0; i < CLI_OPTIONS_MAX && command->options[i].name; i++)
+            printf(" %s", command->options[i].name);
+        printf("' ;;\n");
+    }
+    printf("%s", completion_tail);
+    return CLI_OK;
+}
+
+/* --- main --------------------------------------------------------------------------------------*/
+
+/* Options that may stand before the command and take the next argument. */
+static bool takes_next(const char *arg)
+{
+    return strcmp(arg, "--dir") == 0 || strcmp(arg, "--config") == 0 ||
+           strcmp(arg, "--markets") == 0 || strcmp(arg, "--set") == 0;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    return false;
+}
+
+/* Where the command stands in argv, or argc. */
+static int find_command(int argc, char **argv)
+{
+    int i = 1;
+    while (i < argc && argv[i][0] == '-') i += takes_next(argv[i]) ? 2 : 1;
+    return i < argc ? i : argc;
+}
+
+int main(int argc, char **argv)
+{
+    static char version[] = "version";
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) argv[1] = version;
+    int at = find_command(argc, argv);
+    if (at == argc) {
+        bool help = asks_for_help(argc, argv);
+        print_overview(help ? stdout : stderr);
+        return help ? CLI_OK : CLI_USAGE;
+    }
+    const struct command *command = command_find(argv[at]);
+    if (!command) {
+        fprintf(stderr, "eidosctl: there is no command %s; `eidosctl help` lists them\n", argv[at]);
+        return CLI_USAGE;
+    }
+    /* The command's name first, what stood before it behind. */
+    for (char *name = argv[at]; at > 0; at--) argv[at] = at == 1 ? name : argv[at - 1];
+    argv++;
+    argc--;
+    if (asks_for_help(argc, argv)) {
+        cli_help(command, stdout);
+        return CLI_OK;
+    }
+    return command->run(argc, argv);
+}

@@ -1,0 +1,30 @@
+/* params.c: from the options of a configuration to the shape of the segment. */
+#include "cli/cli.h"
+
+/* Messages between two processes: a thousand of the largest orders. Not an option: a full ring
+ * only holds its producer back. */
+#define RING_BYTES (1UL << 20)
+
+/* Recent trades kept per market; protocol.md 1 lets a reader ask for 500. */
+#define RECENT_TRADES 1024UL
+
+void cli_topo_params(const struct config *config, struct topo_params *params)
+{
+    *params = (struct topo_params){
+        .api = config->api.workers,
+        .verify = config->verify.workers,
+        .matching = config->matching.workers,
+        .accounts_max = config->trading.accounts_max,
+        .balances_max = config->trading.balances_max,
+        /* Every wallet orders; few sign a Cancel or a Withdraw of their own, which are windows of
+         * their own: 3 KiB each. */
+        .nonce_windows_max = config->trading.accounts_max + config->trading.accounts_max / 4,
+        .orders_max = config->trading.orders_max,
+        .resting_max = config->matching.orders_max,
+        .command_bytes = config->log.command_bytes,
+        .match_bytes = config->log.match_bytes,
+        .account_bytes = config->log.account_bytes,
+        .ring_bytes = RING_BYTES,
+        .recent_trades = RECENT_TRADES,
+    };
+}

@@ -1,0 +1,462 @@
+#include "cli/super.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "procs/lib/text_log.h"
+#include "shm/err.h"
+
+#define SECOND         1000000000UL
+#define TICK_NS        50000000L
+#define HUNG_TICKS     200U         /* 10 s without a heartbeat of a ready process */
+#define SILENT_TICKS   1200U        /* 60 s without a sign of one that starts or recovers */
+#define QUICK_NS       (5 * SECOND) /* a life shorter than this counts as quick */
+#define QUICK_FREE     3U           /* quick deaths without delay */
+#define DELAY_MAX_NS   (30 * SECOND)
+#define STOP_NS        (15 * SECOND) /* for one layer, then SIGKILL */
+#define LAYERS         5U
+#define NOT_SUPERVISED UINT32_MAX
+
+static const u32 layer_of[ROLE_COUNT] = {
+    [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0,  [ROLE_TRADING] = 1, [ROLE_MATCHING] = 1,
+    [ROLE_MARKET] = 2,           [ROLE_SNAPSHOT] = 2, [ROLE_VERIFY] = 3,  [ROLE_API] = 4,
+};
+
+static const struct topo_proc *proc_of(const struct super *s, const struct child *c)
+{
+    return &s->segment->topo.procs[c->proc];
+}
+
+static const char *name_of(const struct super *s, const struct child *c)
+{
+    return proc_of(s, c)->name;
+}
+
+static struct proc_block *block_of(const struct super *s, const struct child *c)
+{
+    return segment_proc(s->segment, proc_of(s, c)->role, proc_of(s, c)->instance);
+}
+
+static u32 state_of(const struct super *s, const struct child *c)
+{
+    return atomic_load_explicit(&block_of(s, c)->state, memory_order_acquire);
+}
+
+static bool is_ready(const struct super *s, const struct child *c)
+{
+    const struct proc_block *b = block_of(s, c);
+    return c->pid && atomic_load_explicit(&b->pid, memory_order_acquire) == (u32)c->pid &&
+           state_of(s, c) == PROC_READY && proc_is_beating(b, cli_monotonic_ns());
+}
+
+/* --- Starting one process ----------------------------------------------------------------------*/
+
+/* <folder of this program>/eidos-NAME */
+static int program_of(const char *role, char path[static PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 64);
+    if (n <= 0) return err_sys("/proc/self/exe");
+    path[n] = '\0';
+    char *name = strrchr(path, '/') + 1;
+    snprintf(name, 64, "eidos-%s", role);
+    if (access(path, X_OK) == 0) return 0;
+    return err_sys("%s is missing; build it with `make`, or install eidosctl beside it", path);
+}
+
+static int open_log(const struct super *s, const char *name)
+{
+    char path[CONFIG_TEXT_MAX + 64];
+    snprintf(path, sizeof path, "%s/log", s->source->dir.s);
+    if (mkdir(path, 0750) && errno != EEXIST) return err_sys("%s", path);
+    snprintf(path, sizeof path, "%s/log/%s.log", s->source->dir.s, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    return fd >= 0 ? fd : err_sys("%s", path);
+}
+
+/* In the child, up to exec: only what is allowed after a fork of a process with threads. */
+_Noreturn static void become(const char *path, const char **argv, int log_fd, const sigset_t *mask)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) dup2(null, STDIN_FILENO);
+    if (log_fd >= 0) {
+        dup2(log_fd, STDOUT_FILENO);
+        dup2(log_fd, STDERR_FILENO);
+    }
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execv(path, (char *const *)(uintptr_t)argv);
+    static const char text[] = "eidosctl up: the program could not be started\n";
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(127);
+    _exit(127);
+}
+
+static int spawn(struct super *s, struct child *c)
+{
+    const struct topo_proc *proc = proc_of(s, c);
+    const char *argv[2 + 6 + 2 * CONFIG_SETS_MAX + 2];
+    char path[PATH_MAX], instance[16];
+    int log_fd = -1;
+    u32 n = 0;
+    if (program_of(role_name(proc->role), path)) return -1;
+    if (s->to_files && (log_fd = open_log(s, proc->name)) < 0) return -1;
+    snprintf(instance, sizeof instance, "%u", proc->instance);
+    argv[n++] = path;
+    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 3);
+    argv[n++] = "--instance";
+    argv[n++] = instance;
+    argv[n] = NULL;
+    c->pid = fork();
+    if (c->pid == 0) become(path, argv, log_fd, (const sigset_t *)(const void *)s->spare_mask);
+    if (log_fd >= 0) close(log_fd);
+    if (c->pid < 0) {
+        c->pid = 0;
+        return err_sys("starting %s", proc->name);
+    }
+    c->pidfd = pidfd_open(c->pid, 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    if (c->pidfd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, c->pidfd, &event)) {
+        err_sys("watching %s", proc->name);
+        kill(c->pid, SIGKILL);
+        waitpid(c->pid, NULL, 0);
+        c->pid = 0;
+        return -1;
+    }
+    c->started_ns = cli_monotonic_ns();
+    c->again_ns = 0;
+    c->was_ready = false;
+    c->silent_ticks = 0;
+    return 0;
+}
+
+/* --- Ports of those that may have none ---------------------------------------------------------*/
+
+/* Serve health and metrics of a process that is ready and serves none itself. */
+static int serve_for(struct super *s, u32 proc, struct ops_http **http)
+{
+    if (*http || segment_ops_port(s->segment, proc)) return 0;
+    u32 port = s->config->ops.port ? s->config->ops.port + proc : 0;
+    *http = ops_http_start(s->segment, proc, s->config->ops.listen.s, port);
+    if (!*http) return err_wrap("ops port of %s", s->segment->topo.procs[proc].name);
+    atomic_store_explicit(&s->own->served_ports[proc], (u16)ops_http_port(*http),
+                          memory_order_release);
+    return 0;
+}
+
+/* --- Phases ------------------------------------------------------------------------------------*/
+
+static void enter(struct super *s, enum super_phase phase, u32 layer)
+{
+    s->phase = phase;
+    s->layer = layer;
+    s->layer_ns = cli_monotonic_ns();
+    s->killed_layer = false;
+}
+
+static void signal_layer(struct super *s, u32 layer, int signal)
+{
+    for (u32 i = 0; i < s->count; i++) {
+        struct child *c = &s->children[i];
+        if (c->layer == layer && c->pid) pidfd_send_signal(c->pidfd, signal, NULL, 0);
+    }
+}
+
+static void stop_layer(struct super *s, u32 layer)
+{
+    enter(s, SUPER_STOP, layer);
+    signal_layer(s, layer, SIGTERM);
+}
+
+/* Begin to stop, from whatever phase. */
+static void begin_stop(struct super *s, const char *why)
+{
+    if (s->phase == SUPER_STOP || s->phase == SUPER_DONE) return;
+    text_log(TEXT_INFO, "stopping: %s", why);
+    sd_notifyf(0, "STOPPING=1\nSTATUS=stopping: %s", why);
+    proc_step(s->own, PROC_STOPPING, why);
+    for (u32 i = 0; i < s->count; i++) s->children[i].again_ns = 0;
+    stop_layer(s, LAYERS - 1);
+}
+
+/* The start failed for the reason in err_text. */
+static void begin_failure(struct super *s)
+{
+    s->failed = true;
+    snprintf(s->why, sizeof s->why, "%s", err_text());
+    begin_stop(s, s->why);
+}
+
+static int start_layer(struct super *s, u32 layer)
+{
+    enter(s, SUPER_START, layer);
+    for (u32 i = 0; i < s->count; i++)
+        if (s->children[i].layer == layer && spawn(s, &s->children[i])) return -1;
+    return 0;
+}
+
+static bool layer_is_ready(const struct super *s)
+{
+    for (u32 i = 0; i < s->count; i++)
+        if (s->children[i].layer <= s->layer && !is_ready(s, &s->children[i])) return false;
+    return true;
+}
+
+static bool layer_is_gone(const struct super *s)
+{
+    for (u32 i = 0; i < s->count; i++)
+        if (s->children[i].layer == s->layer && s->children[i].pid) return false;
+    return true;
+}
+
+static void all_ready(struct super *s)
+{
+    u64 now_ns = cli_monotonic_ns();
+    for (u32 i = 0; i < s->count; i++)
+        if (serve_for(s, s->children[i].proc, &s->children[i].ops)) {
+            begin_failure(s);
+            return;
+        }
+    enter(s, SUPER_RUN, LAYERS - 1);
+    proc_step(s->own, PROC_READY, "");
+    text_log(TEXT_INFO, "all %u processes are ready after %lu ms", s->count,
+             (now_ns - s->phase_ns) / 1000000);
+    sd_notifyf(0, "READY=1\nSTATUS=%u processes", s->count);
+    if (s->on_ready) s->on_ready(s->context);
+}
+
+static void tick_start(struct super *s)
+{
+    if (!layer_is_ready(s)) return;
+    if (s->layer + 1 == LAYERS) all_ready(s);
+    else if (start_layer(s, s->layer + 1)) begin_failure(s);
+}
+
+static void tick_stop(struct super *s)
+{
+    u64 now_ns = cli_monotonic_ns();
+    if (layer_is_gone(s)) {
+        if (s->layer == 0) s->phase = SUPER_DONE;
+        else stop_layer(s, s->layer - 1);
+    } else if (!s->killed_layer && now_ns - s->layer_ns > STOP_NS) {
+        for (u32 i = 0; i < s->count; i++)
+            if (s->children[i].layer == s->layer && s->children[i].pid)
+                text_log(TEXT_WARN, "%s (pid %d) has not stopped in %lu s; killing it",
+                         name_of(s, &s->children[i]), s->children[i].pid, STOP_NS / SECOND);
+        signal_layer(s, s->layer, SIGKILL);
+        s->killed_layer = true;
+    }
+}
+
+/* --- Deaths and silence ------------------------------------------------------------------------*/
+
+/* How it ended, and what it said last. */
+static void obituary(const struct super *s, const struct child *c, const siginfo_t *end, char *text,
+                     size_t size)
+{
+    const char *note = block_of(s, c)->note;
+    int n = end->si_code == CLD_EXITED
+                ? snprintf(text, size, "%s (pid %d) ended with exit code %d", name_of(s, c), c->pid,
+                           end->si_status)
+                : snprintf(text, size, "%s (pid %d) was ended by signal %d (%s)", name_of(s, c),
+                           c->pid, end->si_status, strsignal(end->si_status));
+    if (end->si_code != CLD_EXITED || n >= (int)size) return;
+    if (*note) snprintf(text + n, size - (size_t)n, ": %.*s", PROC_NOTE_BYTES - 1, note);
+    else if (s->to_files)
+        snprintf(text + n, size - (size_t)n, "; why stands in %s/log/%s.log", s->source->dir.s,
+                 name_of(s, c));
+}
+
+/* How long to wait before it is started again. */
+static u64 delay_ns(const struct child *c)
+{
+    if (c->quick_deaths <= QUICK_FREE) return 0;
+    u32 doublings = c->quick_deaths - QUICK_FREE - 1;
+    return doublings > 6 ? DELAY_MAX_NS : min_u64(SECOND / 2 << doublings, DELAY_MAX_NS);
+}
+
+static void bury(struct super *s, struct child *c)
+{
+    siginfo_t end = {0};
+    char text[PROC_NOTE_BYTES + 2 * CONFIG_TEXT_MAX];
+    if (waitid(P_PIDFD, (id_t)c->pidfd, &end, WEXITED | WNOHANG) || !end.si_pid) return;
+    obituary(s, c, &end, text, sizeof text);
+    close(c->pidfd); /* which takes it out of epoll */
+    c->pid = 0;
+    if (s->phase == SUPER_STOP) {
+        if (end.si_status) text_log(TEXT_WARN, "%s", text);
+        return;
+    }
+    u64 now_ns = cli_monotonic_ns();
+    c->quick_deaths = now_ns - c->started_ns < QUICK_NS ? c->quick_deaths + 1 : 0;
+    c->died_ns = now_ns;
+    bool gave_up = end.si_code == CLD_EXITED || c->quick_deaths > QUICK_FREE;
+    if (s->phase == SUPER_START && gave_up) {
+        err_set("%s", text);
+        begin_failure(s);
+        return;
+    }
+    u64 delay = delay_ns(c);
+    c->again_ns = now_ns + delay + 1;
+    if (delay)
+        text_log(TEXT_ERROR, "%s; it keeps dying (%u times), next try in %lu.%lu s", text,
+                 c->quick_deaths, delay / SECOND, delay / (SECOND / 10) % 10);
+    else text_log(TEXT_ERROR, "%s; starting it again", text);
+}
+
+/* Anything that changes while a process is alive and not stuck. */
+static u64 sign_of_life(const struct proc_block *b)
+{
+    return region_hash(b->note, sizeof b->note) ^
+           atomic_load_explicit(&b->beat_ns, memory_order_relaxed) ^
+           (u64)atomic_load_explicit(&b->state, memory_order_relaxed) << 60;
+}
+
+/* Count own ticks, not time: when the whole machine paused, nobody is to blame. */
+static void watch_silence(struct super *s, struct child *c)
+{
+    u64 sign = sign_of_life(block_of(s, c));
+    c->silent_ticks = sign == c->last_sign ? c->silent_ticks + 1 : 0;
+    c->last_sign = sign;
+    bool ready = state_of(s, c) == PROC_READY;
+    if (c->silent_ticks < (ready ? HUNG_TICKS : SILENT_TICKS)) return;
+    c->silent_ticks = 0;
+    if (s->phase == SUPER_START) {
+        err_set("%s (pid %d) is %s and has shown no sign of life for %lu s; its last note: %s",
+                name_of(s, c), c->pid, proc_state_name(state_of(s, c)),
+                SILENT_TICKS * (u64)TICK_NS / SECOND, block_of(s, c)->note);
+        begin_failure(s);
+        return;
+    }
+    text_log(TEXT_ERROR, "%s (pid %d) hangs: no heartbeat for %lu s; killing it", name_of(s, c),
+             c->pid, (ready ? HUNG_TICKS : SILENT_TICKS) * (u64)TICK_NS / SECOND);
+    pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+}
+
+/* Start again who is due, welcome who is back, watch who is silent. */
+static void tick_children(struct super *s)
+{
+    u64 now_ns = cli_monotonic_ns();
+    for (u32 i = 0; i < s->count && s->phase != SUPER_STOP; i++) {
+        struct child *c = &s->children[i];
+        if (c->again_ns && now_ns >= c->again_ns && spawn(s, c)) {
+            text_log(TEXT_ERROR, "%s", err_text());
+            c->again_ns = now_ns + SECOND;
+        }
+        if (!c->pid) continue;
+        if (!c->was_ready && is_ready(s, c)) {
+            c->was_ready = true;
+            if (c->died_ns)
+                text_log(TEXT_INFO, "%s is back (pid %d) after %lu ms", name_of(s, c), c->pid,
+                         (now_ns - c->died_ns) / 1000000);
+        }
+        watch_silence(s, c);
+    }
+}
+
+/* --- The loop ----------------------------------------------------------------------------------*/
+
+static void beat(struct super *s)
+{
+    u64 now_ns = cli_monotonic_ns();
+    atomic_store_explicit(&s->own->beat_ns, now_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->own->turns, 1, memory_order_relaxed);
+    if (s->watchdog_ns && now_ns >= s->watchdog_ns) {
+        u64 every_us = 0;
+        sd_notify(0, "WATCHDOG=1");
+        sd_watchdog_enabled(0, &every_us);
+        s->watchdog_ns = now_ns + every_us * 1000 / 2;
+    }
+}
+
+static void take_signal(struct super *s)
+{
+    struct signalfd_siginfo info;
+    if (read(s->signals, &info, sizeof info) != sizeof info) return;
+    char why[64];
+    snprintf(why, sizeof why, "%s", strsignal((int)info.ssi_signo));
+    begin_stop(s, why);
+}
+
+static void take_tick(struct super *s)
+{
+    u64 ticks;
+    if (read(s->timer, &ticks, sizeof ticks) != sizeof ticks) return;
+    beat(s);
+    if (s->phase != SUPER_STOP) tick_children(s);
+    if (s->phase == SUPER_START) tick_start(s);
+    else if (s->phase == SUPER_STOP) tick_stop(s);
+}
+
+static void take_event(struct super *s, const struct epoll_event *event)
+{
+    if (event->data.ptr == &s->signals) take_signal(s);
+    else if (event->data.ptr == &s->timer) take_tick(s);
+    else bury(s, event->data.ptr);
+}
+
+static int watch_fd(struct super *s, int fd, void *tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = tag};
+    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) ? err_sys("epoll") : 0;
+}
+
+static int prepare(struct super *s)
+{
+    sigset_t stop;
+    u64 watchdog_us;
+    _Static_assert(sizeof(sigset_t) <= sizeof s->spare_mask, "room for a sigset_t");
+    setenv("EIDOS_SUPERVISED", "1", 1); /* they then end when this process does */
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stop, (sigset_t *)(void *)s->spare_mask);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    s->signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    struct itimerspec every = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
+    if (s->epoll < 0 || s->signals < 0 || s->timer < 0 ||
+        timerfd_settime(s->timer, 0, &every, NULL))
+        return err_sys("setting up the supervisor");
+    if (watch_fd(s, s->signals, &s->signals) || watch_fd(s, s->timer, &s->timer)) return -1;
+    for (u32 i = 0; i < s->segment->topo.proc_count; i++) {
+        u32 layer = layer_of[s->segment->topo.procs[i].role];
+        if (layer != NOT_SUPERVISED)
+            s->children[s->count++] = (struct child){.proc = i, .layer = layer};
+    }
+    s->watchdog_ns = sd_watchdog_enabled(0, &watchdog_us) > 0 ? 1 : 0;
+    s->phase_ns = cli_monotonic_ns();
+    return 0;
+}
+
+int super_run(struct super *s)
+{
+    struct ops_http *own_ops = NULL;
+    struct epoll_event events[16];
+    if (prepare(s)) return -1;
+    beat(s);
+    proc_step(s->own, PROC_STARTING, "");
+    if (serve_for(s, (u32)s->segment->self, &own_ops)) return -1;
+    if (start_layer(s, 0)) begin_failure(s);
+    while (s->phase != SUPER_DONE) {
+        int n = epoll_wait(s->epoll, events, COUNT_OF(events), -1);
+        for (int i = 0; i < n; i++) take_event(s, &events[i]);
+    }
+    for (u32 i = 0; i < s->count; i++) ops_http_stop(s->children[i].ops);
+    ops_http_stop(own_ops);
+    proc_step(s->own, s->failed ? PROC_FAILED : PROC_STOPPED, NULL);
+    close(s->timer);
+    close(s->signals);
+    close(s->epoll);
+    return s->failed ? err_set("%s", s->why) : 0;
+}

@@ -1,0 +1,61 @@
+/* super.h: the supervisor: the processes of one instance, started in layers and kept running.
+ *
+ *   START 0: journal     each layer when the one before is ready (state READY, heart beating)
+ *         1: trading, matching@i
+ *         2: market, snapshot
+ *         3: verify@k
+ *         4: api@n       then READY is announced
+ *   RUN      who dies is started again, at once, or later if it keeps dying young
+ *   STOP     layers in reverse; SIGTERM, and SIGKILL for who has not ended by the deadline
+ *
+ * One thread, one epoll: a signalfd for SIGINT and SIGTERM, a pidfd for each process, a timer. It
+ * signals only processes that it started itself, by their pidfds.
+ */
+#ifndef EIDOS_CLI_SUPER_H
+#define EIDOS_CLI_SUPER_H
+
+#include "cli/cli.h"
+#include "procs/lib/ops_http.h"
+
+enum super_phase { SUPER_START, SUPER_RUN, SUPER_STOP, SUPER_DONE };
+
+struct child {
+    u32 proc; /* index into topo.procs */
+    u32 layer;
+    int pid; /* 0 = not running */
+    int pidfd;
+    u32 quick_deaths;     /* in a row */
+    u64 started_ns;       /* CLOCK_MONOTONIC */
+    u64 died_ns;          /* last death, 0 = never */
+    u64 again_ns;         /* when to start it again; 0 = not waiting */
+    bool was_ready;       /* since started_ns */
+    u32 silent_ticks;     /* own ticks without any sign of life from it */
+    u64 last_sign;        /* folds heartbeat, state and note */
+    struct ops_http *ops; /* served for it, or NULL */
+};
+
+struct super {
+    const struct config *config;
+    const struct config_source *source;
+    struct segment *segment; /* attached as ROLE_OPS */
+    struct proc_block *own;
+    bool to_files; /* children write to <dir>/log/NAME.log, else to this stderr */
+    void (*on_ready)(void *context);
+    void *context;
+
+    enum super_phase phase;
+    u32 layer; /* being started or stopped */
+    u64 phase_ns, layer_ns, watchdog_ns;
+    bool killed_layer, failed;
+    char why[1024]; /* the start failed */
+    u32 count;
+    struct child children[TOPO_PROCS_MAX];
+    int epoll, signals, timer;
+    u64 spare_mask[16]; /* sigset_t of before, for the children */
+};
+
+/* Run until the last process has stopped. 0 when it was asked to stop, -1 with err when the start
+ * failed (everything is stopped again). Fields above the gap are the caller's. */
+int super_run(struct super *s);
+
+#endif
