@@ -43,7 +43,7 @@ B     := $(BUILD)
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(B)/gen
 CFLAGS   := -std=gnu17 -O2 -g -march=$(MARCH) -fno-omit-frame-pointer -fstack-protector-strong \
             -Wall -Wextra -Wshadow -Wconversion -Werror
-LDFLAGS  := -Wl,--as-needed -Wl,-z,relro,-z,now -pthread
+LDFLAGS  := -rdynamic -Wl,--as-needed -Wl,-z,relro,-z,now -pthread
 LIBS     := -lmicrohttpd -lsecp256k1 -lnettle -ljansson -lwslay -linih -llz4 -lcurl -lseccomp \
             -lsystemd -lssl -lcrypto -lm
 

@@ -62,10 +62,7 @@ static u32 turn(struct run *run)
 static int init(struct run *run)
 {
     struct process *p = run->state;
-    const struct topo_params *params = &run->segment.topo.params;
-    struct books_config c = {.markets_max = MARKETS_MAX,
-                             .orders_max = (u32)params->resting_max,
-                             .slots_max = (u32)params->orders_max};
+    struct books_config c = topo_books_config(&run->segment.topo.params);
     snprintf(p->log_name, sizeof p->log_name, "log.match@%u", run->instance);
     snprintf(p->books_name, sizeof p->books_name, "books@%u", run->instance);
     segment_log_writer(&run->segment, p->log_name, run->bells, &p->log);

@@ -104,9 +104,7 @@ static void *rebuild(struct run *run, const char *name)
 static void format(struct run *run, struct process *p)
 {
     const struct topo_params *params = &run->segment.topo.params;
-    struct ledger_config c = {.accounts_max = (u32)params->accounts_max,
-                              .balances_max = (u32)params->balances_max,
-                              .nonce_windows_max = (u32)params->nonce_windows_max};
+    struct ledger_config c = topo_ledger_config(params);
     void *ledger = rebuild(run, "ledger"), *orders = rebuild(run, "orders");
     void *rules = rebuild(run, "rules");
     ledger_new(ledger, &c);
