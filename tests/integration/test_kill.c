@@ -65,6 +65,7 @@ static int start(void **state)
     int code = exchange_up(&x);
     if (code) {
         fprintf(stderr, "the exchange does not start, exit code %d: %s\n", code, x.said);
+        exchange_show_logs(&x);
         return -1;
     }
     load_open(&l, seed, RATE, 250000, x.port);
@@ -94,11 +95,7 @@ static int stop(void **state)
 static void not_back(const char *who)
 {
     printf("%s is not back after %u ms: %s\n", who, BACK_MS, x.said);
-    char path[100], line[400];
-    snprintf(path, sizeof path, "%s/log/supervisor.log", x.dir);
-    FILE *log = fopen(path, "re");
-    while (log && fgets(line, sizeof line, log)) printf("  %s", line);
-    if (log) fclose(log);
+    exchange_show_logs(&x);
     fail_msg("%s is not back", who);
 }
 
@@ -127,6 +124,7 @@ static u64 start_again(void)
         if (exchange_ms() - since > BACK_MS) exchange_kill(up);
     }
     u64 took = exchange_ms() - since;
+    if (code) exchange_show_logs(&x);
     if (code) fail_msg("eidosctl up: exit code %d after %lu ms: %s", code, took, x.said);
     assert_true(exchange_look(&x));
     l.client.port = x.port;

@@ -268,3 +268,9 @@ void exchange_credit(struct exchange *x, const char *wallet, const char *token, 
     if (code) fprintf(stderr, "%s: exit code %d: %s\n", line, code, x->said);
     CHECK(code == 0);
 }
+
+void exchange_show_logs(const struct exchange *x)
+{
+    fflush(NULL);
+    exchange_shell("tail -n 15 %s/log/*.log 2>&1 || true", x->dir);
+}

@@ -74,6 +74,9 @@ json_t *exchange_status(struct exchange *x);
 /* Credit `amount` (a decimal string) of a token; CHECKs that it works. */
 void exchange_credit(struct exchange *x, const char *wallet, const char *token, const char *amount);
 
+/* Print the ends of its processes' logs, for who has to find out why. */
+void exchange_show_logs(const struct exchange *x);
+
 /* Milliseconds of a clock that only goes forward. */
 u64 exchange_ms(void);
 

@@ -87,6 +87,7 @@ void load_learn(struct load *l, struct note *n, const json_t *order)
     int status = client_status(status_text);
     u64 id = client_id(order, "order_id"), filled = client_e8(order, "filled_amount");
     u64 quote = client_e8(order, "filled_quote"), amount = client_e8(order, "amount");
+    if (n->spec.quote_amount && status != FILLED) amount = filled; /* only the budget was given */
     const char *field = differs(n, order);
     if (field) load_fault(l, n, "the exchange shows another %s than was signed", field);
     if (!id || status < 0) {
