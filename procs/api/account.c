@@ -23,7 +23,7 @@ static void busy(struct api *a, struct request *r)
 static void put(struct json_out *o, const struct api *a, const u8 *wallet, u16 token,
                 const struct balance *row)
 {
-    struct wire_balance b = {.wallet = wallet, .token = token};
+    struct wire_balance b = {.wallet = wallet, .token = token, .updated_ns = a->unix_ns};
     if (row) {
         b.settled_available = row->available;
         b.settled_frozen = row->frozen;

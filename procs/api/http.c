@@ -86,8 +86,13 @@ static result refuse_large(struct api *a, struct request *r)
     return refuse(a, r, MHD_HTTP_CONTENT_TOO_LARGE, &p);
 }
 
+static const char *header(const struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
 /* The header is complete; a body may follow. */
-static result begin(struct api *a, struct request *r, const char *method)
+static result begin(struct api *a, struct request *r, const char *method, const char *version)
 {
     struct problem p;
     u16 status;
@@ -96,14 +101,16 @@ static result begin(struct api *a, struct request *r, const char *method)
         problem_set(&p, CODE_INVALID_PARAMS, "path", NULL, "path and query are too long");
         return refuse(a, r, MHD_HTTP_URI_TOO_LONG, &p);
     }
+    if (!strcmp(version, MHD_HTTP_VERSION_1_1) && !header(r, MHD_HTTP_HEADER_HOST)) {
+        problem_set(&p, CODE_INVALID_PARAMS, "Host", NULL, "HTTP/1.1 wants a Host header");
+        return refuse(a, r, MHD_HTTP_BAD_REQUEST, &p);
+    }
     if (ws_wants_upgrade(r)) return ws_upgrade(a, r) ? MHD_NO : MHD_YES;
-    const char *length =
-        MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
     u64 bytes = length ? strtoull(length, NULL, 10) : 0;
     if (bytes > a->config->api.body_max) return refuse_large(a, r);
     if (route_find(a, r, &status, &p)) return refuse(a, r, status, &p);
-    r->authorization =
-        MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    r->authorization = header(r, MHD_HTTP_HEADER_AUTHORIZATION);
     if (bytes) {
         r->body = malloc(bytes);
         if (!r->body) return MHD_NO;
@@ -169,14 +176,14 @@ static result on_request(void *cls, struct MHD_Connection *connection, const cha
                          const char *method, const char *version, const char *upload_data,
                          size_t *upload_data_size, void **con_cls)
 {
-    (void)url, (void)version;
+    (void)url;
     struct api *a = cls;
     struct request *r = *con_cls;
     if (!r) return refuse_bare(connection);
     if (r->state == REQUEST_DONE) return queue_answer(r);
     if (!r->begun) {
         r->begun = true;
-        return begin(a, r, method);
+        return begin(a, r, method, version);
     }
     if (*upload_data_size) {
         add_body(a, r, upload_data, *upload_data_size);

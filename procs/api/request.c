@@ -162,7 +162,7 @@ int credentials_read(struct credentials *c, const char *text, struct problem *p)
     const char *wallet = text + sizeof SCHEME - 1;
     const char *first = strchr(wallet, ':');
     const char *second = first ? strchr(first + 1, ':') : NULL;
-    if (!second)
+    if (!second || strchr(second + 1, ':'))
         return problem_set(p, CODE_INVALID_AUTH_FORMAT, "Authorization", FORM,
                            "three parts separated by colons are expected");
     return credentials_fill(c, (struct span){wallet, (size_t)(first - wallet)},

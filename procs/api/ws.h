@@ -18,6 +18,7 @@ enum { /* RFC 6455, 7.4.1 */
        WS_CLOSE_AWAY = 1001,
        WS_CLOSE_PROTOCOL = 1002,
        WS_CLOSE_TYPE = 1003,
+       WS_CLOSE_TEXT = 1007,
        WS_CLOSE_POLICY = 1008,
        WS_CLOSE_TOO_BIG = 1009,
        WS_CLOSE_AGAIN = 1013,

@@ -98,26 +98,65 @@ static int begin_frame(struct ws *ws, const struct wslay_frame_iocb *f)
     return 0;
 }
 
+/* Codes that may stand in a close frame (RFC 6455, 7.4). */
+static bool may_close_with(u16 code)
+{
+    if (code >= 3000) return code < 5000;
+    return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
+}
+
+/* The peer says goodbye: answer with its own code. */
+static void answer_close(struct ws *ws)
+{
+    u16 code = WS_CLOSE_NORMAL;
+    if (ws->control_len >= 2) code = (u16)(ws->control[0] << 8 | ws->control[1]);
+    if (ws->control_len == 1 || !may_close_with(code))
+        ws_close(ws, WS_CLOSE_PROTOCOL, "bad close code");
+    else ws_close(ws, code, "goodbye");
+    ws->ended = true;
+}
+
 static int end_control(struct ws *ws)
 {
     if (ws->opcode == WSLAY_PING) {
         ws_control(ws, WSLAY_PONG, ws->control, ws->control_len);
     } else if (ws->opcode == WSLAY_CONNECTION_CLOSE) {
-        ws_close(ws, WS_CLOSE_NORMAL, "goodbye");
-        ws->ended = true;
+        answer_close(ws);
         return -1;
     }
+    return 0;
+}
+
+/* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
+static bool is_utf8(const u8 *s, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        u8 lead = s[i++], least = 0x80, most = 0xbf; /* of the byte that follows */
+        if (lead < 0x80) continue;
+        u32 more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+        if (lead < 0xc2 || lead > 0xf4 || more > len - i) return false;
+        if (lead == 0xe0) least = 0xa0;
+        if (lead == 0xed) most = 0x9f;
+        if (lead == 0xf0) least = 0x90;
+        if (lead == 0xf4) most = 0x8f;
+        for (; more; more--, least = 0x80, most = 0xbf)
+            if (s[i] < least || s[i++] > most) return false;
+    }
+    return true;
+}
+
+static int take_message(struct ws *ws, const u8 *text, size_t len)
+{
+    ws->in_message = false;
+    if (!is_utf8(text, len)) return goodbye(ws, WS_CLOSE_TEXT, "messages must be UTF-8");
+    channels_message(ws, (const char *)text, len);
     return 0;
 }
 
 static int take_data(struct ws *ws, const u8 *data, size_t len)
 {
     /* The usual message comes whole: no copy. */
-    if (ws->fin && !ws->part_len && len == ws->frame_left) {
-        ws->in_message = false;
-        channels_message(ws, (const char *)data, len);
-        return 0;
-    }
+    if (ws->fin && !ws->part_len && len == ws->frame_left) return take_message(ws, data, len);
     if (!ws->part && !(ws->part = malloc(WS_MESSAGE_MAX)))
         return goodbye(ws, WS_CLOSE_AGAIN, "memory is short");
     memcpy(ws->part + ws->part_len, data, len);
@@ -125,9 +164,7 @@ static int take_data(struct ws *ws, const u8 *data, size_t len)
     if (!ws->fin || len < ws->frame_left) return 0;
     u32 whole = ws->part_len;
     ws->part_len = 0;
-    ws->in_message = false;
-    channels_message(ws, ws->part, whole);
-    return 0;
+    return take_message(ws, (const u8 *)ws->part, whole);
 }
 
 static int take(struct ws *ws, const u8 *data, size_t len)

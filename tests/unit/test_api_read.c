@@ -122,6 +122,7 @@ static void reads_credentials(void **state)
         {"Bearer x", 10009},
         {"EIP712 ", 10009},
         {"EIP712 " WALLET, 10009},
+        {"EIP712 a:b:c:d", 10009},
         {"EIP712 " WALLET ":1700000000000", 10009},
         {"EIP712 " WALLET "0:1700000000000:" SIG, 10010},
         {"EIP712 0xzz:1700000000000:" SIG, 10010},

@@ -228,9 +228,12 @@ static void closes_with_code_and_reason(void **state)
                {{0x83, 0x80, 0, 0}, 4, 1002},       /* no such opcode */
                {{0x09, 0x80, 0, 0}, 4, 1002},       /* a ping in pieces */
                {{0x81, 0xfe, 0x10, 0x01}, 4, 1009}, /* 4097 bytes */
+               {{0x81, 0x81, 0, 0}, 4, 1007},       /* with 0xff: see below */
+               {{0x88, 0x81, 0, 0}, 4, 1002},       /* half a code */
                {{0x88, 0x80, 0, 0}, 4, 1000}};      /* goodbye */
     for (size_t i = 0; i < COUNT_OF(BAD); i++) {
         u8 frame[16] = {0};
+        memset(frame + 6, 0xff, 1);
         memcpy(frame, BAD[i].frame, BAD[i].len);
         assert_int_equal(write(g->peer, frame, sizeof frame), sizeof frame);
         gateway_turn(g, 0);
