@@ -24,7 +24,7 @@ export default (exchange) => describe("afterwards", () => {
         }
         const fees = credited("USDC") - await sumOf("USDC");
         const exact = volume / 500n; // 0.1 % of both sides
-        assert.ok(trades > 10 && fees >= exact && fees <= exact + 2n * BigInt(trades),
+        assert.ok(trades > 0 && fees >= exact && fees <= exact + 2n * BigInt(trades),
             `fees ${fees}, 0.2 % of the volume ${exact}, ${trades} trades`);
     });
 

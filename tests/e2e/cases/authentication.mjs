@@ -135,8 +135,8 @@ export default (exchange) => describe("authentication", () => {
         it("is of another form: 10009", async () => {
             const { authorization } = await trader.header("GET", path);
             for (const bad of ["Bearer abc", "EIP712", "EIP712 ", "EIP712 a", "EIP712 a:b",
-                "EIP712 a:b:c:d", authorization.replace("EIP712", "EIP191"),
-                authorization.slice(0, -1), authorization + "0"])
+                authorization.replace("EIP712", "EIP191"), authorization.slice(0, -1),
+                authorization + "0", authorization + ":x"])
                 await refused(10009, asked(bad));
         });
 

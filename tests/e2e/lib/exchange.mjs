@@ -15,6 +15,7 @@ const OPTIONS = [
     "trading.accounts_max=4096", "trading.balances_max=16384", "trading.orders_max=65536",
     "matching.orders_max=65536", "log.command_bytes=8M", "log.match_bytes=8M",
     "log.account_bytes=8M", "journal.segment_bytes=16M", "snapshot.interval=2s",
+    ...(process.env.EIDOS_SET?.split(" ") ?? []),
 ];
 
 export class Exchange {
@@ -59,6 +60,7 @@ export class Exchange {
     }
 
     remove() {
+        if (process.env.EIDOS_KEEP) return console.log(`kept: ${this.dir}`);
         rmSync(this.dir, { recursive: true, force: true });
     }
 }

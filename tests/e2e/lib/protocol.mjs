@@ -57,7 +57,8 @@ export const SHAPES = {
     balance: {
         wallet: address, token, settled_available: decimal, settled_frozen: decimal,
         pending_available: decimal, pending_frozen: decimal, total_available: decimal,
-        total: decimal, withdrawable: decimal, updated_at: time,
+        total: decimal, withdrawable: decimal,
+        updated_at: (v) => (v === 0 ? null : time(v)), // 0: there never was one
     },
     market: {
         symbol: marketName, base_token: token, quote_token: token, price_decimals: whole,
