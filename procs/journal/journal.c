@@ -19,7 +19,7 @@ int journal_open(struct journal *j, const char *dir, struct durable *durable, bo
     j->segment_bytes = max_u64(segment_bytes, LOGFILE_SEGMENT_MIN);
     j->batch_bytes = min_u64(max_u64(batch_bytes, RECORD_BYTES_MAX), j->segment_bytes / 2);
     j->watch.head = &durable->seq;
-    if (logdir_open(&j->dir, dir, true)) return -1;
+    if (logdir_open(&j->dir, dir, true) || logdir_lock(&j->dir)) return -1;
     j->mark_fd = logfile_mark_open(&j->dir, &j->mark);
     if (j->mark_fd < 0 || logfile_mark_write(j->mark_fd, &j->mark, true)) return -1;
     return 0;

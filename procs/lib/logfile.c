@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -142,6 +143,15 @@ void logdir_close(struct logdir *d)
 {
     if (d->fd >= 0) close(d->fd);
     d->fd = -1;
+}
+
+int logdir_lock(const struct logdir *d)
+{
+    if (!flock(d->fd, LOCK_EX | LOCK_NB)) return 0;
+    if (errno != EWOULDBLOCK) return err_sys("locking %s/journal", d->dir);
+    return err_set("another process writes %s/journal; `fuser %s/journal` names it: stop it, then "
+                   "try again",
+                   d->dir, d->dir);
 }
 
 static int by_value(const void *a, const void *b)

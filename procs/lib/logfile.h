@@ -89,6 +89,9 @@ struct logdir {
 int logdir_open(struct logdir *d, const char *dir, bool create);
 void logdir_close(struct logdir *d);
 
+/* Become the only one who changes the files, until logdir_close or death. -1 when another is. */
+int logdir_lock(const struct logdir *d);
+
 /* "command", "account", "match-0"... */
 void logfile_name(u32 log, char name[LOGFILE_NAME_BYTES]);
 

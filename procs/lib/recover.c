@@ -276,7 +276,7 @@ int recover_start(const struct recover_options *options, struct recovered *out)
                                     .sink = take_derived,
                                     .context = s};
     int rc = logdir_open(&s->dir, options->dir, true);
-    if (!rc) rc = find_ends(s);
+    if (!rc) rc = logdir_lock(&s->dir) || find_ends(s) ? -1 : 0;
     if (!rc) rc = replica_open(&s->replica, &config);
     if (!rc) {
         rc = load_newest(s) || replay(s) || finish(s) ? -1 : 0;

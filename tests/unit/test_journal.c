@@ -270,6 +270,19 @@ static void lost_records_are_told(void **state)
     kill_journal();
 }
 
+static void two_writers_are_refused(void **state)
+{
+    (void)state;
+    static struct journal second;
+    assert_int_equal(start(true, &logfile_io_real), 0);
+    assert_int_equal(
+        journal_open(&second, w.j.path, &w.durable, true, SEGMENT, 64UL << 10, &logfile_io_real),
+        -1);
+    assert_non_null(strstr(err_text(), "another process writes"));
+    logdir_close(&second.dir);
+    assert_int_equal(journal_close(&w.journal), 0);
+}
+
 /* Followers of different speed see the same records, none twice, none beyond durable. */
 static void followers_never_miss(void **state)
 {
@@ -315,7 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(everything_reaches_the_files), T(causes_come_first),           T(killed_and_resumed),
         T(failed_sync_is_fatal),         T(full_disk_stops_and_goes_on), T(lost_records_are_told),
-        T(followers_never_miss),
+        T(two_writers_are_refused),      T(followers_never_miss),
     };
     print_message("seed %lu\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
