@@ -95,7 +95,11 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
                                       .maker_left = maker->lots,
                                       .account = t->o.account,
                                       .maker_account = maker->account};
-    if (maker->lots == 0) book_unrest(b, cell);
+    if (maker->lots) return;
+    u32 level = maker->level;
+    book_unrest(b, cell);
+    u32 best = book_half(b, t->against)->best;
+    if (best != level) book_sweep_ahead(b, best);
 }
 
 /* The taker stands before an own order. */
@@ -357,10 +361,10 @@ void book_prefetch(const struct books *b, u64 id, u32 stage)
     if (stage == 0) {
         __builtin_prefetch(book_slot(b, id));
     } else if (stage == 1) {
-        u32 recent = *book_recent(b, id), old = *book_slot(b, id);
-        __builtin_prefetch(book_cell(b, recent), 1);
-        __builtin_prefetch(book_cell(b, old), 1);
-        if (old) book_account_prefetch(b, old);
+        const struct book_recent *r = book_recent(b, id);
+        u32 cell = r->slot == (u32)id ? r->cell : *book_slot(b, id);
+        __builtin_prefetch(book_cell(b, cell), 1);
+        if (cell) book_account_prefetch(b, cell);
     } else if (book_lookup(b, id)) {
         const struct book_cell *c = book_cell(b, book_lookup(b, id));
         __builtin_prefetch(book_cell(b, c->prev), 1);

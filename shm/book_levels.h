@@ -132,6 +132,20 @@ static inline u32 book_level_next(const struct books *b, u32 level)
     return 0;
 }
 
+/* The two levels after this one as far as its own node tells, for hints; 0 = not known. */
+static inline void book_level_ahead(const struct books *b, u32 level, u32 ahead[2])
+{
+    const struct book_cell *l = book_cell(b, level);
+    ahead[0] = ahead[1] = 0;
+    if (!l->parent) return;
+    const struct book_node *n = book_node(b, l->parent);
+    u64 later = n->bits & (~1UL << book_digit(l->key, n->shift));
+    for (u32 i = 0; i < 2 && later; i++, later &= later - 1) {
+        u32 ref = n->child[__builtin_ctzl(later)];
+        if (!(ref & BOOK_NODE)) ahead[i] = ref;
+    }
+}
+
 static inline void book_best_is(const struct books *b, struct book_half *h, u32 level)
 {
     h->best = level;

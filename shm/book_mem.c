@@ -27,7 +27,7 @@ static struct books plan(const struct books_config *config)
     b.halves_off = at;
     at += align_up(2UL * c->markets_max * sizeof(struct book_half), 4096);
     b.recent_off = at;
-    at += align_up(4UL * BOOK_RECENT, 4096);
+    at += align_up(BOOK_RECENT * sizeof(struct book_recent), 4096);
     b.ids_off = at;
     at += align_up(4UL * c->slots_max, 4096);
     b.owners_off = at;
@@ -69,7 +69,7 @@ void *books_new(void *mem, const struct books_config *config)
     *book_cell(b, 0) = (struct book_cell){.half = BOOK_HALF_NONE};
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
     for (u32 h = 0; h < 2 * b->config.markets_max; h++) book_half(b, h)->best_key = UINT64_MAX;
-    memset(book_recent(b, 0), 0, 4UL * BOOK_RECENT);
+    memset(book_recent(b, 0), 0, BOOK_RECENT * sizeof(struct book_recent));
     memset(book_slot(b, 0), 0, 4UL * b->config.slots_max);
     memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
     b->magic = BOOKS_MAGIC;

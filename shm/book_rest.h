@@ -27,8 +27,22 @@ static inline bool book_rest(struct books *b, u64 id, u32 half, u64 price, u64 l
     book_queue_push(b, level, cell);
     book_account_add(b, half, cell);
     book_half(b, half)->orders++;
-    book_enter(b, cell);
+    book_enter(b, id, cell);
     return true;
+}
+
+/* A sweep eats one level after another: when it comes to `level`, start loading the first order of
+ * the next one, and the one after that. */
+static inline void book_sweep_ahead(const struct books *b, u32 level)
+{
+    u32 ahead[2];
+    if (!level) return;
+    book_level_ahead(b, level, ahead);
+    __builtin_prefetch(book_cell(b, ahead[1]), 1);
+    if (!ahead[0]) return;
+    u32 first = book_cell(b, ahead[0])->next;
+    __builtin_prefetch(book_cell(b, first), 1);
+    book_account_prefetch(b, first);
 }
 
 /* Take an order out of the book. Its level goes with it when it was the last one there. */
@@ -38,6 +52,7 @@ static inline void book_unrest(struct books *b, u32 cell)
     struct book_cell *level = book_cell(b, c->level);
     u32 half = level->half;
     level->lots -= c->lots;
+    book_forget(b, c->id);
     c->id = 0;
     book_half(b, half)->orders--;
     book_account_remove(b, cell);

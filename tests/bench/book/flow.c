@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define MID_START 200000.0 /* ticks */
+#define MID_START 60000.0 /* ticks */
 
 const struct flow_regime flow_regimes[] = {
     {"quiet", 0.02, 0, 400, 0},         {"swing-25", 0.25, 0, 200, 0},

@@ -26,6 +26,7 @@ struct flow {
     struct flow_message *m;
     u64 n;
     u32 slots;
+    bool sweeps; /* few messages with many fills each: the fills are what counts */
 };
 
 struct flow_regime {

@@ -95,6 +95,9 @@ static inline void btree_insert(struct books *b, u32 half, u64 key, u32 level)
         btree[btree_root[half]] = (struct btree_node){.leaf = 1};
     }
     u32 depth = btree_walk(half, key, path, at);
+    for (u32 d = 0; d < depth; d++) {
+        btree[path[d]].key[0] = min_u64(btree[path[d]].key[0], key);
+    }
     for (u32 d = depth + 1; d-- > 0;) {
         u32 node = path[d];
         u64 put_key = key;
@@ -190,6 +193,12 @@ static inline void book_level_drop(struct books *b, u32 level)
     btree_erase(l->half, l->key);
     l->half = BOOK_HALF_NONE;
     book_pool_put(b, &b->levels, level);
+}
+
+static inline void book_level_ahead(const struct books *b, u32 level, u32 ahead[2])
+{
+    (void)b, (void)level;
+    ahead[0] = ahead[1] = 0;
 }
 
 #endif

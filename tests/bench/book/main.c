@@ -148,7 +148,8 @@ static double rate(drive_fn *drive, const struct flow *f, const struct drive_how
 {
     struct drive_result r = drive(f, arena, how);
     *sum = r.checksum;
-    return (double)(f->n - how->from) / (double)r.ns * 1e3;
+    u64 units = f->sweeps ? r.events : f->n - how->from;
+    return (double)units / (double)r.ns * 1e3;
 }
 
 static void run_flow(const struct flow *f, u64 from, bool narrow, double ns_per_cycle)
@@ -163,7 +164,7 @@ static void run_flow(const struct flow *f, u64 from, bool narrow, double ns_per_
         struct drive_how ahead = {.from = from, .ahead = 8};
         m[COUNT_OF(builds)][r] = rate(product_drive, f, &ahead, &sum[COUNT_OF(builds)]);
     }
-    printf("%-14s %8lu messages", f->name, f->n - from);
+    printf("%-14s %8lu messages%s", f->name, f->n - from, f->sweeps ? " (rates: fills/s)" : "");
     for (u32 v = 0; v <= COUNT_OF(builds); v++) {
         bool last = v == COUNT_OF(builds);
         if (!last && builds[v].narrow && !narrow) continue;

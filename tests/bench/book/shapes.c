@@ -44,7 +44,8 @@ const u32 shapes_count = COUNT_OF(shapes);
 struct flow shape_make(u32 i, u32 orders, u64 seed, u64 *from)
 {
     u64 s = seed ^ 0x5eed, n = 0;
-    struct flow f = {.name = shapes[i].name, .slots = orders + 1};
+    struct flow f = {
+        .name = shapes[i].name, .slots = orders + 1, .sweeps = shapes[i].what == SWEEP};
     f.m = malloc(3UL * orders * sizeof(*f.m));
     CHECK(f.m);
     for (u32 k = 0; k < orders; k++) {
