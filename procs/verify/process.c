@@ -1,0 +1,149 @@
+#include "procs/verify/process.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "procs/lib/eth/secp.h"
+#include "shm/err.h"
+
+#define BATCH        4U       /* messages between two publishes: a fifth of a millisecond */
+#define FULL_WAIT_NS 200000UL /* trading's ring is full, or the rules are being rebuilt */
+
+static u64 unix_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+static int init(struct run *run)
+{
+    struct verify_process *p = run->state;
+    const struct config *c = &run->config;
+    struct verify_params params = {
+        .chain_id = c->exchange.chain_id,
+        .instance = run->instance,
+        .workers = run->segment.topo.params.verify,
+        .orders_per_second = c->limits.rates ? c->limits.orders_per_second : 0,
+        .cancels_per_second = c->limits.rates ? c->limits.cancels_per_second : 0,
+        .guard_slots = GUARD_SLOTS,
+        .start_ms = unix_ns() / 1000000,
+    };
+    memcpy(params.contract, c->exchange.verifying_contract.bytes, sizeof params.contract);
+    if (getrandom(&params.salt, sizeof params.salt, 0) != sizeof params.salt)
+        return err_sys("drawing a random number");
+    if (secp_init() || verify_init(&p->verify, &params)) return -1;
+    p->rules = segment_region(&run->segment, "rules");
+    p->apis = run->segment.topo.params.api;
+    CHECK(p->apis <= VERIFY_APIS_MAX);
+    for (u32 i = 0; i < p->apis; i++)
+        segment_ring_rx(&run->segment, ROLE_API, i, &p->ingress[i].ring);
+    segment_ring_tx(&run->segment, ROLE_TRADING, 0, run->bells, &p->trading);
+    return 0;
+}
+
+/* Know all markets. False while trading builds the rules. */
+static bool learn(struct verify_process *p)
+{
+    const struct rules *rules = p->rules->object;
+    u64 epoch = region_epoch(p->rules);
+    u32 known = p->verify.markets;
+    if (!epoch) return known != 0;
+    if (known >= atomic_load_explicit(&rules->market_count, memory_order_acquire))
+        return known != 0;
+    verify_learn(&p->verify, rules);
+    if (region_epoch(p->rules) != epoch) p->verify.markets = known;
+    return p->verify.markets != 0;
+}
+
+/* Nothing from this ring can be trusted any more; its tail stays where it is. */
+static void give_up(struct run *run, u32 api, const char *why)
+{
+    struct verify_process *p = run->state;
+    p->ingress[api].broken = true;
+    metric_add(run->proc, METRIC_VERIFY_BROKEN_RINGS, 1);
+    text_log(TEXT_ERROR,
+             "the ring from api@%u is broken and is not read any more: %s. That process is faulty "
+             "or hostile: look at it, then restart the exchange",
+             api, why);
+}
+
+static void forward(struct run *run, struct verdict verdict, void *room)
+{
+    struct verify_process *p = run->state;
+    struct msg *m = &p->message.head;
+    struct msg_refused refused = {
+        .head = {.length = sizeof refused,
+                 .kind = MSG_REFUSED,
+                 .request = m->request,
+                 .time_ns = m->time_ns},
+        .code = verdict.code,
+        .retry_after_ms = verdict.retry_after_ms,
+    };
+    metric_add(run->proc, METRIC_VERIFY_CHECKED, 1);
+    if (verdict.code) {
+        metric_add(run->proc, METRIC_VERIFY_REFUSED, 1);
+        if (verdict.code == CODE_SIGNATURE_REPLAY) metric_add(run->proc, METRIC_VERIFY_REPLAYS, 1);
+        if (verdict.code == CODE_RATE_LIMIT) metric_add(run->proc, METRIC_VERIFY_LIMITED, 1);
+        m = &refused.head;
+    }
+    memcpy(room, m, m->length);
+    ring_push(&p->trading, m->length);
+}
+
+/* One message from one api into `room` of trading's ring; 1 if there was one. */
+static u32 take(struct run *run, u32 api, void *room)
+{
+    struct verify_process *p = run->state;
+    struct ingress *in = &p->ingress[api];
+    int length = ring_copy(&in->ring, &p->message, sizeof p->message, sizeof(struct msg));
+    if (length == 0) return 0;
+    if (length < 0 || verify_shape(&p->message, (u32)length, (u16)api)) {
+        give_up(run, api, length < 0 ? "no message where one should be" : err_text());
+        return 0;
+    }
+    forward(run, verify_message(&p->verify, &p->message.head, unix_ns()), room);
+    return 1;
+}
+
+static u32 turn(struct run *run)
+{
+    struct verify_process *p = run->state;
+    u32 done = 0, empty = 0;
+    if (!learn(p)) {
+        run->sleep_ns = FULL_WAIT_NS;
+        return 0;
+    }
+    while (done < BATCH && empty < p->apis) {
+        void *room = ring_alloc(&p->trading, sizeof p->message);
+        if (!room) {
+            run->sleep_ns = FULL_WAIT_NS;
+            break;
+        }
+        u32 api = p->next;
+        p->next = (api + 1) % p->apis;
+        u32 took = p->ingress[api].broken ? 0 : take(run, api, room);
+        done += took;
+        empty = took ? 0 : empty + 1;
+    }
+    ring_publish(&p->trading);
+    for (u32 i = 0; done && i < p->apis; i++)
+        if (!p->ingress[i].broken) ring_release(&p->ingress[i].ring);
+    return done;
+}
+
+static void stop(struct run *run)
+{
+    struct verify_process *p = run->state;
+    verify_fini(&p->verify);
+}
+
+const struct proc_descriptor verify_descriptor = {
+    .name = "verify",
+    .role = ROLE_VERIFY,
+    .state_bytes = sizeof(struct verify_process),
+    .init = init,
+    .turn = turn,
+    .stop = stop,
+};
