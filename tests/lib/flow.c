@@ -89,7 +89,7 @@ void flow_order(struct flow *f, struct msg_order *m)
     u32 account = (u32)(r % f->accounts);
     u16 market = (u16)(r >> 32 & 1);
     if ((r >> 33 & 15) == 0) f->mid[market] += (r >> 37 & 31) - 15;
-    bool buy = r >> 42 & 1, takes = (r >> 43 & 7) < 3;
+    bool buy = r >> 42 & 1, takes = r >> 43 & 1;
     u64 away = (r >> 46 & 63) + 1;
     u64 price = buy == takes ? f->mid[market] + away : f->mid[market] - away;
     u64 lots = 20 + (r >> 52 & 255) + (market ? 200 : 0);
@@ -101,7 +101,7 @@ void flow_order(struct flow *f, struct msg_order *m)
     m->market = market;
     m->side = buy ? SIDE_BUY : SIDE_SELL;
     m->type = TYPE_LIMIT;
-    m->tif = takes && (r >> 60 & 1) ? TIF_IOC : TIF_GTC;
+    m->tif = takes ? TIF_IOC : TIF_GTC;
     m->stp = STP_CANCEL_MAKER;
     m->signature_type = SIG_V2;
     flow_wallet(account, m->wallet);

@@ -1,6 +1,6 @@
 /* flow.h: a stream of orders and cancels as a busy market sees it, for tests and benches that need
- * trading's input without signatures. Deterministic by seed. Prices walk; about a third of the
- * orders take, the rest rest near the touch; every account cancels its own old orders. */
+ * trading's input without signatures. Deterministic by seed. Prices walk; half of the
+ * orders take what is there, the others rest near the touch. */
 #ifndef EIDOS_TESTS_LIB_FLOW_H
 #define EIDOS_TESTS_LIB_FLOW_H
 
