@@ -159,3 +159,11 @@ void rules_read_market(const struct rules *r, u16 index, struct market *out)
         after = atomic_load_explicit(&r->version, memory_order_relaxed);
     } while ((before & 1) || before != after);
 }
+
+bool rules_copy(const struct rules *r, struct rules *out)
+{
+    u32 before = atomic_load_explicit(&r->version, memory_order_acquire);
+    racy_copy(out, r, sizeof *out);
+    atomic_thread_fence(memory_order_acquire);
+    return !(before & 1) && atomic_load_explicit(&r->version, memory_order_relaxed) == before;
+}

@@ -80,6 +80,10 @@ u16 rules_find_token(const struct rules *r, const char *symbol, size_t length);
 /* Copy a row that a writer in another process may be changing. index < count. */
 void rules_read_market(const struct rules *r, u16 index, struct market *out);
 
+/* Copy the whole object while a writer in another process may be changing it: false = it was; try
+ * again. */
+bool rules_copy(const struct rules *r, struct rules *out);
+
 /* The quote units of `lots` at `ticks`, exact. */
 static inline u64 market_notional(const struct market *m, u64 ticks, u64 lots)
 {

@@ -92,7 +92,10 @@ struct api {
     u32 instance;
 
     /* Regions it reads. */
-    const struct rules *rules;
+    const struct rules *rules; /* own copy: whole and known even while trading recovers */
+    const struct region *rules_region;
+    u64 rules_epoch;
+    u32 rules_version;
     const struct ledger *ledger;
     const struct orders *orders;
     const struct region *state; /* of the ledger; its epoch tells when trading rebuilds its state */

@@ -30,7 +30,7 @@ static u64 unix_now(void)
 static int join(struct api *a, struct run *run)
 {
     const struct segment *s = &run->segment;
-    a->rules = rules_join(segment_object(s, "rules"));
+    a->rules_region = segment_region(&run->segment, "rules");
     a->ledger = ledger_join(segment_object(s, "ledger"));
     a->state = segment_region(&run->segment, "ledger");
     a->orders = orders_join(segment_object(s, "orders"));
@@ -43,6 +43,21 @@ static int join(struct api *a, struct run *run)
     segment_ring_rx(s, ROLE_TRADING, 0, &a->replies);
     segment_log_reader(s, "log.account", &a->account);
     return a->market ? 0 : -1;
+}
+
+/* Take over what trading has changed. While it rebuilds them, the rules known so far hold. */
+static void take_rules(struct api *a)
+{
+    static struct rules known, fresh;
+    const struct rules *shared = a->rules_region->object;
+    u64 epoch = region_epoch(a->rules_region);
+    u32 version = atomic_load_explicit(&shared->version, memory_order_acquire);
+    if (!epoch || (epoch == a->rules_epoch && version == a->rules_version)) return;
+    if (!rules_copy(shared, &fresh) || region_epoch(a->rules_region) != epoch) return;
+    known = fresh;
+    a->rules = &known;
+    a->rules_epoch = epoch;
+    a->rules_version = version;
 }
 
 static int api_init(struct run *run)
@@ -60,6 +75,8 @@ static int api_init(struct run *run)
     eip712_init(&a->eip712, run->config.exchange.chain_id,
                 run->config.exchange.verifying_contract.bytes);
     if (join(a, run)) return -1;
+    take_rules(a);
+    if (!a->rules) return err_set("trading has no rules yet; is it ready?");
     a->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (a->epoll < 0) return err_sys("epoll");
     a->auth_cache = auth_cache_new();
@@ -87,6 +104,7 @@ static u32 api_turn(struct run *run)
     u32 work = 0;
     a->now_ns = run->now_ns;
     a->unix_ns = unix_now();
+    take_rules(a);
     work += answer_turn(a);
     bool http = poll_sockets(a, &work);
     if (http || a->resumed || a->http_again || a->now_ns - a->http_ns > IDLE_SLEEP_NS) http_turn(a);
