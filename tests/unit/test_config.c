@@ -71,7 +71,7 @@ static void defaults_are_the_protocols(void **state)
     assert_int_equal(c.limits.orders_per_second, 10);
     assert_int_equal(c.limits.cancels_per_second, 20);
     assert_int_equal(c.limits.queries_per_second, 100);
-    assert_int_equal(c.log.command_bytes, 64UL << 20);
+    assert_int_equal(c.log.command_bytes, 16UL << 20);
     assert_int_equal(c.journal.durability, DURABILITY_DISK);
     assert_int_equal(c.snapshot.interval_ns, 30000000000UL);
     assert_int_equal(c.shm.hugepages, HUGEPAGES_AUTO);
