@@ -1,5 +1,6 @@
 #include "tests/lib/exchange.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -148,7 +149,7 @@ void exchange_remove(struct exchange *x)
 {
     char own[PATH_MAX];
     if (!x->dir[0]) return;
-    if (exchange_look(x)) exchange_kill_all(x);
+    exchange_kill_strays();
     CHECK(realpath(x->dir, own));
     exchange_shell("rm -rf %s /dev/shm/eidos-%016lx", x->dir, region_hash(own, strlen(own)));
     x->dir[0] = '\0';
@@ -241,22 +242,52 @@ void exchange_kill(pid_t pid)
     CHECK(kill(pid, SIGKILL) == 0 || errno == ESRCH);
 }
 
-void exchange_kill_all(struct exchange *x)
+static void wait_until_gone(pid_t pid)
 {
     u64 until = exchange_ms() + PATIENCE_MS;
-    if (x->supervisor > 1) exchange_kill(x->supervisor);
-    for (u32 i = 0; i < x->count; i++)
-        if (x->procs[i].pid > 1) exchange_kill(x->procs[i].pid);
-    for (u32 i = 0; i < x->count; i++)
-        while (x->procs[i].pid > 1 && kill(x->procs[i].pid, 0) == 0) {
-            CHECK(exchange_ms() < until);
-            reap();
-            nap_ms(1);
-        }
-    while (x->supervisor > 1 && kill(x->supervisor, 0) == 0) {
+    while (pid > 1 && kill(pid, 0) == 0) {
         CHECK(exchange_ms() < until);
         reap();
         nap_ms(1);
+    }
+}
+
+void exchange_kill_all(struct exchange *x)
+{
+    if (x->supervisor > 1) exchange_kill(x->supervisor);
+    for (u32 i = 0; i < x->count; i++)
+        if (x->procs[i].pid > 1) exchange_kill(x->procs[i].pid);
+    for (u32 i = 0; i < x->count; i++) wait_until_gone(x->procs[i].pid);
+    wait_until_gone(x->supervisor);
+}
+
+/* A child of this program that lives, or 0. */
+static pid_t some_child(void)
+{
+    char path[40], text[300];
+    pid_t found = 0;
+    DIR *proc = opendir("/proc");
+    CHECK(proc);
+    for (struct dirent *e; !found && (e = readdir(proc));) {
+        int pid = atoi(e->d_name), parent = 0;
+        if (pid <= 0) continue;
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        FILE *stat = fopen(path, "re");
+        if (!stat) continue;
+        if (fgets(text, sizeof text, stat) && strrchr(text, ')') &&
+            sscanf(strrchr(text, ')') + 1, " %*c %d", &parent) == 1 && parent == getpid())
+            found = pid;
+        fclose(stat);
+    }
+    closedir(proc);
+    return found;
+}
+
+void exchange_kill_strays(void)
+{
+    for (pid_t pid; (pid = some_child());) {
+        exchange_kill(pid);
+        waitpid(pid, NULL, 0);
     }
 }
 

@@ -35,7 +35,7 @@ struct exchange {
 /* Make the directory, below /tmp. */
 void exchange_make(struct exchange *x);
 
-/* Kill what still runs of this exchange, remove its directory and its shared memory. */
+/* Kill what still runs, remove its directory and its shared memory. */
 void exchange_remove(struct exchange *x);
 
 /* Run eidosctl with the words of `line`, separated by blanks, and --dir; returns its exit code, or
@@ -67,6 +67,9 @@ bool exchange_is_ready(const struct exchange *x);
 /* kill -9; with ALL the supervisor first, then everybody, and waits until they are gone. */
 void exchange_kill(pid_t pid);
 void exchange_kill_all(struct exchange *x);
+
+/* kill -9 all that this program started and that still lives, whether or not it can be asked. */
+void exchange_kill_strays(void);
 
 /* `status --json`; the caller frees it. NULL when it is not running. */
 json_t *exchange_status(struct exchange *x);

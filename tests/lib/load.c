@@ -5,7 +5,7 @@
 
 #include "tests/lib/exchange.h"
 
-#define FAULTS_SHOWN 40U
+#define FAULTS_SHOWN 12U
 #define CONNECTIONS  16U
 #define BEHIND_MAX   90U /* orders past an unanswered one; 128 nonces are remembered */
 #define API          "/api/v1"
