@@ -17,7 +17,7 @@ const struct command *command_find(const char *name)
 
 /* --- Reading -----------------------------------------------------------------------------------*/
 
-int cli_fail(const struct cli *c, enum cli_exit code, const char *fmt, ...)
+int cli_fail(const struct cli *c, int code, const char *fmt, ...)
 {
     va_list args;
     fflush(stdout);

@@ -69,8 +69,8 @@ const char *cli_value(const struct cli *c, const char *option);
 bool cli_number(const struct cli *c, const char *option, u64 least, u64 most, u64 otherwise,
                 u64 *value);
 
-/* Print "eidosctl NAME: text" on stderr and return the code. */
-int cli_fail(const struct cli *c, enum cli_exit code, const char *fmt, ...)
+/* Print "eidosctl NAME: text" on stderr and return the code, an enum cli_exit. */
+int cli_fail(const struct cli *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Print usage, options and example of a command. */

@@ -6,6 +6,13 @@
 #define TRIES      200U /* of 2 ms and what a sum takes */
 #define AGREEMENTS 5U   /* equal readings of a ledger at rest, before it is called unsound */
 
+static bool same(const struct ledger_sum *a, const struct ledger_sum *b)
+{
+    return a->available == b->available && a->frozen == b->frozen && a->fees == b->fees &&
+           a->deposits == b->deposits && a->withdrawals == b->withdrawals &&
+           a->shortfall == b->shortfall;
+}
+
 /* The sequence stands still within a step of trading too, so one unsound reading proves nothing;
  * several equal ones in a row do. */
 static enum conserved_verdict check_token(const struct ledger *l, u16 token, struct ledger_sum *sum)
@@ -18,7 +25,7 @@ static enum conserved_verdict check_token(const struct ledger *l, u16 token, str
         atomic_thread_fence(memory_order_acquire);
         u64 after = atomic_load_explicit(&l->seq, memory_order_relaxed);
         if (before == after && sum->conserved) return CONSERVED_YES;
-        agreed = before == after && memcmp(&last, sum, sizeof last) == 0 ? agreed + 1 : 0;
+        agreed = before == after && same(&last, sum) ? agreed + 1 : 0;
         if (agreed == AGREEMENTS) return CONSERVED_NO;
         last = *sum;
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
@@ -35,8 +42,8 @@ void conserved_check(struct segment *s, const struct rules *rules, struct conser
     const struct ledger *ledger = ledger_join(object);
     out->all = CONSERVED_YES;
     out->tokens = atomic_load_explicit(&rules->token_count, memory_order_acquire);
-    for (u16 t = 0; t < out->tokens; t++) {
-        out->token[t] = check_token(ledger, t, &out->sum[t]);
+    for (u32 t = 0; t < out->tokens; t++) {
+        out->token[t] = check_token(ledger, (u16)t, &out->sum[t]);
         if (out->token[t] == CONSERVED_NO) out->all = CONSERVED_NO;
         else if (out->token[t] == CONSERVED_BUSY && out->all == CONSERVED_YES)
             out->all = CONSERVED_BUSY;

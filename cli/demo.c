@@ -313,7 +313,10 @@ int cmd_demo(int argc, char **argv)
     if (prepare(&d)) return cli_fail(&c, CLI_FAILED, "%s", err_text());
     run(&d);
     qsort(d.latency_us, d.latency_count, sizeof *d.latency_us, by_size);
-    conserved_check(&d.segment, segment_object(&d.segment, "rules"), &conserved);
+    /* The exchange may have been started anew meanwhile. */
+    segment_detach(&d.segment);
+    if ((result = cli_attach(&c, &d.segment, ROLE_COUNT))) return result;
+    conserved_check(&d.segment, cli_object(&d.segment, "rules"), &conserved);
     bool good = !d.errors && !d.wrong && conserved.all == CONSERVED_YES;
     if (cli_value(&c, "--json")) report_json(&d, conserved.all == CONSERVED_YES);
     else report(&d, &conserved, good);

@@ -182,7 +182,7 @@ int cmd_journal(int argc, char **argv)
     if (result) return result;
     const char *what = c.arg[0];
     bool is_stat = !strcmp(what, "stat"), is_dump = !strcmp(what, "dump");
-    if (!is_stat && !is_dump && strcmp(what, "verify"))
+    if (!is_stat && !is_dump && strcmp(what, "verify") != 0)
         return cli_fail(&c, CLI_USAGE, "%s: expected stat, dump or verify", what);
     if ((result = open_dir(&c))) return result;
     result = is_dump ? dump(&c) : show(&c, !is_stat);

@@ -69,8 +69,9 @@ static bool wait_durable(const struct durable *durable, u64 seq, u64 until_ns)
 int ops_ask(struct ops *o, struct msg *message, u16 *code, u64 *seq)
 {
     u64 until_ns = cli_monotonic_ns() + o->patience_ns;
-    struct msg_reply_ops answer;
+    struct msg_reply_ops answer = {0};
     void *place;
+    CHECK(o->tx.ring);
     if (getrandom(&message->request, sizeof message->request, 0) != sizeof message->request)
         return err_sys("drawing a request number");
     message->request |= 0xffffUL << 48; /* the top bits name who asks: no api instance */
@@ -101,7 +102,7 @@ int ops_credit(struct ops *o, const u8 wallet[WALLET_BYTES], u16 token, u64 amou
 {
     struct msg_credit m = {
         .head = {.length = sizeof m, .kind = MSG_CREDIT}, .amount = amount, .token = token};
-    u16 code;
+    u16 code = 0;
     memcpy(m.wallet, wallet, WALLET_BYTES);
     if (ops_ask(o, &m.head, &code, seq)) return -1;
     if (code) return err_set("trading refused: %u %s", code, wire_message(code));

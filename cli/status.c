@@ -291,7 +291,6 @@ int cmd_ready(int argc, char **argv)
     u64 until_ns = cli_monotonic_ns() + wait_s * 1000000000UL;
     while ((result = is_ready(&c, who, sizeof who)) && cli_monotonic_ns() < until_ns)
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-    if (result)
-        return cli_fail(&c, (enum cli_exit)result, "not ready after %lu s: %s", wait_s, who);
+    if (result) return cli_fail(&c, result, "not ready after %lu s: %s", wait_s, who);
     return CLI_OK;
 }

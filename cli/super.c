@@ -85,7 +85,7 @@ static int open_log(const struct super *s, const char *name)
 }
 
 /* In the child, up to exec: only what is allowed after a fork of a process with threads. */
-_Noreturn static void become(const char *path, const char **argv, int log_fd, const sigset_t *mask)
+_Noreturn static void become(char **argv, int log_fd, const sigset_t *mask)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) dup2(null, STDIN_FILENO);
@@ -94,29 +94,45 @@ _Noreturn static void become(const char *path, const char **argv, int log_fd, co
         dup2(log_fd, STDERR_FILENO);
     }
     sigprocmask(SIG_SETMASK, mask, NULL);
-    execv(path, (char *const *)(uintptr_t)argv);
+    execv(argv[0], argv);
     static const char text[] = "eidosctl up: the program could not be started\n";
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(127);
     _exit(127);
 }
 
+/* A gateway whose port the host chose gets the same one again: its clients know no other. Empty if
+ * that does not apply. Worker k serves api.port + k. */
+static void same_port(const struct super *s, const struct child *c, char option[static 32])
+{
+    u32 instance = proc_of(s, c)->instance, workers = s->segment->topo.params.api;
+    option[0] = '\0';
+    if (!c->port || s->config->api.port || c->port - instance + workers > 65536) return;
+    snprintf(option, 32, "api.port=%u", c->port - instance);
+}
+
 static int spawn(struct super *s, struct child *c)
 {
     const struct topo_proc *proc = proc_of(s, c);
-    const char *argv[2 + 6 + 2 * CONFIG_SETS_MAX + 2];
-    char path[PATH_MAX], instance[16];
+    const char *argv[1 + 6 + 2 * CONFIG_SETS_MAX + 2 + 2 + 1];
+    char path[PATH_MAX], instance[16], port[32], *words[COUNT_OF(argv)];
     int log_fd = -1;
     u32 n = 0;
     if (program_of(role_name(proc->role), path)) return -1;
     if (s->to_files && (log_fd = open_log(s, proc->name)) < 0) return -1;
     snprintf(instance, sizeof instance, "%u", proc->instance);
     argv[n++] = path;
-    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 3);
+    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 5);
+    same_port(s, c, port);
+    if (port[0]) {
+        argv[n++] = "--set";
+        argv[n++] = port;
+    }
     argv[n++] = "--instance";
     argv[n++] = instance;
     argv[n] = NULL;
+    memcpy(words, argv, sizeof words); /* execv takes them without const, and changes none */
     c->pid = fork();
-    if (c->pid == 0) become(path, argv, log_fd, (const sigset_t *)(const void *)s->spare_mask);
+    if (c->pid == 0) become(words, log_fd, (const sigset_t *)(const void *)s->spare_mask);
     if (log_fd >= 0) close(log_fd);
     if (c->pid < 0) {
         c->pid = 0;
@@ -354,6 +370,7 @@ static void tick_children(struct super *s)
         if (!c->pid) continue;
         if (!c->was_ready && is_ready(s, c)) {
             c->was_ready = true;
+            c->port = atomic_load_explicit(&block_of(s, c)->port, memory_order_acquire);
             if (c->died_ns)
                 text_log(TEXT_INFO, "%s is back (pid %d) after %lu ms", name_of(s, c), c->pid,
                          (now_ns - c->died_ns) / 1000000);

@@ -283,7 +283,10 @@ static int join_state(const struct cli *c, struct segment *s, struct rules **rul
     void *r = cli_object(s, "rules");
     void *l = r ? cli_object(s, "ledger") : NULL;
     void *o = l ? cli_object(s, "orders") : NULL;
-    if (!o) return cli_fail(c, CLI_FAILED, "%s", err_text());
+    if (!o) {
+        cli_fail(c, CLI_FAILED, "%s", err_text());
+        return CLI_FAILED;
+    }
     *rules = rules_join(r);
     *ledger = ledger_join(l);
     *orders = orders_join(o);

@@ -62,12 +62,14 @@ static int run_with(const char *line, const char *const *extra, bool both)
 {
     char words[512];
     const char *argv[64] = {program(), "--dir", dir};
+    char *plain[COUNT_OF(argv)];
     int argc = 3, ends[2], status;
     snprintf(words, sizeof words, "%s", line);
     for (char *save, *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
         argv[argc++] = w;
     for (; extra && *extra; extra++) argv[argc++] = *extra;
     assert_true(argc < 63);
+    memcpy(plain, argv, sizeof plain);
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0) {
@@ -75,7 +77,7 @@ static int run_with(const char *line, const char *const *extra, bool both)
         if (both) dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execv(argv[0], (char *const *)(uintptr_t)argv);
+        execv(plain[0], plain);
         _exit(127);
     }
     close(ends[1]);
