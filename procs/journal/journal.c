@@ -53,7 +53,7 @@ static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
     if (files_end(j, l->log, &end)) return -1;
     /* A failed sync may have dropped pages that still read well from memory: what the mark does not
      * vouch for is written again, if it can be. */
-    if (l->log == LOG_COMMAND && synced < end && log_seek(&l->shm, synced) == 0) {
+    if (j->sync && l->log == LOG_COMMAND && synced < end && log_seek(&l->shm, synced) == 0) {
         *seq = synced;
         return logfile_cut(&j->dir, l->log, synced);
     }

@@ -218,6 +218,9 @@ static int find_ends(struct start *s)
 static int load_newest(struct start *s)
 {
     struct snapshot_reader r;
+    int gone = snapshot_cut(s->options->dir, s->end);
+    if (gone < 0) return -1;
+    if (gone) report(s, "removed %d snapshots of commands that are gone", gone);
     struct snapshot_info need = {.account_seq = s->derived[LOG_ACCOUNT].end};
     for (u32 i = 0; LOG_MATCH(i) < s->logs; i++) need.match_seq[i] = s->derived[LOG_MATCH(i)].end;
     int found =

@@ -369,15 +369,28 @@ int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instan
     return found;
 }
 
+static int remove_one(const char *dir, u64 seq)
+{
+    char path[320];
+    snapshot_path(dir, seq, path);
+    return unlink(path) ? err_sys("removing %s", path) : 0;
+}
+
 int snapshot_retire(const char *dir, u32 keep)
 {
     u64 *seqs;
-    char path[320];
     int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0;
-    for (int i = 0; !rc && i < count - (int)keep; i++) {
-        snapshot_path(dir, seqs[i], path);
-        if (unlink(path)) rc = err_sys("removing %s", path);
-    }
+    for (int i = 0; !rc && i < count - (int)keep; i++) rc = remove_one(dir, seqs[i]);
     free(seqs);
     return rc;
+}
+
+int snapshot_cut(const char *dir, u64 seq)
+{
+    u64 *seqs;
+    int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0, removed = 0;
+    for (; !rc && count && seqs[count - 1] > seq; count--, removed++)
+        rc = remove_one(dir, seqs[count - 1]);
+    free(seqs);
+    return rc ? -1 : removed;
 }

@@ -126,4 +126,7 @@ int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instan
 /* Remove all but the newest `keep`. */
 int snapshot_retire(const char *dir, u32 keep);
 
+/* Remove those of sequences beyond `seq`: of commands that are gone. How many, or -1. */
+int snapshot_cut(const char *dir, u64 seq);
+
 #endif

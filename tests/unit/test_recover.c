@@ -319,6 +319,24 @@ static void torn_tail_is_cut_and_reported(void **state)
     assert_string_equal(w.reports, "");
 }
 
+/* A snapshot of commands that were lost must not come back when their numbers are given out again.
+ */
+static void snapshots_of_lost_commands_go(void **state)
+{
+    (void)state;
+    struct recovered out;
+    trade(500);
+    settle();
+    write_all();
+    assert_int_equal(start(&out), 0);
+    u64 last = out.seq;
+    assert_int_equal(logfile_cut(&w.j.dir, LOG_COMMAND, last - 1), 0);
+    assert_int_equal(start(&out), 0);
+    assert_int_equal(out.seq, last - 1);
+    assert_non_null(strstr(w.reports, "removed 1 snapshots of commands that are gone"));
+    assert_int_equal(out.checksum, checksum_of(last - 1));
+}
+
 /* The derived files may say more than a command log that lost its tail. */
 static void what_follows_from_lost_commands_is_cut(void **state)
 {
@@ -424,6 +442,7 @@ int main(void)
         T(trailing_files_are_written_again),
         T(torn_tail_is_cut_and_reported),
         T(what_follows_from_lost_commands_is_cut),
+        T(snapshots_of_lost_commands_go),
         T(damage_stops_the_start),
         T(damaged_snapshot_is_passed_over),
         T(small_arenas_are_told),
