@@ -49,8 +49,8 @@ static inline struct wad wad_make(u128 v)
     return (struct wad){(u64)v, (u64)(v >> 64)};
 }
 
-/* Which of `workers` verify processes a wallet belongs to: api sends there, and verify takes nothing
- * else, so that a wallet's used requests and rates are known in one place. */
+/* Which of `workers` verify processes a wallet belongs to: api sends there, and verify takes
+ * nothing else, so that a wallet's used requests and rates are known in one place. */
 static inline u32 msg_worker_of(const u8 wallet[WALLET_BYTES], u32 workers)
 {
     u32 tail = (u32)wallet[16] << 24 | (u32)wallet[17] << 16 | (u32)wallet[18] << 8 | wallet[19];

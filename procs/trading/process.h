@@ -23,7 +23,7 @@ struct process {
     struct trading machine;
     struct trading_clock clock;
     struct log_writer command, account;
-    u32 verify_count, api_count, matching_count;
+    u16 verify_count, api_count, matching_count;
     struct ring_rx ingress[SOURCES];
     struct ring_tx replies[API_MAX];
     struct ring_tx ops_replies;
@@ -40,7 +40,7 @@ void replies_open(struct run *run, struct process *p);
 
 /* trading_reply_fn: copies an answer into the ring of who asked. An answer that finds its ring full
  * is dropped and counted: the asker's time-out tells it, and asking again gives the answer. */
-void replies_send(void *run, const struct msg *m);
+void replies_send(void *context, const struct msg *m);
 
 void replies_publish(struct process *p);
 

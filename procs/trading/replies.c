@@ -7,7 +7,7 @@
 
 void replies_open(struct run *run, struct process *p)
 {
-    p->api_count = run->segment.topo.params.api;
+    p->api_count = (u16)run->segment.topo.params.api;
     for (u32 i = 0; i < p->api_count; i++)
         segment_ring_tx(&run->segment, ROLE_API, i, run->bells, &p->replies[i]);
     segment_ring_tx(&run->segment, ROLE_OPS, 0, run->bells, &p->ops_replies);

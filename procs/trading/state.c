@@ -122,8 +122,8 @@ static void join(struct run *run, struct process *p)
     segment_log_writer(s, "log.account", run->bells, &p->account);
     p->machine.command = &p->command;
     p->machine.account = &p->account;
-    p->verify_count = s->topo.params.verify;
-    p->matching_count = s->topo.params.matching;
+    p->verify_count = (u16)s->topo.params.verify;
+    p->matching_count = (u16)s->topo.params.matching;
     /* The smallest match record takes 64 bytes, and MERGE_MAX of them one CMD_MERGE. */
     p->merge_reserve = p->matching_count * (s->topo.params.match_bytes / 64 / MERGE_MAX + 1) *
                        sizeof(struct cmd_merge);

@@ -199,6 +199,7 @@ int main(int argc, char **argv)
     attach(&as_ops, ROLE_OPS);
     segment_ring_tx(&as_verify, ROLE_TRADING, 0, NULL, &orders);
     segment_ring_rx(&as_api, ROLE_TRADING, 0, &replies);
+    CHECK(orders.ring && replies.ring);
     const struct durable *durable = segment_object(&as_api, "durable");
     make_ready(seed);
     credit_all();

@@ -67,7 +67,7 @@ static void run_program(const struct instance *in, u32 role, u32 instance, const
     u32 count = 9;
     for (; extra && *extra && count < COUNT_OF(argv) - 1; extra++) argv[count++] = *extra;
     setenv("EIDOS_SUPERVISED", "1", 1);
-    execv(path, (char *const *)(uintptr_t)argv);
+    execv(path, ptr_at(argv, 0)); /* execv changes nothing; its type is older than const */
     fprintf(stderr, "instance: %s cannot be started; build it first\n", path);
     _exit(127);
 }

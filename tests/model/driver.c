@@ -21,7 +21,7 @@ static u32 cancel_reply_count;
 static u16 ops_code;
 static u64 id_of[ORDERS_MAX]; /* by number of the order operation; 0 = made no order */
 static u32 order_ops;
-static const char *wallets[1024]; /* in order of first credit */
+static char *wallets[1024]; /* in order of first credit */
 static u32 wallet_count;
 
 static void on_reply(void *context, const struct msg *m)
@@ -115,6 +115,7 @@ static void do_market(const json_t *op)
     u8 base = r->tokens[c.base].decimals, quote = r->tokens[c.quote].decimals;
     c.tick_wad = (u64)number(op, "tick_size", WAD);
     c.lot_wad = (u64)number(op, "lot_size", WAD);
+    if (!c.tick_wad || !c.lot_wad) bad("tick_size or lot_size", "0");
     c.lot_units = c.lot_wad / power(WAD - base);
     c.tick_lot = (u64)((u128)c.tick_wad * c.lot_wad / ((u128)power(WAD) * power(WAD - quote)));
     c.price_max = (u64)(number(op, "max_price", WAD) / c.tick_wad);
@@ -346,7 +347,7 @@ static int by_text(const void *a, const void *b)
 static void print_balances(void)
 {
     const struct rules *r = engine.trading.rules;
-    const char *tokens[TOKENS_MAX];
+    const char *tokens[TOKENS_MAX] = {0};
     for (u32 i = 0; i < r->token_count; i++) tokens[i] = r->tokens[i].symbol;
     qsort(tokens, r->token_count, sizeof tokens[0], by_text);
     qsort(wallets, wallet_count, sizeof wallets[0], by_text);
@@ -434,7 +435,7 @@ int main(void)
         json_decref(op);
     }
     print_final();
-    for (u32 i = 0; i < wallet_count; i++) free((void *)(uintptr_t)wallets[i]);
+    for (u32 i = 0; i < wallet_count; i++) free(wallets[i]);
     engine_free(&engine);
     return 0;
 }
