@@ -84,6 +84,7 @@ static void credit_all(void)
     struct flow f = {.accounts = ACCOUNTS};
     struct ring_tx tx;
     segment_ring_tx(&as_ops, ROLE_TRADING, 0, NULL, &tx);
+    CHECK(tx.ring);
     for (u32 i = 0; i < ACCOUNTS * 3; i++) {
         struct msg_credit m, *at;
         flow_credit(&f, i, &m);
