@@ -119,6 +119,7 @@ static inline void *ring_alloc(struct ring_tx *tx, u32 length)
         if (tx->head + skip + length - tx->tail_cached > end) return NULL;
     }
     if (UNLIKELY(skip)) {
+        CHECK(tx->ring);
         *(u32 *)(void *)(tx->ring->slots + at) = RING_SKIP;
         tx->head += skip;
         at = 0;
