@@ -156,13 +156,28 @@ static inline void link_append(struct link *head, struct link *item)
     head->prev = item;
 }
 
-/* Take an item out; a second time does nothing. */
-static inline void link_remove(struct link *item)
+/* Take an item out of the list it is in. */
+static inline void link_unlink(struct link *item)
 {
-    if (!item->next) return;
+    CHECK(item->next);
     item->prev->next = item->next;
     item->next->prev = item->prev;
     item->prev = item->next = NULL;
+}
+
+/* The same, if it is in one. */
+static inline void link_remove(struct link *item)
+{
+    if (item->next) link_unlink(item);
+}
+
+/* Take the first item out of a list that is not empty. */
+static inline struct link *link_pop(struct link *head)
+{
+    struct link *first = head->next;
+    link_unlink(first);
+    CHECK(head->next != first); /* nothing is in a list twice */
+    return first;
 }
 
 #define LINK_OF(link_, type, member) ((type *)(void *)((char *)(link_)-offsetof(type, member)))

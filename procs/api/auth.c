@@ -49,7 +49,7 @@ static bool signed_by(struct auth_cache *cache, const struct credentials *c,
         return true;
     struct secp_signer signer;
     if (secp_recover(digest, c->signature, &signer) != SECP_OK) return false;
-    if (memcmp(signer.address, c->wallet, WALLET_BYTES)) return false;
+    if (memcmp(signer.address, c->wallet, WALLET_BYTES) != 0) return false;
     memcpy(known->digest, digest, DIGEST_BYTES);
     memcpy(known->signature, c->signature, SIGNATURE_BYTES);
     memcpy(known->wallet, c->wallet, WALLET_BYTES);
@@ -68,7 +68,7 @@ static int check_rate(struct api *a, const u8 wallet[WALLET_BYTES], struct probl
     u32 rate = a->config->limits.queries_per_second;
     if (!a->config->limits.rates) return 0;
     struct bucket *b = &a->auth_cache->buckets[crc32c(0, wallet, WALLET_BYTES) % WALLETS_MAX];
-    if (memcmp(b->wallet, wallet, WALLET_BYTES)) {
+    if (memcmp(b->wallet, wallet, WALLET_BYTES) != 0) {
         memcpy(b->wallet, wallet, WALLET_BYTES);
         b->tokens_milli = rate * 1000;
         b->filled_ns = a->now_ns;

@@ -40,7 +40,7 @@ int body_text(json_t *body, const char *name, struct span *out, struct problem *
 
 int body_wallet(json_t *body, u8 wallet[WALLET_BYTES], struct problem *p)
 {
-    struct span text;
+    struct span text = {0};
     if (body_text(body, "wallet", &text, p)) return -1;
     if (!hex_parse(text.at, text.len, wallet, WALLET_BYTES))
         return problem_set(p, CODE_INVALID_WALLET, "wallet", "0x and 40 hex digits",
@@ -50,7 +50,7 @@ int body_wallet(json_t *body, u8 wallet[WALLET_BYTES], struct problem *p)
 
 int body_number(json_t *body, const char *name, u64 *out, struct problem *p)
 {
-    struct span text;
+    struct span text = {0};
     if (body_text(body, name, &text, p)) return -1;
     if (decimal_parse_u64(text.at, text.len, out) != DECIMAL_OK)
         return problem_set(p, CODE_INVALID_PARAMS, name, "0 to 18446744073709551615",
@@ -97,7 +97,7 @@ int body_time(json_t *body, const char *name, u64 *out, struct problem *p)
 
 int body_signature(json_t *body, u8 signature[SIGNATURE_BYTES], bool *present, struct problem *p)
 {
-    struct span text;
+    struct span text = {0};
     *present = body_field(body, "signature") != NULL;
     if (!*present) return 0;
     if (body_text(body, "signature", &text, p)) return -1;

@@ -158,10 +158,10 @@ static result handle(struct api *a, struct request *r)
 /* No request to hold the state: the pool is empty. */
 static result refuse_bare(struct MHD_Connection *connection)
 {
-    static const char TEXT[] = "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
-                               "{\"detail\":\"too many requests at once\",\"retry_after\":1}}";
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        sizeof TEXT - 1, (void *)(uintptr_t)TEXT, MHD_RESPMEM_PERSISTENT);
+    static char TEXT[] = "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
+                         "{\"detail\":\"too many requests at once\",\"retry_after\":1}}";
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(sizeof TEXT - 1, TEXT, MHD_RESPMEM_PERSISTENT);
     if (!response) return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");

@@ -2,7 +2,7 @@
  *
  *   hub.topics[channel] --subs--> sub -> sub -> ...     public channels, fan-out
  *   hub.wallets[hash]   ----ws--> ws -> ...             private channels, by wallet
- *   ws.subs             --------> sub -> ...            what one connection has, at most 50
+ *   ws.subs[50]         --------> sub, sub, ...         what one connection has
  *
  * A slow reader: what it has not taken yet is kept, up to 1 MiB. From WS_SLOW_BYTES on it gets no
  * depth and no ticker; its subs turn `stale`, and once it has caught up it gets a fresh snapshot.
@@ -56,14 +56,14 @@ struct ws {
     bool authenticated;
     u8 wallet[WALLET_BYTES];
     struct link by_wallet;
-    struct link subs;
+    struct sub *subs; /* WS_SUBS_MAX places, made at the first public subscription */
     u32 sub_count, in_flight;
     u8 mine[3]; /* CHANNEL_MINE + i: 1 = new dialect, 2 = older, 3 = both */
 };
 
 struct sub {
-    struct link of_ws, of_topic;
-    struct ws *ws;
+    struct link of_topic;
+    struct ws *ws; /* NULL: the place is free */
     struct channel channel;
     bool older, stale;
 };

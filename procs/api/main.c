@@ -121,6 +121,9 @@ static void api_stop(struct run *run)
     ws_stop(a);
     http_stop(a);
     close(a->epoll);
+    ws_delete(a);
+    requests_delete(a);
+    free(a->auth_cache);
 }
 
 static int api_epoll(struct run *run)

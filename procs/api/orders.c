@@ -163,7 +163,7 @@ void orders_one(struct api *a, struct request *r, const u8 *wallet)
         answer_busy(a, r, "orders are being recovered");
         return;
     }
-    if (!found || memcmp(v.wallet, wallet, WALLET_BYTES)) {
+    if (!found || memcmp(v.wallet, wallet, WALLET_BYTES) != 0) {
         problem_set(&p, CODE_ORDER_NOT_FOUND, "order_id", NULL,
                     "this wallet has no such order, or it ended too long ago");
         answer_problem(a, r, &p, NULL, found ? seq : 0);

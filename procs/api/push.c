@@ -231,7 +231,7 @@ static void begin_ticker(struct api *a, u16 market)
 void push_begin_topic(struct api *a, const struct channel *c)
 {
     if (c->kind == CHANNEL_TICKER) begin_ticker(a, c->market);
-    for (u16 i = 0; c->kind == CHANNEL_TICKERS && i < MARKETS_MAX; i++) begin_ticker(a, i);
+    for (u32 i = 0; c->kind == CHANNEL_TICKERS && i < MARKETS_MAX; i++) begin_ticker(a, (u16)i);
     struct topic *t = &a->hub->topics[topic_of(c)];
     struct market_feed *f = &a->hub->markets[c->market];
     if (c->kind == CHANNEL_TRADES) f->trade_number = market_trade_number(a->market, c->market);
@@ -275,9 +275,9 @@ u32 push_turn(struct api *a)
     struct hub *h = a->hub;
     u32 n = push_mine_turn(a);
     u32 markets = atomic_load_explicit(&a->rules->market_count, memory_order_acquire);
-    for (u16 i = 0; i < markets; i++) {
+    for (u32 i = 0; i < markets; i++) {
         if (!h->markets[i].subs && !h->tickers) continue;
-        n += market_turn(a, i);
+        n += market_turn(a, (u16)i);
     }
     if (h->stale) {
         h->stale = false;

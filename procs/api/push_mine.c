@@ -22,7 +22,7 @@ static u32 send_mine(struct api *a, u16 kind, const u8 *wallet, u64 sequence)
     for (struct link *l = bucket->next, *next; l != bucket; l = next) {
         struct ws *ws = LINK_OF(l, struct ws, by_wallet);
         next = l->next;
-        if (memcmp(ws->wallet, wallet, WALLET_BYTES)) continue;
+        if (memcmp(ws->wallet, wallet, WALLET_BYTES) != 0) continue;
         u8 mine = ws->mine[kind - CHANNEL_MINE];
         if (mine & 1) push_one(a, &p, ws, false), n++;
         if (mine & 2) push_one(a, &p, ws, true), n++;

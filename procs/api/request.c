@@ -156,7 +156,7 @@ int credentials_read(struct credentials *c, const char *text, struct problem *p)
     if (!text)
         return problem_set(p, CODE_MISSING_AUTH_HEADER, "Authorization", FORM,
                            "send the header Authorization: %s", FORM);
-    if (strncmp(text, SCHEME, sizeof SCHEME - 1))
+    if (strncmp(text, SCHEME, sizeof SCHEME - 1) != 0)
         return problem_set(p, CODE_INVALID_AUTH_FORMAT, "Authorization", FORM,
                            "the scheme is not EIP712");
     const char *wallet = text + sizeof SCHEME - 1;

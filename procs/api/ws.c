@@ -86,9 +86,9 @@ static const char *upgrade_fault(const struct request *r)
 {
     const char *upgrade = header(r, "Upgrade"), *key = header(r, "Sec-WebSocket-Key");
     const char *version = header(r, "Sec-WebSocket-Version");
-    if (r->method != METHOD_GET || !upgrade || strcasecmp(upgrade, "websocket"))
+    if (r->method != METHOD_GET || !upgrade || strcasecmp(upgrade, "websocket") != 0)
         return "/ws speaks WebSocket only: connect with ws://";
-    if (!version || strcmp(version, "13")) return "Sec-WebSocket-Version must be 13";
+    if (!version || strcmp(version, "13") != 0) return "Sec-WebSocket-Version must be 13";
     if (!key || strlen(key) != 24) return "Sec-WebSocket-Key must be 16 bytes in base64";
     return NULL;
 }
@@ -149,7 +149,6 @@ struct ws *ws_open(struct api *a, int fd, struct MHD_UpgradeResponseHandle *hand
     ws->fd = fd;
     ws->handle = handle;
     ws->heard_ns = ws->pinged_ns = ws->rate_from_ns = a->now_ns;
-    link_init(&ws->subs);
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* ENOTSUP on socket pairs */
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = ws};
@@ -201,10 +200,10 @@ static void disown(struct api *a, struct ws *ws)
 static void bury(struct api *a, struct ws *ws)
 {
     disown(a, ws);
-    link_remove(&ws->all);
     frames_close(ws);
     if (ws->handle) MHD_upgrade_action(ws->handle, MHD_UPGRADE_ACTION_CLOSE);
     free(ws->out);
+    free(ws->subs);
     free(ws);
 }
 
@@ -381,7 +380,7 @@ void ws_turn(struct api *a)
         link_remove(&ws->ending);
         channels_leave(ws);
     }
-    while (!link_empty(&h->dead)) bury(a, LINK_OF(h->dead.next, struct ws, all));
+    while (!link_empty(&h->dead)) bury(a, LINK_OF(link_pop(&h->dead), struct ws, all));
 }
 
 void ws_stop(struct api *a)

@@ -89,9 +89,10 @@ static void answer_pong(struct ws *ws, const struct ws_message *m)
 
 static struct sub *find_sub(struct ws *ws, const struct channel *c, bool older)
 {
-    for (struct link *l = ws->subs.next; l != &ws->subs; l = l->next) {
-        struct sub *s = LINK_OF(l, struct sub, of_ws);
-        if (s->channel.kind == c->kind && s->channel.market == c->market && s->older == older)
+    for (u32 i = 0; ws->subs && i < WS_SUBS_MAX; i++) {
+        struct sub *s = &ws->subs[i];
+        if (s->ws && s->channel.kind == c->kind && s->channel.market == c->market &&
+            s->older == older)
             return s;
     }
     return NULL;
@@ -111,9 +112,8 @@ static void drop_sub(struct hub *h, struct sub *s)
     if (s->channel.kind != CHANNEL_TICKERS) h->markets[s->channel.market].subs--;
     else h->tickers--;
     s->ws->sub_count--;
-    link_remove(&s->of_ws);
-    link_remove(&s->of_topic);
-    free(s);
+    link_unlink(&s->of_topic);
+    s->ws = NULL;
 }
 
 static void drop_mine(struct ws *ws, u16 kind, u8 bit)
@@ -125,13 +125,23 @@ static void drop_mine(struct ws *ws, u16 kind, u8 bit)
     ws->api->hub->mine--;
 }
 
-/* The view a depth channel needs, made once. False when memory is short. */
-static bool ready_topic(struct hub *h, const struct channel *c)
+/* The memory a subscription needs, made once. False when memory is short. */
+static bool ready_for(struct ws *ws, const struct channel *c)
 {
-    struct topic *t = &h->topics[topic_of(c)];
-    if (c->kind >= CHANNEL_DEPTHS || t->view) return true;
-    t->view = calloc(1, sizeof *t->view);
-    return t->view != NULL;
+    struct topic *t = &ws->api->hub->topics[topic_of(c)];
+    if (c->kind >= CHANNEL_MINE) return true;
+    if (!ws->subs) ws->subs = calloc(WS_SUBS_MAX, sizeof *ws->subs);
+    if (c->kind < CHANNEL_DEPTHS && !t->view) t->view = calloc(1, sizeof *t->view);
+    return ws->subs && (c->kind >= CHANNEL_DEPTHS || t->view);
+}
+
+/* A free place; there is one, since sub_count is below the limit. */
+static struct sub *free_sub(struct ws *ws)
+{
+    struct sub *s = ws->subs;
+    while (s->ws) s++;
+    CHECK(s < ws->subs + WS_SUBS_MAX);
+    return s;
 }
 
 static void add_sub(struct ws *ws, const struct channel *c, bool older)
@@ -144,12 +154,10 @@ static void add_sub(struct ws *ws, const struct channel *c, bool older)
         ws->sub_count++;
         return;
     }
-    struct sub *s = calloc(1, sizeof *s);
-    CHECK(s && ready_topic(h, c));
+    struct sub *s = free_sub(ws);
     struct topic *t = &h->topics[topic_of(c)];
     if (t->count == 0) push_begin_topic(a, c);
     *s = (struct sub){.ws = ws, .channel = *c, .older = older};
-    link_append(&ws->subs, &s->of_ws);
     link_append(&t->subs, &s->of_topic);
     t->count++;
     h->feeds++;
@@ -171,6 +179,10 @@ static void subscribe(struct ws *ws, const struct ws_message *m)
             return;
         }
         fresh += !has(ws, &m->channels[i], m->older);
+        if (!ready_for(ws, &m->channels[i])) {
+            ws_close(ws, WS_CLOSE_AGAIN, "memory is short");
+            return;
+        }
     }
     if (ws->sub_count + fresh > WS_SUBS_MAX) {
         answer_limit(ws, m->id, "a connection may have 50 subscriptions");
@@ -202,11 +214,11 @@ struct link *channels_of_wallet(struct hub *h, const u8 wallet[WALLET_BYTES])
 
 void channels_leave(struct ws *ws)
 {
-    while (!link_empty(&ws->subs))
-        drop_sub(ws->api->hub, LINK_OF(ws->subs.next, struct sub, of_ws));
-    for (u16 kind = CHANNEL_MINE; kind < CHANNEL_KINDS; kind++) {
-        drop_mine(ws, kind, 1);
-        drop_mine(ws, kind, 2);
+    for (u32 i = 0; ws->subs && i < WS_SUBS_MAX; i++)
+        if (ws->subs[i].ws) drop_sub(ws->api->hub, &ws->subs[i]);
+    for (u32 kind = CHANNEL_MINE; kind < CHANNEL_KINDS; kind++) {
+        drop_mine(ws, (u16)kind, 1);
+        drop_mine(ws, (u16)kind, 2);
     }
     link_remove(&ws->by_wallet);
     ws->authenticated = false;
@@ -223,7 +235,7 @@ static void authenticate(struct ws *ws, const struct ws_message *m)
         answer_error(ws, m->id, &p);
         return;
     }
-    if (ws->authenticated && memcmp(ws->wallet, wallet, WALLET_BYTES)) {
+    if (ws->authenticated && memcmp(ws->wallet, wallet, WALLET_BYTES) != 0) {
         problem_set(&p, CODE_INVALID_PARAMS, "wallet", NULL,
                     "this connection belongs to another wallet; open a second one");
         answer_error(ws, m->id, &p);

@@ -81,7 +81,7 @@ const char *wire_message(u16 code)
     CHECK(n < sizeof texts[0]);
     for (size_t i = 1; i < n; i++) {
         char letter = c->name[i];
-        text[i] = letter == '_' ? ' ' : (char)(letter | 0x20);
+        text[i] = (char)(letter == '_' ? ' ' : letter | 0x20);
     }
     text[0] = c->name[0];
     return text;
@@ -111,24 +111,24 @@ static int number_of(const char *const *names, size_t count, const char *text, s
     return -1;
 }
 
-#define NAMED(function, names) \
-    const char *function(u8 value) \
+#define NAMED(function, names, number) \
+    const char *function(u8 number) \
     { \
-        return name_of(names, COUNT_OF(names), value); \
+        return name_of(names, COUNT_OF(names), number); \
     }
 #define NUMBERED(function, names) \
     int function(const char *text, size_t len) \
     { \
         return number_of(names, COUNT_OF(names), text, len); \
     }
-NAMED(wire_side, SIDES)
-NAMED(wire_type, TYPES)
-NAMED(wire_tif, TIFS)
-NAMED(wire_stp, STPS)
-NAMED(wire_status, STATUSES)
-NAMED(wire_order_event, EVENTS)
-NAMED(wire_balance_reason, REASONS)
-NAMED(wire_mode, MODES)
+NAMED(wire_side, SIDES, side)
+NAMED(wire_type, TYPES, type)
+NAMED(wire_tif, TIFS, tif)
+NAMED(wire_stp, STPS, stp)
+NAMED(wire_status, STATUSES, status)
+NAMED(wire_order_event, EVENTS, event)
+NAMED(wire_balance_reason, REASONS, reason)
+NAMED(wire_mode, MODES, mode)
 NUMBERED(wire_side_of, SIDES)
 NUMBERED(wire_type_of, TYPES)
 NUMBERED(wire_tif_of, TIFS)

@@ -271,7 +271,8 @@ static void refuses_orders_with_the_field(void **state)
     };
     struct msg_order m;
     for (size_t i = 0; i < COUNT_OF(BAD); i++) {
-        if (order_code(&m, BAD[i].fields) != BAD[i].code || strcmp(problem.field, BAD[i].field))
+        if (order_code(&m, BAD[i].fields) != BAD[i].code ||
+            strcmp(problem.field, BAD[i].field) != 0)
             fail_msg("%s: %u %s, not %u %s", BAD[i].fields, problem.code, problem.field,
                      BAD[i].code, BAD[i].field);
         assert_true(problem.detail[0]);

@@ -119,7 +119,8 @@ static json_t *hear_type(const char *type)
     json_decref(last);
     last = hear();
     if (!last) fail_msg("nothing came, not %s", type);
-    if (strcmp(text_of(last, "type"), type)) fail_msg("%s came, not %s", json_dumps(last, 0), type);
+    if (strcmp(text_of(last, "type"), type) != 0)
+        fail_msg("%s came, not %s", json_dumps(last, 0), type);
     return last;
 }
 
@@ -218,19 +219,19 @@ static void closes_with_code_and_reason(void **state)
 {
     (void)state;
     static const struct {
-        u8 frame[4];
         size_t len;
         u16 code;
-    } BAD[] = {{{0x81, 0x01, 'x'}, 3, 1002},        /* not masked */
-               {{0xc1, 0x80, 0, 0}, 4, 1002},       /* a reserved bit */
-               {{0x82, 0x80, 0, 0}, 4, 1003},       /* binary */
-               {{0x80, 0x80, 0, 0}, 4, 1002},       /* continues nothing */
-               {{0x83, 0x80, 0, 0}, 4, 1002},       /* no such opcode */
-               {{0x09, 0x80, 0, 0}, 4, 1002},       /* a ping in pieces */
-               {{0x81, 0xfe, 0x10, 0x01}, 4, 1009}, /* 4097 bytes */
-               {{0x81, 0x81, 0, 0}, 4, 1007},       /* with 0xff: see below */
-               {{0x88, 0x81, 0, 0}, 4, 1002},       /* half a code */
-               {{0x88, 0x80, 0, 0}, 4, 1000}};      /* goodbye */
+        u8 frame[4];
+    } BAD[] = {{3, 1002, {0x81, 0x01, 'x'}},        /* not masked */
+               {4, 1002, {0xc1, 0x80, 0, 0}},       /* a reserved bit */
+               {4, 1003, {0x82, 0x80, 0, 0}},       /* binary */
+               {4, 1002, {0x80, 0x80, 0, 0}},       /* continues nothing */
+               {4, 1002, {0x83, 0x80, 0, 0}},       /* no such opcode */
+               {4, 1002, {0x09, 0x80, 0, 0}},       /* a ping in pieces */
+               {4, 1009, {0x81, 0xfe, 0x10, 0x01}}, /* 4097 bytes */
+               {4, 1007, {0x81, 0x81, 0, 0}},       /* with 0xff: see below */
+               {4, 1002, {0x88, 0x81, 0, 0}},       /* half a code */
+               {4, 1000, {0x88, 0x80, 0, 0}}};      /* goodbye */
     for (size_t i = 0; i < COUNT_OF(BAD); i++) {
         u8 frame[16] = {0};
         memset(frame + 6, 0xff, 1);

@@ -54,8 +54,8 @@ static void names_read_back(void **state)
 {
     (void)state;
     char name[WS_NAME_MAX], text[128];
-    for (u16 kind = 0; kind < CHANNEL_KINDS; kind++) {
-        struct channel c = {kind, kind < CHANNEL_MARKETLESS ? 1 : 0};
+    for (u32 kind = 0; kind < CHANNEL_KINDS; kind++) {
+        struct channel c = {(u16)kind, kind < CHANNEL_MARKETLESS ? 1 : 0};
         channel_name(&c, rules, false, name);
         snprintf(text, sizeof text, "{\"type\":\"unsubscribe\",\"channels\":[\"%s\"]}", name);
         assert_int_equal(read_text(text), 0);
