@@ -108,7 +108,7 @@ static void gather(struct log_reader *r, u64 seq, u64 cause_max, u64 bytes_max, 
         struct iovec *piece = g->count ? &g->pieces[g->count - 1] : NULL;
         if (piece && (u8 *)piece->iov_base + piece->iov_len == (const u8 *)rec)
             piece->iov_len += rec->length;
-        else g->pieces[g->count++] = (struct iovec){(void *)(uintptr_t)rec, rec->length};
+        else g->pieces[g->count++] = (struct iovec){(void *)rec, rec->length};
         if (!g->records++) g->first = rec->seq;
         g->bytes += rec->length;
         g->last = rec->seq;

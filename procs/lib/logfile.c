@@ -164,8 +164,8 @@ static int by_value(const void *a, const void *b)
 static u64 first_of(const char *file, const char *log)
 {
     size_t n = strlen(log);
-    if (strncmp(file, log, n) || file[n] != '-' || strlen(file) != n + 25) return 0;
-    if (strcmp(file + n + 21, ".log")) return 0;
+    if (strncmp(file, log, n) != 0 || file[n] != '-' || strlen(file) != n + 25) return 0;
+    if (strcmp(file + n + 21, ".log") != 0) return 0;
     u64 first = 0;
     for (const char *p = file + n + 1; p < file + n + 21; p++) {
         if (*p < '0' || *p > '9') return 0;

@@ -68,11 +68,12 @@ static const char *head_objection(const struct logfile_reader *r, const u8 *page
     crc = crc32c(crc, page + at + 4, LOGFILE_HEAD_BYTES - at - 4);
     if (crc != head.crc) return "the head of the file does not match its checksum";
     if (head.version != LOGFILE_VERSION) return "the file has a format this build does not know";
-    if (memcmp(head.instance, r->dir->instance, LOGFILE_INSTANCE))
+    if (memcmp(head.instance, r->dir->instance, LOGFILE_INSTANCE) != 0)
         return "the file belongs to another instance: its id is not the one in <dir>/instance";
     char name[LOGFILE_NAME_BYTES];
     logfile_name(r->log, name);
-    if (strncmp(name, head.log, sizeof head.log)) return "the file is one of another log, renamed";
+    if (strncmp(name, head.log, sizeof head.log) != 0)
+        return "the file is one of another log, renamed";
     if (head.first_seq != first) return "the file begins with another sequence than its name says";
     return NULL;
 }

@@ -38,7 +38,7 @@ static void spare_name(u32 log, char name[64])
 static int write_zeros(const struct logfile_io *io, int fd, u64 at, u64 bytes)
 {
     while (bytes) {
-        struct iovec piece = {(void *)(uintptr_t)zeros, min_u64(bytes, ZEROS_BYTES)};
+        struct iovec piece = {(void *)zeros, min_u64(bytes, ZEROS_BYTES)};
         ssize_t n = io->pwritev(fd, &piece, 1, (off_t)at);
         if (n <= 0) return -1;
         at += (u64)n;
@@ -243,7 +243,7 @@ static int zero_tail(int fd, u64 at)
     static u8 buf[ZEROS_BYTES];
     for (ssize_t n; (n = pread(fd, buf, sizeof buf, (off_t)at)) != 0; at += (u64)n) {
         if (n < 0) return -1;
-        if (memcmp(buf, zeros, (size_t)n) && write_zeros(&logfile_io_real, fd, at, (u64)n))
+        if (memcmp(buf, zeros, (size_t)n) != 0 && write_zeros(&logfile_io_real, fd, at, (u64)n))
             return -1;
     }
     return fdatasync(fd);

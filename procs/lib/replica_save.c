@@ -170,8 +170,8 @@ static int save_orders(struct snapshot_writer *w, const struct trading *t)
 static int save_book(struct snapshot_writer *w, const struct books *b, u32 market)
 {
     if (snapshot_begin(w, SECTION_BOOK, market)) return -1;
-    for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++)
-        for (u32 c = book_first(b, market, side); c; c = book_next(b, c)) {
+    for (u32 side = BOOK_BUY; side <= BOOK_SELL; side++)
+        for (u32 c = book_first(b, market, (u8)side); c; c = book_next(b, c)) {
             struct book_order o;
             book_at(b, c, &o);
             if (snapshot_put(w, &o, sizeof o)) return -1;

@@ -206,7 +206,7 @@ static int read_manifest(struct snapshot_reader *r, const u8 *instance, u64 seq)
         return damaged(r, at - t.bytes, "a format that this build does not know");
     if (m->sections > SNAPSHOT_SECTIONS_MAX || manifest_bytes(m) != t.bytes)
         return damaged(r, at - t.bytes, "the manifest's length does not fit its sections");
-    if (memcmp(m->instance, instance, LOGFILE_INSTANCE))
+    if (memcmp(m->instance, instance, LOGFILE_INSTANCE) != 0)
         return damaged(r, at - t.bytes, "it belongs to another instance");
     if (m->info.seq != seq || m->info.matchings > SNAPSHOT_MATCHING_MAX)
         return damaged(r, at - t.bytes, "it is of another sequence than its name says");
@@ -317,7 +317,7 @@ static int by_value(const void *a, const void *b)
 
 static bool seq_of(const char *name, u64 *seq)
 {
-    if (strlen(name) != 25 || strcmp(name + 20, ".snap")) return false;
+    if (strlen(name) != 25 || strcmp(name + 20, ".snap") != 0) return false;
     if (strspn(name, "0123456789") != 20) return false;
     *seq = strtoull(name, NULL, 10);
     return true;
@@ -356,7 +356,7 @@ int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instan
 {
     u64 *seqs;
     int count = snapshot_list(dir, &seqs), found = count < 0 ? -1 : 0;
-    while (!found && count-- > 0) {
+    while (!found && seqs && count-- > 0) {
         if (seqs[count] > seq_most) continue;
         if (snapshot_open(r, dir, instance, seqs[count])) {
             if (tell) tell(context, err_text());
@@ -380,7 +380,7 @@ int snapshot_retire(const char *dir, u32 keep)
 {
     u64 *seqs;
     int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0;
-    for (int i = 0; !rc && i < count - (int)keep; i++) rc = remove_one(dir, seqs[i]);
+    for (int i = 0; seqs && !rc && i < count - (int)keep; i++) rc = remove_one(dir, seqs[i]);
     free(seqs);
     return rc;
 }
@@ -389,7 +389,7 @@ int snapshot_cut(const char *dir, u64 seq)
 {
     u64 *seqs;
     int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0, removed = 0;
-    for (; !rc && count && seqs[count - 1] > seq; count--, removed++)
+    for (; seqs && !rc && count && seqs[count - 1] > seq; count--, removed++)
         rc = remove_one(dir, seqs[count - 1]);
     free(seqs);
     return rc ? -1 : removed;

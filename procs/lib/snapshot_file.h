@@ -117,11 +117,11 @@ int snapshot_get(struct snapshot_reader *r, void *data, u64 bytes);
 int snapshot_list(const char *dir, u64 **seqs);
 
 /* Open the newest whole snapshot with sequence <= seq_most and, unless `need` is NULL, derived
- * sequences no larger than those in it. 1; 0 = there is none; -1. `damaged` (may be NULL) is told
+ * sequences no larger than those in it. 1; 0 = there is none; -1. `tell` (may be NULL) hears
  * of each that had to be passed over. */
 typedef void snapshot_damaged_fn(void *context, const char *why);
 int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
-                    const struct snapshot_info *need, snapshot_damaged_fn *damaged, void *context);
+                    const struct snapshot_info *need, snapshot_damaged_fn *tell, void *context);
 
 /* Remove all but the newest `keep`. */
 int snapshot_retire(const char *dir, u32 keep);

@@ -56,7 +56,7 @@ u32 journal_balance(void *buf, u64 seq, u64 cause)
 void journal_fill(struct journal_dir *j, u64 first, u64 count, u64 batch, u64 segment, u64 synced)
 {
     struct logfile_writer w;
-    u8 *buf = malloc(batch * DEPOSIT_BYTES);
+    u8 *buf = malloc(batch * RECORD_BYTES_MAX);
     CHECK(buf && logfile_writer_open(&w, &j->dir, LOG_COMMAND, segment, true, first - 1,
                                      &logfile_io_real) == 0);
     for (u64 seq = first; seq < first + count;) {

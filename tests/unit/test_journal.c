@@ -20,13 +20,13 @@
 
 /* What outlives the journal process: logs, cursors, the durable region. */
 static struct {
+    struct durable durable;
+    struct journal journal;
     struct journal_dir j;
+    u64 random;
     void *memory[2];
     struct log_writer writers[2]; /* command, account */
     _Atomic u64 cursors[2], seen[2];
-    struct durable durable;
-    struct journal journal;
-    u64 random;
 } w;
 
 static u64 draw(u64 below)

@@ -215,7 +215,7 @@ static void stop_everything(struct recovered *out)
                                          &logfile_io_real),
                      0);
     for (; (rec = log_peek(&r)); log_advance(&r, rec)) {
-        struct iovec piece = {(void *)(uintptr_t)rec, rec->length};
+        struct iovec piece = {(void *)rec, rec->length};
         assert_int_equal(logfile_append(&f, &piece, 1, rec->length, rec->seq, rec->seq), 0);
     }
     logfile_writer_close(&f);
