@@ -13,8 +13,9 @@
 #include "procs/api/ws.h"
 #include "shm/err.h"
 
-/* What one connection may cost: request line, header and the response's header live in it. */
-#define CONNECTION_BYTES 4096U
+/* What one connection may cost: request line and header, about 6 KiB (a browser with its cookies),
+ * and the response's header live in it. */
+#define CONNECTION_BYTES 8192U
 #define CONNECTION_IDLE  75U /* s */
 
 typedef enum MHD_Result result;
