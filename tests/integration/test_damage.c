@@ -157,7 +157,7 @@ static void open_journal(struct journal_dir *j)
 /* The last record of a log, or the one `back` before it. */
 static void find_record(u32 log, u64 back, struct place *p)
 {
-    struct journal_dir j;
+    struct journal_dir j = {0};
     struct logfile_reader r;
     const struct rec *rec;
     open_journal(&j);
@@ -181,7 +181,7 @@ static void find_record(u32 log, u64 back, struct place *p)
 /* First sequences of a log's files; returns how many. The caller frees. */
 static int list_files(u32 log, u64 **firsts)
 {
-    struct journal_dir j;
+    struct journal_dir j = {0};
     open_journal(&j);
     int count = logfile_list(&j.dir, log, firsts);
     logdir_close(&j.dir);
@@ -395,7 +395,7 @@ static void a_foreign_file_stops_the_start(void **state)
         assert_int_equal(exchange_down(&other), 0);
     }
     find_record(LOG_COMMAND, 0, &p);
-    snprintf(theirs, sizeof theirs, "%s/journal/command-%020u.log", other.dir, 1);
+    snprintf(theirs, sizeof theirs, "%s/journal/command-%020d.log", other.dir, 1);
     exchange_shell("cp %s %s", theirs, p.path);
     refuses(strrchr(p.path, '/'), "another instance", "take it out");
     restore(state);

@@ -204,6 +204,7 @@ static void fifty_rounds(void **state)
 {
     (void)state;
     if (!is_long()) skip();
+    a.every = 8;
     for (u32 i = 0; i < ROUNDS_LONG; i++) {
         u32 who = i % (COUNT_OF(victims) + 1);
         if (who < COUNT_OF(victims)) kill_one(victims[who]);
@@ -215,6 +216,7 @@ static void fifty_rounds(void **state)
 static void stopped_and_started(void **state)
 {
     (void)state;
+    a.every = 1;
     load_run(&l, 300);
     assert_true(load_settle(&l, SETTLE_MS));
     audit_look(&a);

@@ -20,12 +20,16 @@ static void on_order(void *context, const struct answer *a)
     else load_fault(n->load, n, "asked for by id: HTTP %ld, code %d", a->http, a->code);
 }
 
-static void ask_each(struct load *l)
+/* Orders that were closed when asked before need not be asked each time. */
+static void ask_each(struct audit *a)
 {
+    struct load *l = a->load;
+    bool all = a->every <= 1 || a->number % a->every == 0;
     char path[64], header[CLIENT_HEADER];
     for (u32 i = 0; i < l->count; i++) {
         struct note *n = &l->notes[i];
-        if (!n->id) continue;
+        if (!n->id || (n->asked && n->status >= FILLED && !all)) continue;
+        n->asked = true;
         while (client_is_full(&l->client)) client_pump(&l->client, 100);
         snprintf(path, sizeof path, API "/orders/%lu", n->id);
         sign_request(&note_trader(n)->wallet, "GET", path, header);
@@ -57,11 +61,11 @@ static void list_each(struct audit *a)
     for (u32 t = 0; t < LOAD_TRADERS; t++)
         for (u64 page = 1, pages = 1; page <= pages; page++) {
             char query[64];
-            size_t i;
-            json_t *item;
             snprintf(query, sizeof query, "?page_size=%u&page=%lu", PAGE, page);
             json_t *data = client_get(&l->client, &l->traders[t].wallet, API "/orders", query);
-            json_array_foreach(json_object_get(data, "items"), i, item) meet(a, t, item);
+            const json_t *items = json_object_get(data, "items");
+            for (size_t i = 0; i < json_array_size(items); i++)
+                meet(a, t, json_array_get(items, i));
             const json_t *pagination = json_object_get(data, "pagination");
             pages = (u64)json_integer_value(json_object_get(pagination, "total_pages"));
             if (!data) load_fault(l, NULL, "GET /orders%s is refused", query);
@@ -111,10 +115,8 @@ static void repeat_some(struct load *l)
 
 static const json_t *row_of(const json_t *rows, const char *token)
 {
-    size_t i;
-    json_t *row;
-    json_array_foreach(rows, i, row)
-    {
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
         const char *name = json_string_value(json_object_get(row, "token"));
         if (name && !strcmp(name, token)) return row;
     }
@@ -245,7 +247,7 @@ static bool depth_agrees(struct audit *a, u8 market, char *why, size_t size)
         same = n == m && !memcmp(own, shown, n * sizeof *own);
         snprintf(why, size, "%s: %u levels of open orders, %u shown", names[side], n, m);
         for (u32 i = 0; i < n && i < m && !same; i++)
-            if (memcmp(&own[i], &shown[i], sizeof *own)) {
+            if (memcmp(&own[i], &shown[i], sizeof *own) != 0) {
                 snprintf(why, size, "%s: orders add up to %lu at %lu, shown is %lu at %lu",
                          names[side], own[i].amount, own[i].price, shown[i].amount, shown[i].price);
                 break;
@@ -340,7 +342,7 @@ void audit_all(struct audit *a)
 {
     a->number++;
     repeat_some(a->load);
-    ask_each(a->load);
+    ask_each(a);
     list_each(a);
     ids_are_unique(a);
     json_t *status = exchange_status(a->exchange);

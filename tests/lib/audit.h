@@ -24,7 +24,8 @@ struct audit_trade {
 struct audit {
     struct load *load;
     struct exchange *exchange;
-    u64 number;            /* of audits so far */
+    u64 number; /* of audits so far */
+    u32 every;  /* closed orders are asked for again when this divides the number; 0 = always */
     u64 sequence, durable; /* as last seen */
     u64 depth_sequence[CLIENT_MARKETS];
     struct audit_trade trades[CLIENT_MARKETS][AUDIT_TRADES]; /* newest first */

@@ -329,7 +329,7 @@ static void keep(void *context, const struct answer *a)
     struct kept *k = context;
     k->http = a->http;
     k->done = true;
-    if (a->http == 200) k->data = json_incref((json_t *)(uintptr_t)a->data);
+    if (a->http == 200) k->data = json_incref(a->data);
 }
 
 json_t *client_ask(struct client *c, const char *method, const char *target, const char *header,

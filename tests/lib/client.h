@@ -73,9 +73,9 @@ u64 client_id(const json_t *object, const char *name);
 /* ---- Requests ---------------------------------------------------------------------------------*/
 
 struct answer {
-    long http;          /* 0 = no whole answer came: what became of the request is unknown */
-    int code;           /* of the envelope; -1 without one */
-    const json_t *data; /* of the envelope, or NULL; lives until the callback returns */
+    long http;    /* 0 = no whole answer came: what became of the request is unknown */
+    int code;     /* of the envelope; -1 without one */
+    json_t *data; /* of the envelope, or NULL; lives until the callback returns */
 };
 
 typedef void answer_fn(void *context, const struct answer *a);

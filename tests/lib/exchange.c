@@ -61,7 +61,8 @@ void exchange_shell(const char *fmt, ...)
 static _Noreturn void become(const struct exchange *x, const char *line, int said)
 {
     char path[PATH_MAX], words[CTL_LINE];
-    const char *argv[WORDS_MAX], *bin = getenv("EIDOS_BIN");
+    char *argv[WORDS_MAX];
+    const char *bin = getenv("EIDOS_BIN");
     u32 n = 0;
     snprintf(path, sizeof path, "%s/eidosctl", bin ? bin : "build/bin");
     snprintf(words, sizeof words, "%s --dir %s", line, x->dir);
@@ -73,7 +74,7 @@ static _Noreturn void become(const struct exchange *x, const char *line, int sai
     unsetenv("EIDOS_DIR");
     dup2(said, STDOUT_FILENO);
     dup2(said, STDERR_FILENO);
-    execv(path, (char *const *)(uintptr_t)argv);
+    execv(path, argv);
     fprintf(stderr, "%s cannot be started: %s; build it first\n", path, strerror(errno));
     _exit(127);
 }
@@ -207,10 +208,9 @@ bool exchange_look(struct exchange *x)
     x->supervisor = 0;
     x->port = 0;
     if (exchange_ctl(x, "ps --json")) return false;
-    json_t *procs = json_loads(x->said, 0, NULL), *proc;
-    size_t i;
+    json_t *procs = json_loads(x->said, 0, NULL);
     CHECK(json_is_array(procs));
-    json_array_foreach(procs, i, proc) take_proc(x, proc);
+    for (size_t i = 0; i < json_array_size(procs); i++) take_proc(x, json_array_get(procs, i));
     json_decref(procs);
     return true;
 }

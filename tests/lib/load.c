@@ -72,10 +72,10 @@ static const char *differs(const struct note *n, const json_t *order)
     const char *type = json_string_value(json_object_get(order, "type"));
     const char *wallet = json_string_value(json_object_get(order, "wallet"));
     if (client_id(order, "nonce") != o->nonce) return "nonce";
-    if (!wallet || strcasecmp(wallet, note_trader(n)->wallet.text)) return "wallet";
-    if (!market || strcmp(market, client_markets[o->market])) return "market";
-    if (!side || strcmp(side, client_side(o->side))) return "side";
-    if (!type || strcmp(type, client_type(o->type))) return "type";
+    if (!wallet || strcasecmp(wallet, note_trader(n)->wallet.text) != 0) return "wallet";
+    if (!market || strcmp(market, client_markets[o->market]) != 0) return "market";
+    if (!side || strcmp(side, client_side(o->side)) != 0) return "side";
+    if (!type || strcmp(type, client_type(o->type)) != 0) return "type";
     if (o->price && client_e8(order, "price") != o->price) return "price";
     if (o->amount && client_e8(order, "amount") != o->amount) return "amount";
     return NULL;

@@ -32,7 +32,8 @@ struct note {
     u32 turn;                 /* which order of its trader's it is */
     int code;                 /* the answer's; 0 = accepted */
     u8 trader, state, status;
-    bool busy; /* a request about it is under way */
+    bool busy;  /* a request about it is under way */
+    bool asked; /* by an audit */
 };
 
 struct trader {
