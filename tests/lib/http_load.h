@@ -1,0 +1,62 @@
+/* http_load.h: many HTTP connections from one cheap thread. It sends requests that were rendered
+ * ahead, one at a time on each connection, and looks at answers only as far as counting needs.
+ *
+ *   script: text | POST ...{...} | POST ...{...} | ...   ──►  connection 0..n, whichever is free
+ *
+ * Two paces: as fast as answers come (rate 0), or by the clock. By the clock a request's latency
+ * begins when it was due, so one that had to wait for a free connection is not made to look fast.
+ */
+#ifndef EIDOS_TESTS_LIB_HTTP_LOAD_H
+#define EIDOS_TESTS_LIB_HTTP_LOAD_H
+
+#include "shm/base.h"
+
+#define HTTP_LOAD_ANSWER 4096U
+
+/* Requests back to back; request i is text[ends[i - 1], ends[i]). */
+struct http_script {
+    char *text;
+    u64 *ends;
+    u32 count, max;
+    u64 room; /* bytes of text */
+};
+
+struct http_connection {
+    int fd;
+    u32 got; /* bytes of `answer` */
+    u64 begun_ns;
+    char answer[HTTP_LOAD_ANSWER];
+};
+
+struct http_load {
+    int epoll;
+    u32 count, idle_count; /* connections */
+    struct http_connection *connections;
+    u32 *idle; /* places of connections without a request */
+    const struct http_script *script;
+    u32 next;        /* request to send */
+    u64 good;        /* 200 with an order */
+    u64 bad;         /* anything else; the first is printed */
+    u32 *latency_us; /* of answer i, as they came */
+    u32 answered;    /* of this run */
+};
+
+void http_script_make(struct http_script *s, u32 requests_max, u64 bytes_max);
+void http_script_free(struct http_script *s);
+
+/* Add POST `path` with a JSON body. */
+void http_script_post(struct http_script *s, const char *path, const char *body);
+
+/* `count` connections to 127.0.0.1:port. */
+void http_load_open(struct http_load *l, const struct http_script *s, u32 count, u32 port);
+void http_load_close(struct http_load *l);
+
+/* Send what follows in the script for `seconds`, `rate` a second (0 = as fast as answers come), and
+ * wait for the last answer. Returns answers a second. CHECKs that the script is long enough and
+ * that no connection ends. */
+double http_load_run(struct http_load *l, double seconds, double rate);
+
+/* The answer that `share` of [0, 1] were faster than, in microseconds, of the last run; sorts. */
+u32 http_load_percentile(struct http_load *l, double share);
+
+#endif
