@@ -4,13 +4,18 @@
  * Six bytes are one request: what, ids, price, lots, flags, room of the event buffer. */
 #include "tests/unit/test_book_model.h"
 
+/* Slots are far apart, so that they meet in the few low bits by which late ids are looked up first.
+ */
+#define SLOT_STEP 9U
+#define SLOTS     (64U << SLOT_STEP)
+
 static struct model m;
 static struct book_event got[MODEL_EVENTS];
 
 static struct books *make_books(u32 orders_max)
 {
     struct books_config config = {
-        .markets_max = MODEL_MARKETS, .orders_max = orders_max, .slots_max = 64};
+        .markets_max = MODEL_MARKETS, .orders_max = orders_max, .slots_max = SLOTS};
     void *mem = aligned_alloc(books_align(), books_footprint(&config));
     struct books *b = books_join(books_new(mem, &config));
     CHECK(b);
@@ -44,7 +49,7 @@ static void request(struct books *b, const u8 *in)
 {
     struct book_event buffer[16];
     struct book_events out = {.at = buffer, .max = BOOK_EVENTS_MIN + in[5] % 12};
-    u64 id = (1UL + in[0] % 2) << 32 | in[1] % 70;
+    u64 id = (1UL + in[0] % 2) << 32 | (in[1] % 70UL) << SLOT_STEP;
     u8 what = in[0] / 2 % 8;
     if (what == 0) {
         model_cancel(&m, id, BOOK_BY_USER);
@@ -100,7 +105,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     if (size < 1 || size > 6000) return 0;
     u32 orders_max = 1 + data[0] % 48;
     struct books *b = make_books(orders_max);
-    m = (struct model){.orders_max = orders_max, .slots_max = 64};
+    m = (struct model){.orders_max = orders_max, .slots_max = SLOTS};
     for (size_t at = 1; at + 6 <= size; at += 6) request(b, data + at);
     check_whole(b, orders_max);
     free(books_delete(books_leave(b)));

@@ -329,6 +329,31 @@ static void bad_snapshots(void **state)
     assert_int_equal(book_restore(b, &good), 0);
 }
 
+/* The checksum tells books apart by every field of every order, and by their order in the queue. */
+static void checksum_sees_everything(void **state)
+{
+    static const struct book_order first = {.id = ID(1), .price = 100, .lots = 5, .account = 3};
+    u64 sums[7];
+    (void)state;
+    for (u32 i = 0; i < COUNT_OF(sums); i++) {
+        struct book_order o = first;
+        if (i == 1) o.id = ID(2);
+        if (i == 2) o.price = 101;
+        if (i == 3) o.lots = 6;
+        if (i == 4) o.account = 4;
+        u8 side = i == 5 ? BOOK_SELL : BOOK_BUY;
+        if (i == 6) rest(9, side, 100, 5, 3);
+        rest(o.id & 255, side, o.price, o.lots, o.account);
+        if (i != 6) rest(9, side, 100, 5, 3);
+        sums[i] = book_checksum(b, 0);
+        for (u32 k = 0; k < i; k++) assert_true(sums[k] != sums[i]);
+        out.count = 0;
+        book_cancel_all(b, 0, 3, 0, BOOK_BY_MASS, &out);
+        book_cancel_all(b, 0, 4, 0, BOOK_BY_MASS, &out);
+        assert_int_equal(book_orders(b, 0), 0);
+    }
+}
+
 /* At most 64 bytes for a resting order, beside its level and its slot. */
 static void memory_per_order(void **state)
 {
@@ -361,6 +386,7 @@ int main(void)
                                               TEST(small_buffers),
                                               TEST(life_of_the_object),
                                               TEST(bad_snapshots),
+                                              TEST(checksum_sees_everything),
                                               TEST(memory_per_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

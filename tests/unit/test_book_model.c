@@ -9,6 +9,11 @@
 #include "shm/err.h"
 #include "test_book_model.h"
 
+/* Slots are far apart, so that they meet in the few low bits by which late ids are looked up first.
+ */
+#define SLOT_STEP 8U
+#define SLOTS     (512U << SLOT_STEP)
+
 static u64 seed = 1;
 
 static u64 next_random(u64 *s)
@@ -113,7 +118,7 @@ static void compare_books(const struct books *b, const struct model *m)
         bool both = book_best(b, k, BOOK_BUY, &bid) && book_best(b, k, BOOK_SELL, &ask);
         assert_true(!both || bid.price < ask.price);
         levels += book_levels(b, k);
-        for (u32 a = 0; a < 6; a++) {
+        for (u32 a = 0; a < 500; a += a < 6 ? 1 : 29) {
             for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
                 u32 n = 0;
                 for (u32 i = 0; i < m->n; i++) {
@@ -133,7 +138,7 @@ static struct books *reload(const struct books *b, u32 orders_max, u32 extra)
 {
     struct books_config config = {.markets_max = MODEL_MARKETS + extra,
                                   .orders_max = orders_max + extra * 7,
-                                  .slots_max = 512 + extra};
+                                  .slots_max = SLOTS + extra};
     struct books *copy = make_books(&config);
     for (u32 k = 0; k < MODEL_MARKETS; k++) {
         for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
@@ -161,7 +166,7 @@ struct regime {
 static struct book_order random_order(const struct regime *r, u64 *s)
 {
     u64 p = next_random(s), q = next_random(s);
-    struct book_order o = {.id = (1 + (q >> 8) % 3) << 32 | (q >> 16) % r->ids,
+    struct book_order o = {.id = (1 + (q >> 8) % 3) << 32 | ((q >> 16) % r->ids) << SLOT_STEP,
                            .price = r->price_base + p % r->price_span,
                            .lots = 1 + next_random(s) % r->lots_span,
                            .market = (u32)(p >> 40) % 8 % MODEL_MARKETS,
@@ -183,7 +188,7 @@ static struct book_order random_order(const struct regime *r, u64 *s)
     if ((q >> 43) % 200 == 0) o.price = (q >> 50) % 2 ? 0 : BOOK_PRICE_MAX + 1;
     if ((q >> 44) % 200 == 0) o.lots = (q >> 50) % 2 ? 0 : BOOK_LOTS_MAX + 1;
     if ((q >> 45) % 200 == 0) o.market = MODEL_MARKETS + (u32)(q >> 60);
-    if ((q >> 46) % 200 == 0) o.id = (q >> 50) % 2 ? 0 : 512 + (q >> 51) % 4;
+    if ((q >> 46) % 200 == 0) o.id = (q >> 50) % 2 ? 0 : SLOTS + (q >> 51) % 4;
     return o;
 }
 
@@ -193,7 +198,7 @@ static void one_step(struct books *b, struct model *m, const struct regime *r, u
     struct book_events out = {.at = buffer, .max = r->room};
     u64 what = next_random(s) % 100, pick = next_random(s);
     u64 id = m->n && pick % 8 ? m->o[(pick >> 8) % m->n].id
-                              : (1 + (pick >> 8) % 3) << 32 | (pick >> 16) % 520;
+                              : (1 + (pick >> 8) % 3) << 32 | ((pick >> 16) % 520) << SLOT_STEP;
     gathered = 0;
     if (what < r->cancel_percent) {
         model_cancel(m, id, BOOK_BY_USER);
@@ -224,9 +229,9 @@ static void random_requests(void **state)
     static struct model m;
     u64 s = seed * 0x9e3779b97f4a7c15UL ^ r->price_span ^ r->room;
     struct books_config config = {
-        .markets_max = MODEL_MARKETS, .orders_max = r->orders_max, .slots_max = 512};
+        .markets_max = MODEL_MARKETS, .orders_max = r->orders_max, .slots_max = SLOTS};
     struct books *b = make_books(&config);
-    m = (struct model){.orders_max = r->orders_max, .slots_max = 512};
+    m = (struct model){.orders_max = r->orders_max, .slots_max = SLOTS};
     for (u32 step = 0; step < r->steps; step++) {
         one_step(b, &m, r, &s);
         if (step % 64 == 0) compare_books(b, &m);
@@ -247,6 +252,7 @@ static const struct regime regimes[] = {
     {"two accounts, small buffer", 100, 9, 12, 2, 256, 512, 4, 20000, 15},
     {"full arena", 1000, 4000, 50, 6, 40, 512, 5, 20000, 5},
     {"whole domain", 1, BOOK_PRICE_MAX, 1, 6, 256, 512, 6, 20000, 20},
+    {"many accounts", 100, 4000, 20, 500, 200, 512, 9, 20000, 20},
     {"few ids", 100, 30, 30, 6, 256, 24, 7, 20000, 10},
 };
 
