@@ -196,7 +196,7 @@ static int save_sections(const struct replica *r, struct snapshot_writer *w)
     for (u32 i = 0; i < r->config.matching_count; i++) {
         const struct replica_matching *m = &r->matching[i];
         if (snapshot_begin(w, SECTION_UNMERGED, i)) return -1;
-        if (snapshot_put(w, m->queue + m->begin, m->end - m->begin)) return -1;
+        if (m->queue && snapshot_put(w, m->queue + m->begin, m->end - m->begin)) return -1;
     }
     return 0;
 }
