@@ -19,6 +19,7 @@ int cmd_book(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_order(int argc, char **argv);
 int cmd_credit(int argc, char **argv);
+int cmd_mode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
@@ -139,6 +140,17 @@ const struct command commands[] = {
      .brief = "give a wallet funds; only where exchange.env = dev",
      .options = {JSON},
      .example = "eidosctl credit 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 USDC 5000.50"},
+    {.name = "mode",
+     .run = cmd_mode,
+     .args = "normal|cancel-only|halted [MARKET]",
+     .args_least = 1,
+     .args_most = 2,
+     .brief = "what may be asked of the exchange, or of one market",
+     .more = "cancel-only refuses new orders (20008; of one market 13002); halted refuses cancels\n"
+             "too (20007). The exchange turns cancel-only by itself when the wall clock jumps\n"
+             "ahead; look at the clock, then set it to normal.",
+     .options = {JSON},
+     .example = "eidosctl mode cancel-only BTC-USDC"},
     {.name = "demo",
      .run = cmd_demo,
      .args = "",

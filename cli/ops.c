@@ -74,7 +74,7 @@ int ops_ask(struct ops *o, struct msg *message, u16 *code, u64 *seq)
     CHECK(o->tx.ring);
     if (getrandom(&message->request, sizeof message->request, 0) != sizeof message->request)
         return err_sys("drawing a request number");
-    message->request |= 0xffffUL << 48; /* the top bits name who asks: no api instance */
+    message->request |= (u64)REQUEST_OPS << 48;
     message->time_ns = cli_unix_ns();
     while (!(place = ring_alloc(&o->tx, message->length))) {
         if (cli_monotonic_ns() > until_ns)

@@ -32,6 +32,9 @@ struct msg {
 };
 SIZE_IS(struct msg, 24);
 
+/* In place of the api instance: asked by eidosctl. */
+#define REQUEST_OPS UINT16_MAX
+
 #define MSG_BYTES_MAX 16384U
 
 /* A u128 in two words, so that messages stay 8-byte aligned. */

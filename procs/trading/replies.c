@@ -2,9 +2,6 @@
 
 #include "procs/trading/process.h"
 
-/* An api instance, or SOURCE_OPS's own number: requests of eidosctl carry it in their top bits. */
-#define REQUEST_OPS UINT16_MAX
-
 void replies_open(struct run *run, struct process *p)
 {
     p->api_count = (u16)run->segment.topo.params.api;
