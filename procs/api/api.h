@@ -113,10 +113,11 @@ struct api {
 
     /* HTTP. */
     struct MHD_Daemon *http;
-    int epoll;       /* MHD's descriptor and all WebSockets */
-    bool resumed;    /* a suspended connection waits for MHD_run */
-    bool http_again; /* MHD has more to do at once */
-    u64 http_ns;     /* when MHD last looked at its own timeouts */
+    int epoll;               /* MHD's descriptor and all WebSockets */
+    bool resumed;            /* a suspended connection waits for MHD_run */
+    bool http_again;         /* MHD has more to do at once */
+    u64 http_ns, counted_ns; /* when MHD last looked at its timeouts; when its connections were
+                                counted */
 
     /* WebSocket. */
     struct hub *hub;

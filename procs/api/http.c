@@ -13,7 +13,7 @@
 #include "procs/api/ws.h"
 #include "shm/err.h"
 
-/* What one connection may cost: request line and header, about 6 KiB (a browser with its cookies),
+/* What one connection may cost: request line and header, about 4 KiB (a browser with its cookies),
  * and the response's header live in it. */
 #define CONNECTION_BYTES 8192U
 #define CONNECTION_IDLE  75U /* s */
@@ -254,12 +254,21 @@ int http_start(struct api *a)
     return 0;
 }
 
+static void count_connections(struct api *a)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    a->counted_ns = a->now_ns;
+    if (info) metric_set(a->block, METRIC_API_CONNECTIONS, info->num_connections);
+}
+
 void http_turn(struct api *a)
 {
     a->resumed = false;
     a->http_ns = a->now_ns;
     MHD_run(a->http);
     MHD_UNSIGNED_LONG_LONG wait_ms;
+    if (a->now_ns - a->counted_ns > NS_PER_S) count_connections(a);
     a->http_again = MHD_get_timeout(a->http, &wait_ms) == MHD_YES && wait_ms == 0;
 }
 
