@@ -6,7 +6,7 @@
 
 /* Slots are far apart, so that they meet in the few low bits by which late ids are looked up first.
  */
-#define SLOT_STEP 9U
+#define SLOT_STEP 7U
 #define SLOTS     (64U << SLOT_STEP)
 
 static struct model m;
