@@ -5,7 +5,7 @@
  *     cut torn tails -> newest snapshot -> replay to the end -> rewrite what match and account
  *     files miss -> fresh snapshot at the end, which all processes then load
  *
- *   one process starts (recover_trading, recover_matching, recover_market, in its init)
+ *   one process starts (recover_trading, recover_matching, in its init)
  *     newest snapshot -> replay to the head of the log in shared memory -> its own state region;
  *     what its predecessor did not publish any more is published now, and nothing twice
  *
@@ -66,9 +66,5 @@ int recover_matching_from(const struct recover_source *s, struct matching *m,
 /* The same for the processes themselves. */
 int recover_trading(struct run *run, struct trading *t, struct log_reader *matches);
 int recover_matching(struct run *run, struct matching *m, struct log_reader *commands);
-
-/* Fill new market data from the newest snapshot, if there is one; the match logs after
- * market_through are the caller's to read. On -1 the object must be formatted again. */
-int recover_market(struct run *run, struct market_data *data);
 
 #endif

@@ -230,19 +230,3 @@ int recover_matching(struct run *run, struct matching *m, struct log_reader *com
     struct recover_source s = source_of(run);
     return recovered(run, recover_matching_from(&s, m, commands));
 }
-
-int recover_market(struct run *run, struct market_data *data)
-{
-    const struct durable *durable = segment_object(&run->segment, "durable");
-    u64 most = atomic_load_explicit(&durable->seq, memory_order_acquire);
-    struct replica replica = {.market = data};
-    struct snapshot_reader s;
-    struct logdir dir;
-    if (logdir_open(&dir, run->segment.boot.dir, false)) return -1;
-    int found = snapshot_newest(&s, dir.dir, dir.instance, most, NULL, NULL, NULL);
-    logdir_close(&dir);
-    if (found <= 0) return found;
-    int rc = replica_load(&replica, &s);
-    snapshot_close(&s);
-    return rc;
-}
