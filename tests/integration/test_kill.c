@@ -16,6 +16,7 @@
 #include "tests/lib/audit.h"
 
 #define RATE        700U
+#define BURST_US    3000U
 #define BACK_MS     30000U
 #define SETTLE_MS   30000U
 #define ROUNDS_LONG 50U
@@ -78,10 +79,11 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    printf("%u rounds, %u orders sent: %lu accepted, %lu refused, %lu first without an answer; "
+    printf("%u rounds, %u orders sent: %lu accepted, %lu refused, %lu first without an answer, "
+           "%lu of these placed all the same; "
            "%lu cancels; %lu requests, %lu without an answer; %lu faults\n",
-           rounds, l.count, l.accepted, l.refused, l.resolved, l.cancels, l.client.requests,
-           l.client.unanswered, l.faults);
+           rounds, l.count, l.accepted, l.refused, l.resolved, l.found, l.cancels,
+           l.client.requests, l.client.unanswered, l.faults);
     if (recoveries)
         printf("recovery: mean %lu ms, slowest %lu ms\n", recovered_ms / recoveries, slowest_ms);
     load_close(&l);
@@ -164,7 +166,7 @@ static void kill_one(const char *victim)
     assert_true(exchange_look(&x));
     pid_t pid = exchange_pid(&x, victim);
     if (!pid) fail_msg("there is no process %s: %s", victim, x.said);
-    load_run(&l, client_random(&l.seed) % 20);
+    load_burst(&l, client_random(&l.seed) % BURST_US);
     exchange_kill(pid);
     hold_to_account(victim, wait_until_back(victim, pid));
 }
@@ -173,7 +175,7 @@ static void kill_all(void)
 {
     trade_a_while();
     assert_true(exchange_look(&x));
-    load_run(&l, client_random(&l.seed) % 20);
+    load_burst(&l, client_random(&l.seed) % BURST_US);
     exchange_kill_all(&x);
     hold_to_account("everybody", start_again());
 }

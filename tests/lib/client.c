@@ -132,7 +132,7 @@ void cancel_body(const struct wallet *w, u64 order_id, u64 nonce, char body[CLIE
              w->text, nonce, signature);
 }
 
-static u64 unix_ms(void)
+u64 client_unix_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -148,7 +148,7 @@ void sign_request(const struct wallet *w, const char *method, const char *path,
                                .method_len = strlen(method),
                                .path = path,
                                .path_len = strlen(path),
-                               .timestamp_ms = unix_ms()};
+                               .timestamp_ms = client_unix_ms()};
     eip712_request_digest(domain(), &r, digest);
     sign(w, digest, signature);
     snprintf(header, CLIENT_HEADER, "Authorization: EIP712 %s:%lu:%s", w->text, r.timestamp_ms,

@@ -70,6 +70,9 @@ u64 client_e8(const json_t *object, const char *name);
 /* An id in a string; 0 when it is none. */
 u64 client_id(const json_t *object, const char *name);
 
+/* Unix milliseconds. */
+u64 client_unix_ms(void);
+
 /* ---- Requests ---------------------------------------------------------------------------------*/
 
 struct answer {

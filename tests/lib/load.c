@@ -2,11 +2,12 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/lib/exchange.h"
 
 #define FAULTS_SHOWN 12U
-#define CONNECTIONS  16U
+#define CONNECTIONS  24U
 #define BEHIND_MAX   90U /* orders past an unanswered one; 128 nonces are remembered */
 #define API          "/api/v1"
 
@@ -163,6 +164,9 @@ static void on_placed(void *context, const struct answer *a)
     if (known && n->code != a->code)
         load_fault(l, n, "sent again it is answered %d, it was %d", a->code, n->code);
     if (known && n->id && !order) load_fault(l, n, "sent again it is answered without its order");
+    if (n->state == NOTE_UNKNOWN && order &&
+        (u64)json_integer_value(json_object_get(order, "created_at")) < n->sent_ms)
+        l->found++;
     make_known(l, n);
     n->code = a->code;
     if (!known && a->code) l->refused++;
@@ -190,6 +194,7 @@ static void send_order(struct load *l, struct note *n)
 {
     char body[CLIENT_BODY];
     n->busy = true;
+    n->sent_ms = client_unix_ms();
     order_body(&note_trader(n)->wallet, &n->spec, body);
     client_send(&l->client, "POST", API "/orders", NULL, body, on_placed, n);
 }
@@ -305,6 +310,17 @@ void load_run(struct load *l, u64 ms)
         if (l->issued + l->rate / 10 < due) load_resume(l);
         client_pump(&l->client, 2);
     } while (now < until);
+}
+
+void load_burst(struct load *l, u64 us)
+{
+    struct timespec t, begin;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (u32 tries = 0; !client_is_full(&l->client) && tries < 4 * CONNECTIONS; tries++) step(l);
+    do {
+        client_pump(&l->client, 0);
+        clock_gettime(CLOCK_MONOTONIC, &t);
+    } while ((t.tv_sec - begin.tv_sec) * 1000000 + (t.tv_nsec - begin.tv_nsec) / 1000 < (long)us);
 }
 
 bool load_settle(struct load *l, u64 patience_ms)

@@ -30,6 +30,7 @@ struct note {
     u64 filled, filled_quote; /* E8 */
     u64 seen;                 /* the audit that met it last */
     u32 turn;                 /* which order of its trader's it is */
+    u64 sent_ms;              /* last, Unix */
     int code;                 /* the answer's; 0 = accepted */
     u8 trader, state, status;
     bool busy;  /* a request about it is under way */
@@ -53,7 +54,8 @@ struct load {
     u64 seed;
     u32 rate;               /* requests a second */
     u64 started_ms, issued; /* pacing */
-    u64 accepted, refused, resolved, cancels, faults;
+    u64 accepted, refused, cancels, faults;
+    u64 resolved, found; /* orders first without an answer; of those, placed all the same */
 };
 
 /* `rate` requests a second in all, at most `orders_max` orders. */
@@ -62,6 +64,10 @@ void load_close(struct load *l);
 
 /* Trade for about `ms`, at least one step. */
 void load_run(struct load *l, u64 ms);
+
+/* Put as many requests under way as there are connections, and leave them there after about `us`
+ * microseconds: whoever is killed now is killed in the middle of them. */
+void load_burst(struct load *l, u64 us);
 
 /* Begin the pace anew, after a time without load. */
 void load_resume(struct load *l);
