@@ -219,6 +219,7 @@ void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet
     m->time_ns = a->unix_ns;
     memcpy(room, m, m->length);
     ring_push(tx, m->length);
+    metric_add(a->block, m->kind == MSG_ORDER ? METRIC_API_ORDERS : METRIC_API_CANCELS, 1);
 }
 
 /* Nobody waits for this id any more. */

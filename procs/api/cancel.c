@@ -21,7 +21,6 @@ static int read_body(struct api *a, struct request *r, json_t **body)
 
 static void ask(struct api *a, struct request *r, int result, struct problem *p)
 {
-    metric_add(a->block, METRIC_API_CANCELS, 1);
     if (result) answer_problem(a, r, p, NULL, 0);
     else answer_ask(a, r, &message.msg.head, message.msg.wallet);
 }

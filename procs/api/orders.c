@@ -28,7 +28,6 @@ void orders_ask(struct api *a, struct request *r, json_t *body)
 {
     struct msg_order m;
     struct problem p;
-    metric_add(a->block, METRIC_API_ORDERS, 1);
     if (order_read(body, a->rules, r->authorization != NULL, &m, &p))
         answer_problem(a, r, &p, NULL, 0);
     else answer_ask(a, r, &m.head, m.wallet);
