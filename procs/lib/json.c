@@ -63,8 +63,8 @@ void json_put_cstring(struct json_out *o, const char *text)
     json_put_string(o, text, strlen(text));
 }
 
-/* Decimal digits of `value` at the end of text[20]; returns where they begin. */
-static const char *digits(u64 value, char text[20])
+/* Decimal digits of `value`, ending before text[20]; returns where they begin. */
+static const char *digits(u64 value, char text[21])
 {
     char *p = text + 20;
     do {
@@ -76,7 +76,7 @@ static const char *digits(u64 value, char text[20])
 
 void json_put_u64(struct json_out *o, u64 value)
 {
-    char text[20];
+    char text[21];
     const char *p = digits(value, text);
     put_comma(o);
     json_put_raw(o, p, (size_t)(text + 20 - p));
@@ -84,7 +84,7 @@ void json_put_u64(struct json_out *o, u64 value)
 
 void json_put_id(struct json_out *o, u64 value)
 {
-    char text[20];
+    char text[21];
     const char *p = digits(value, text);
     put_comma(o);
     put_char(o, '"');
