@@ -37,10 +37,14 @@ struct trading {
 
 /* Log room to ask for (log_room) before one call of trading_order, _cancel, _credit, _mode,
  * _config or _expire, and before trading_merge of up to MERGE_MAX match records. */
-#define COMMAND_STEP_BYTES  (32UL << 10)
+#define COMMAND_STEP_BYTES  (160UL << 10) /* a cancel of MASS_CANCEL_MAX orders */
 #define ACCOUNT_STEP_BYTES  (32UL << 10)
 #define MERGE_MAX           64U
 #define MERGE_ACCOUNT_BYTES (MERGE_MAX * 2 * sizeof(struct account_trade))
+
+/* Orders that one request without a list cancels at most, the oldest first; asked again, it goes
+ * on. */
+#define MASS_CANCEL_MAX 8192U
 
 /* Live: a message that verify has proven. Each appends at most one command (a cancel of more than
  * CANCEL_ITEMS_MAX orders: several), applies it, and replies at once where nothing is left to wait

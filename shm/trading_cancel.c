@@ -115,21 +115,29 @@ static void cancel_matching(struct trading *t, const struct msg_cancel *m, struc
                             u32 account)
 {
     const struct account *a = ledger_account(t->ledger, account);
-    u32 total = 0;
-    for (u32 s = a->open_first; s; s = orders_slot(t->orders, s)->next) {
+    u32 total = 0, left;
+    for (u32 s = a->open_first; s && total < MASS_CANCEL_MAX; s = orders_slot(t->orders, s)->next) {
         const struct order *o = orders_slot(t->orders, s);
         total += !o->closing && passes(o, m);
     }
-    d->c.replies = total;
-    for (u32 s = a->open_first; s; s = orders_slot(t->orders, s)->next) {
+    d->c.replies = left = total;
+    for (u32 s = a->open_first; s && left; s = orders_slot(t->orders, s)->next) {
         const struct order *o = orders_slot(t->orders, s);
-        if (!o->closing && passes(o, m)) add_item(t, d, m, o);
+        if (o->closing || !passes(o, m)) continue;
+        add_item(t, d, m, o);
+        left--;
     }
     if (d->c.count) log_draft(t, d, m);
     if (!total)
         reply_cancel(t, m->head.request, CODE_OK, 0, NULL, 0,
                      atomic_load_explicit(&t->ledger->seq, memory_order_relaxed));
 }
+
+_Static_assert((MASS_CANCEL_MAX / CANCEL_ITEMS_MAX + 1) *
+                           (sizeof(struct cmd_cancel) + sizeof(struct evidence)) +
+                       MASS_CANCEL_MAX * sizeof(struct cancel_item) <
+                   COMMAND_STEP_BYTES,
+               "a mass cancel fits the room that is asked for");
 
 void trading_cancel(struct trading *t, const struct msg_cancel *m, u16 source, u64 position)
 {
