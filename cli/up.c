@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -211,6 +212,15 @@ static int run(struct up *up)
     return result;
 }
 
+/* Descriptors are connections: as many as the host allows, for the processes too. */
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files)) return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* In the process that the operator sees: wait until the other is ready, or not. */
 static int wait_for_daemon(int listen, pid_t daemon)
 {
@@ -254,6 +264,7 @@ int cmd_up(int argc, char **argv)
     if (result) return result;
     up.dev = cli_value(&up.cli, "--dev");
     if ((result = load(&up))) return result;
+    raise_limits();
     return cli_value(&up.cli, "--detach") ? run_detached(&up) : run(&up);
 }
 

@@ -10,6 +10,8 @@
 #include <ftw.h>
 #include <jansson.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,6 +87,25 @@ static int run_with(const char *line, const char *const *extra, bool both)
     close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Start `up` in the foreground, its output thrown away; returns its pid. */
+static pid_t start_up(const char *const *extra)
+{
+    const char *argv[64] = {program(), "--dir", dir, "up"};
+    char *plain[COUNT_OF(argv)];
+    int argc = 4;
+    for (size_t i = 0; i < COUNT_OF(small); i++) argv[argc++] = small[i];
+    for (; extra && *extra; extra++) argv[argc++] = *extra;
+    memcpy(plain, argv, sizeof plain);
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(127);
+        execv(plain[0], plain);
+        _exit(127);
+    }
+    return child;
 }
 
 static int run(const char *line)
@@ -463,6 +484,98 @@ static void no_credit_in_production(void **state)
     down();
 }
 
+static void the_hung_are_replaced(void **state)
+{
+    (void)state;
+    up("");
+    pid_t pid = pid_of("trading");
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    nap_ms(1000);
+    json_t *list = ask("ps --json", 0);
+    assert_string_equal(text(process(list, "trading"), "state"), "hung");
+    json_decref(list);
+    assert_int_equal(run("ready"), 1);
+    assert_non_null(strstr(output, "trading"));
+    assert_comes_back("trading", pid);
+    assert_int_equal(run("credit " WALLET " BTC 1"), 0);
+    down();
+}
+
+/* Ctrl-C reaches everybody in the terminal; what counts is that the supervisor stops them. */
+static void interrupt_stops_in_order(void **state)
+{
+    (void)state;
+    pid_t supervisor = start_up(NULL);
+    int status;
+    assert_int_equal(run("ready --wait 30"), 0);
+    assert_int_equal(run("credit " WALLET " BTC 1.25"), 0);
+    assert_int_equal(kill(-supervisor, SIGINT), 0);
+    assert_int_equal(waitpid(supervisor, &status, 0), supervisor);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(run("status"), 3);
+    up("");
+    assert_balance("BTC", "1.25");
+    down();
+}
+
+static void a_start_that_fails_says_why(void **state)
+{
+    (void)state;
+    up("");
+    json_t *status = ask("status --json", 0);
+    char other[64], line[128];
+    const char *rest[COUNT_OF(small) - 4 + 1] = {0}; /* all but the ports */
+    memcpy(rest, small + 4, sizeof small - 4 * sizeof *small);
+    snprintf(line, sizeof line, "up --detach --set api.port=0 --set ops.port=%lu",
+             number(process(json_object_get(status, "processes"), "journal"), "ops_port") - 1);
+    json_decref(status);
+    snprintf(other, sizeof other, "%s", dir);
+    assert_int_equal(make_dir(NULL), 0);
+    assert_int_equal(run_with(line, rest, true), 1); /* at least the journal's port is taken */
+    assert_non_null(strstr(output, "Address already in use"));
+    assert_int_equal(run("status"), 3);
+    assert_int_equal(remove_dir(NULL), 0);
+    snprintf(dir, sizeof dir, "%s", other);
+    assert_int_equal(run("ready"), 0); /* the other one is not touched */
+    down();
+}
+
+/* What systemd would hear on its socket, until `what` comes. */
+static void assert_notified(int socket_fd, const char *what)
+{
+    char heard[1024];
+    for (;;) {
+        ssize_t n = recv(socket_fd, heard, sizeof heard - 1, 0);
+        if (n <= 0) fail_msg("%s was not said in time", what);
+        heard[n > 0 ? n : 0] = '\0';
+        if (strstr(heard, what)) return;
+    }
+}
+
+static void systemd_is_told(void **state)
+{
+    (void)state;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = 30};
+    int status, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/notify", dir);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setenv("NOTIFY_SOCKET", at.sun_path, 1);
+    setenv("WATCHDOG_USEC", "400000", 1);
+    pid_t supervisor = start_up(NULL);
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    assert_notified(fd, "READY=1");
+    assert_int_equal(run("ready"), 0);
+    assert_notified(fd, "WATCHDOG=1");
+    assert_int_equal(kill(supervisor, SIGTERM), 0);
+    assert_notified(fd, "STOPPING=1");
+    assert_int_equal(waitpid(supervisor, &status, 0), supervisor);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(fd);
+}
+
 static void a_demo_finds_nothing_wrong(void **state)
 {
     (void)state;
@@ -492,6 +605,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_credit_in_production, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(the_dead_are_replaced, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_killed_supervisor_leaves_nobody, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(the_hung_are_replaced, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(interrupt_stops_in_order, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_start_that_fails_says_why, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(systemd_is_told, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_demo_finds_nothing_wrong, make_dir, remove_dir),
     };
     setenv("EIDOS_DIR", "/nonexistent", 1); /* --dir must win */
