@@ -76,7 +76,7 @@ static const struct {
                 {"cache misses", PERF_COUNT_HW_CACHE_MISSES},
                 {"branch misses", PERF_COUNT_HW_BRANCH_MISSES}};
 
-static void count_hardware(const struct flow *f, u64 from)
+static void count_hardware(const struct flow *f)
 {
     printf("  per message:");
     for (u32 i = 0; i < COUNT_OF(counters); i++) {
@@ -92,12 +92,11 @@ static void count_hardware(const struct flow *f, u64 from)
         }
         struct drive_how how = {.from = f->n};
         bool ok = read(fd, &before, sizeof(before)) == sizeof(before);
-        product_drive(f, arena, &how); /* all untimed: format, messages and checksum */
+        product_drive(f, arena, &how); /* the whole of it, with making the books */
         ok = ok && read(fd, &whole, sizeof(whole)) == sizeof(whole);
         printf(" %s %.1f", counters[i].name, ok ? (double)(whole - before) / (double)f->n : 0.0);
         close(fd);
     }
-    (void)from;
     puts("");
 }
 
@@ -180,7 +179,7 @@ static void run_flow(const struct flow *f, u64 from, bool narrow, double ns_per_
         snprintf(worst_name, sizeof(worst_name), "%s", f->name);
     }
     latencies(f, from, ns_per_cycle);
-    count_hardware(f, from);
+    count_hardware(f);
 }
 
 int main(int argc, char **argv)
