@@ -86,6 +86,13 @@ static bool shm_check(struct host *h, char text[STAGE_TEXT])
                  "%s is no tmpfs that this user can write. Mount one, or set shm.shm_dir", dir);
         return false;
     }
+    if (need > host_memory()) {
+        snprintf(text, STAGE_TEXT,
+                 "%s needed, and the host has %s of memory to give. Make arenas smaller "
+                 "(trading.accounts_max, trading.orders_max, log.command_bytes, ...)",
+                 cli_bytes(need), cli_bytes(host_memory()));
+        return false;
+    }
     u64 free_now = fs.f_bavail * (u64)fs.f_bsize;
     if (free_now >= need) {
         snprintf(text, STAGE_TEXT, "%s needed, %s free in %s", cli_bytes(need), cli_bytes(free_now),
@@ -106,6 +113,7 @@ static int shm_init(struct host *h)
     struct statfs fs;
     if (statfs(dir, &fs) || fs.f_type != TMPFS_MAGIC)
         return err_set("%s is no tmpfs; nothing can be done from here", dir);
+    if (tmpfs_need(h) > host_memory()) return err_set("memory is short; not touched");
     u64 used = (fs.f_blocks - fs.f_bavail) * (u64)fs.f_bsize;
     snprintf(options, sizeof options, "size=%lum", ((used + tmpfs_need(h)) >> 20) + 64);
     printf("         $ mount -o remount,%s %s\n", options, dir);
@@ -215,6 +223,17 @@ int host_remember(const struct host *h, const char *name, u64 value)
     if (!file) return err_sys("%s", path);
     fprintf(file, "%lu\n", value);
     return fclose(file) ? err_sys("%s", path) : 0;
+}
+
+u64 host_memory(void)
+{
+    u64 kib = 0;
+    char line[128];
+    FILE *file = fopen("/proc/meminfo", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %lu", &kib) == 1) break;
+    if (file) fclose(file);
+    return kib * 1024 / 10 * 9;
 }
 
 int host_make_dirs(const char *path)

@@ -46,6 +46,9 @@ int huge_pages_fini(struct host *h);
 u64 host_recall(const struct host *h, const char *name);
 int host_remember(const struct host *h, const char *name, u64 value);
 
+/* Memory the host could give now, in bytes; most of it, so that the host lives on. */
+u64 host_memory(void);
+
 /* mkdir -p. 0 or -1. */
 int host_make_dirs(const char *path);
 

@@ -119,23 +119,12 @@ bool huge_pages_check(struct host *h, char text[STAGE_TEXT])
     return h->has_pages;
 }
 
-/* Why the kernel gave fewer than asked for. */
+/* Why the kernel gave fewer than asked for, although there is memory. */
 static int explain_short(u64 got, u64 asked)
 {
-    u64 kib = 0;
-    char line[128];
-    FILE *file = fopen("/proc/meminfo", "re");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %lu", &kib) == 1) break;
-    if (file) fclose(file);
-    if (kib * 1024 < (asked - got) * HUGE_PAGE)
-        return err_set(
-            "the kernel gave %lu of %lu: memory is short (%s available). Stop something, "
-            "or make arenas smaller (trading.accounts_max, log.command_bytes, ...)",
-            got, asked, cli_bytes(kib * 1024));
     return err_set("the kernel gave %lu of %lu although %s are available: memory is fragmented. "
                    "Reserve them at boot: echo vm.nr_hugepages=%lu > /etc/sysctl.d/60-eidos.conf",
-                   got, asked, cli_bytes(kib * 1024), asked);
+                   got, asked, cli_bytes(host_memory()), asked);
 }
 
 int huge_pages_init(struct host *h)
@@ -148,6 +137,10 @@ int huge_pages_init(struct host *h)
         return err_set(
             "without a hugetlbfs to hand them out, reserving pages would only waste them");
     u64 asked = all + h->pages - free_now;
+    if ((asked - all) * HUGE_PAGE > host_memory())
+        return err_set("%lu more would take %s, and the host has %s to give; not touched. Make "
+                       "arenas smaller (trading.accounts_max, log.command_bytes, ...)",
+                       asked - all, cli_bytes((asked - all) * HUGE_PAGE), cli_bytes(host_memory()));
     printf("         $ sysctl -w vm.nr_hugepages=%lu\n", asked);
     if (write_number(PAGES_DIR "nr_hugepages", asked))
         return errno == EACCES || errno == EPERM || errno == EROFS
