@@ -111,8 +111,8 @@ void welcome(const struct segment *own, const struct config *config)
     net_host(config->api.listen.s, host);
     printf("\nEidos %s is ready in %s\n\n", cli_build(), s->boot.dir);
     printf("  REST       http://%s:%u/api/v1\n  WebSocket  ws://%s:%u/ws\n"
-           "  docs       http://%s:%u/docs\n  health     http://%s:%u/health/ready\n",
-           host, port, host, port, host, port, host, port);
+           "  health     http://%s:%u/health/ready\n",
+           host, port, host, port, host, port);
     print_wallet(own, s);
     printf("\n  try next:  %s demo --dir %s\n", net_program(), s->boot.dir);
     printf("             %s status --dir %s\n\n", net_program(), s->boot.dir);
