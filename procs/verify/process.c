@@ -7,7 +7,6 @@
 #include "procs/lib/eth/secp.h"
 #include "shm/err.h"
 
-#define BATCH        4U       /* messages between two publishes: a fifth of a millisecond */
 #define FULL_WAIT_NS 200000UL /* trading's ring is full, or the rules are being rebuilt */
 
 static u64 unix_ns(void)
@@ -107,6 +106,8 @@ static u32 take(struct run *run, u32 api, void *room)
     return 1;
 }
 
+/* What is found together goes on together: each publish may wake trading, and behind it matching,
+ * the journal and the api, which cost more than the wait. A message that is alone does not wait. */
 static u32 turn(struct run *run)
 {
     struct verify_process *p = run->state;
@@ -115,7 +116,7 @@ static u32 turn(struct run *run)
         run->sleep_ns = FULL_WAIT_NS;
         return 0;
     }
-    while (done < BATCH && empty < p->apis) {
+    while (done < VERIFY_BATCH && empty < p->apis) {
         void *room = ring_alloc(&p->trading, sizeof p->message);
         if (!room) {
             run->sleep_ns = FULL_WAIT_NS;

@@ -16,6 +16,7 @@
 #include "procs/lib/run.h"
 #include "procs/verify/verify.h"
 
+#define VERIFY_BATCH    16U /* messages between two publishes: under a millisecond */
 #define VERIFY_APIS_MAX 16U
 
 struct ingress {

@@ -308,15 +308,15 @@ static void goes_on_after_a_restart(void **state)
     (void)state;
     make_rules();
     u64 next = 1;
-    for (u64 n = 1; n <= 12; n++) assert_true(say_order(0, n));
+    for (u64 n = 1; n <= 3 * VERIFY_BATCH; n++) assert_true(say_order(0, n));
     for (u32 life = 0; life < 3; life++) {
-        assert_int_equal(turn(), 4);
+        assert_int_equal(turn(), VERIFY_BATCH);
         end();
         begin();
     }
     while (turn()) continue;
     for (const struct msg *m; (m = heard());) assert_int_equal(m->request, next++);
-    assert_int_equal(next, 13);
+    assert_int_equal(next, 3 * VERIFY_BATCH + 1);
 }
 
 /* Died between trading's ring and its own tail: again, never not at all. */
