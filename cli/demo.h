@@ -73,6 +73,13 @@ struct demo_market {
     u64 bought, sold; /* lots, by the final state of all our orders */
 };
 
+/* A push about an order that was not answered yet: pushes and answers go different ways. */
+struct early {
+    u64 order_id, filled_lots;
+    u8 status;
+};
+#define DEMO_EARLY 64U
+
 /* A WebSocket; demo_ws.c */
 struct socket {
     struct demo *demo;
@@ -83,6 +90,8 @@ struct socket {
     bool broken;  /* was lost at least once: pushes may be missing */
     u64 again_ns; /* when to connect again */
     u64 pushes;
+    u32 early_count;
+    struct early early[DEMO_EARLY]; /* the newest, in a ring */
 };
 
 struct agent {
@@ -202,5 +211,7 @@ bool socket_wants_write(const struct socket *s);
 /* Open: say who we are and what we want. */
 void push_hello(struct socket *s);
 void push_message(struct socket *s, const char *text, size_t length);
+/* An order was answered: what was pushed about it before? */
+void push_recall(const struct socket *s, struct placed *p);
 
 #endif

@@ -272,6 +272,7 @@ static void remember(struct demo *d, struct agent *a, const struct told *t)
     p->status = t->status;
     p->filled_lots = t->filled_lots;
     p->filled_quote = t->filled_quote;
+    if (a->socket) push_recall(a->socket, p);
     if (a->last == NO_PLACED) a->first = i;
     else d->placed[a->last].next = i;
     a->last = i;

@@ -119,20 +119,39 @@ static void on_depth(struct demo *d, struct demo_market *m, json_t *message, boo
 }
 
 /* A private update of an order: remembered, and compared at the end. */
+static void note_order(struct socket *s, const struct told *told)
+{
+    struct demo *d = s->demo;
+    for (u32 k = d->agents[s->agent].first; k != NO_PLACED; k = d->placed[k].next)
+        if (d->placed[k].order_id == told->order_id) {
+            d->placed[k].pushed_status = told->status;
+            d->placed[k].pushed_filled = told->filled_lots;
+            return;
+        }
+    s->early[s->early_count++ % DEMO_EARLY] =
+        (struct early){told->order_id, told->filled_lots, told->status};
+}
+
+void push_recall(const struct socket *s, struct placed *p)
+{
+    u32 first = s->early_count > DEMO_EARLY ? s->early_count - DEMO_EARLY : 0;
+    for (u32 i = first; i < s->early_count; i++) {
+        const struct early *early = &s->early[i % DEMO_EARLY];
+        if (early->order_id != p->order_id) continue;
+        p->pushed_status = early->status;
+        p->pushed_filled = early->filled_lots;
+    }
+}
+
 static void on_order(struct socket *s, json_t *data)
 {
     struct demo *d = s->demo;
     const char *symbol = json_string_value(json_object_get(data, "market"));
     struct told told;
-    for (u32 i = 0; symbol && i < DEMO_MARKETS; i++) {
-        const struct demo_market *m = &d->markets[i];
-        if (strcmp(symbol, m->rules.symbol) != 0 || !check_read(d, m, data, &told)) continue;
-        for (u32 k = d->agents[s->agent].first; k != NO_PLACED; k = d->placed[k].next)
-            if (d->placed[k].order_id == told.order_id) {
-                d->placed[k].pushed_status = told.status;
-                d->placed[k].pushed_filled = told.filled_lots;
-            }
-    }
+    for (u32 i = 0; symbol && i < DEMO_MARKETS; i++)
+        if (strcmp(symbol, d->markets[i].rules.symbol) == 0 &&
+            check_read(d, &d->markets[i], data, &told))
+            note_order(s, &told);
 }
 
 static void on_data(struct socket *s, json_t *message, bool snapshot)

@@ -117,7 +117,9 @@ static int run(const char *line)
 static json_t *ask(const char *line, int code)
 {
     json_error_t error;
-    assert_int_equal(run_with(line, NULL, false), code);
+    int got = run_with(line, NULL, false);
+    if (got != code) print_error("%s: exit code %d: %s\n", line, got, output);
+    assert_int_equal(got, code);
     json_t *answer = json_loads(output, 0, &error);
     if (!answer) print_error("%s: %s\n", error.text, output);
     assert_non_null(answer);
