@@ -62,6 +62,11 @@ static int take_option(struct cli *c, int argc, char **argv, int *i)
         if (!behind) return CLI_OK;
         return cli_fail(c, CLI_USAGE, "%s takes no value", option->name);
     }
+    bool alone = !behind && (*i + 1 >= argc || argv[*i + 1][0] == '-');
+    if (alone && option->bare) {
+        c->value[row] = option->bare;
+        return CLI_OK;
+    }
     if (!behind && ++*i >= argc)
         return cli_fail(c, CLI_USAGE, "%s needs a value: %s %s", option->name, option->name,
                         option->value);

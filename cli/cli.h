@@ -30,6 +30,7 @@ struct cli_option {
     const char *name;  /* "--levels" */
     const char *value; /* "N"; NULL for a switch */
     const char *help;
+    const char *bare; /* what the option means without a value; NULL: it needs one */
 };
 
 struct command {
