@@ -263,7 +263,7 @@ static void print_words(const struct command *command)
 {
     for (const char *c = command->args; *c; c++)
         if (*c == '|') putchar(' ');
-        else if (*c >= 'a' && *c <= 'z') putchar(*c);
+        else if (*c == '-' || (*c >= 'a' && *c <= 'z')) putchar(*c);
     if (strcmp(command->name, "help") != 0) return;
     for (const struct command *other = commands; other->name; other++) printf(" %s", other->name);
     printf(" $_eidosctl_keys");

@@ -273,10 +273,10 @@ static void wrong_usage_is_told(void **state)
 static void every_command_has_help(void **state)
 {
     (void)state;
-    static const char *const names[] = {"up",        "down",    "status",  "ps",      "ready",
-                                        "configure", "shm",     "book",    "account", "order",
-                                        "credit",    "demo",    "version", "help",    "completion",
-                                        "journal",   "snapshot"};
+    static const char *const names[] = {"up",        "down",     "status",  "ps",      "ready",
+                                        "configure", "shm",      "book",    "account", "order",
+                                        "credit",    "demo",     "version", "help",    "completion",
+                                        "journal",   "snapshot", "mode"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         char line[64];
         snprintf(line, sizeof line, "%s --help", names[i]);
@@ -401,6 +401,11 @@ static void a_life(void **state)
     status_tells_all();
     every_process_has_an_ops_port();
     credit_is_exact();
+    assert_int_equal(run("mode cancel-only"), 0);
+    assert_int_equal(run("mode halted BTC-USDC"), 0);
+    assert_int_equal(run("mode normal BTC-USDC"), 0);
+    assert_int_equal(run("mode normal"), 0);
+    assert_int_equal(run("mode asleep"), 2);
     assert_int_equal(run("shm"), 0);
     assert_non_null(strstr(output, "log.command"));
     assert_int_equal(run("book BTC-USDC"), 0);
