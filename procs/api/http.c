@@ -18,6 +18,10 @@
 #define CONNECTION_BYTES 8192U
 #define CONNECTION_IDLE  75U /* s */
 
+/* In a turn: MHD queues the answer of a resumed connection in one, sends it in the next, and finds
+ * in a third that there is nothing more to read. */
+#define LOOKS 3U
+
 typedef enum MHD_Result result;
 
 /* The request line arrived: `uri` is path and query as sent. What this returns is *con_cls of the
@@ -262,14 +266,21 @@ static void count_connections(struct api *a)
     if (info) metric_set(a->block, METRIC_API_CONNECTIONS, info->num_connections);
 }
 
+/* One look of MHD at all that is ready. */
+static void look(struct api *a)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+    a->resumed = false;
+    MHD_run(a->http);
+    a->http_again = MHD_get_timeout(a->http, &wait_ms) == MHD_YES && wait_ms == 0;
+}
+
 void http_turn(struct api *a)
 {
-    a->resumed = false;
     a->http_ns = a->now_ns;
-    MHD_run(a->http);
-    MHD_UNSIGNED_LONG_LONG wait_ms;
     if (a->now_ns - a->counted_ns > NS_PER_S) count_connections(a);
-    a->http_again = MHD_get_timeout(a->http, &wait_ms) == MHD_YES && wait_ms == 0;
+    look(a);
+    for (u32 i = 1; i < LOOKS && (a->resumed || a->http_again); i++) look(a);
 }
 
 void http_stop(struct api *a)
