@@ -30,12 +30,12 @@ SIZE_IS(struct book_owner, 16);
 
 static inline struct book_link *book_link(const struct books *b, u32 unit)
 {
-    return (struct book_link *)((uintptr_t)b + b->owners_off) + unit;
+    return (struct book_link *)ptr_at(b, b->owners_off) + unit;
 }
 
 static inline struct book_owner *book_owner(const struct books *b, u32 at)
 {
-    return (struct book_owner *)((uintptr_t)b + b->owners_off) + at;
+    return (struct book_owner *)ptr_at(b, b->owners_off) + at;
 }
 
 static inline u32 book_unit(const struct books *b, u32 cell)

@@ -97,12 +97,12 @@ _Static_assert(sizeof(struct books) <= BOOK_CELLS_OFF, "struct books outgrew its
 
 static inline struct book_cell *book_cell(const struct books *b, u32 cell)
 {
-    return (struct book_cell *)((uintptr_t)b + BOOK_CELLS_OFF) + cell;
+    return (struct book_cell *)ptr_at(b, BOOK_CELLS_OFF) + cell;
 }
 
 static inline struct book_half *book_half(const struct books *b, u32 half)
 {
-    return (struct book_half *)((uintptr_t)b + b->halves_off) + half;
+    return (struct book_half *)ptr_at(b, b->halves_off) + half;
 }
 
 static inline bool book_is_open(const struct books *b, u32 market)

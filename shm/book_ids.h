@@ -21,12 +21,12 @@ struct book_recent {
 
 static inline u32 *book_slot(const struct books *b, u64 id)
 {
-    return (u32 *)((uintptr_t)b + b->ids_off) + (u32)id;
+    return (u32 *)ptr_at(b, b->ids_off) + (u32)id;
 }
 
 static inline struct book_recent *book_recent(const struct books *b, u64 id)
 {
-    return (struct book_recent *)((uintptr_t)b + b->recent_off) + ((u32)id & (BOOK_RECENT - 1));
+    return (struct book_recent *)ptr_at(b, b->recent_off) + ((u32)id & (BOOK_RECENT - 1));
 }
 
 /* The resting order with this id, or 0. */

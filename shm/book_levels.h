@@ -33,7 +33,7 @@ struct book_node {
 
 static inline struct book_node *book_node(const struct books *b, u32 node)
 {
-    return (struct book_node *)((uintptr_t)b + b->nodes_off) + (node & ~BOOK_NODE);
+    return (struct book_node *)ptr_at(b, b->nodes_off) + (node & ~BOOK_NODE);
 }
 
 static inline u32 book_digit(u64 key, u32 shift)

@@ -142,9 +142,9 @@ static u64 mix(u64 h, u64 x)
 u64 book_checksum(const struct books *b, u32 market)
 {
     u64 h = 0x4549444f53424b31UL;
-    for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+    for (u32 side = BOOK_BUY; side <= BOOK_SELL; side++) {
         h = mix(h + 0x9e3779b97f4a7c15UL, side);
-        for (u32 c = book_first(b, market, side); c; c = book_next(b, c)) {
+        for (u32 c = book_first(b, market, (u8)side); c; c = book_next(b, c)) {
             struct book_order o;
             book_at(b, c, &o);
             h = mix(mix(mix(mix(h + 1, o.id), o.price), o.lots), o.account);

@@ -146,13 +146,14 @@ static u64 match_seq;
 
 static void match_open(u16 market, u8 side, u64 price, u64 lots, u64 cause)
 {
-    struct match_order m = {.head = {.seq = ++match_seq,
+    u64 seq = ++match_seq;
+    struct match_order m = {.head = {.seq = seq,
                                      .time_ns = GATEWAY_START,
                                      .cause = cause,
                                      .length = sizeof m,
                                      .kind = MATCH_OPENED,
                                      .version = 1},
-                            .order_id = match_seq,
+                            .order_id = seq,
                             .price = price,
                             .lots = lots,
                             .account = 1,
