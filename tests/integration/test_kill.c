@@ -16,7 +16,7 @@
 #include "tests/lib/audit.h"
 
 #define RATE        700U
-#define BURST_US    3000U
+#define BURST       20U
 #define BACK_MS     30000U
 #define SETTLE_MS   30000U
 #define ROUNDS_LONG 50U
@@ -166,7 +166,7 @@ static void kill_one(const char *victim)
     assert_true(exchange_look(&x));
     pid_t pid = exchange_pid(&x, victim);
     if (!pid) fail_msg("there is no process %s: %s", victim, x.said);
-    load_burst(&l, client_random(&l.seed) % BURST_US);
+    load_burst(&l, (u32)(client_random(&l.seed) % BURST));
     exchange_kill(pid);
     hold_to_account(victim, wait_until_back(victim, pid));
 }
@@ -175,7 +175,7 @@ static void kill_all(void)
 {
     trade_a_while();
     assert_true(exchange_look(&x));
-    load_burst(&l, client_random(&l.seed) % BURST_US);
+    load_burst(&l, (u32)(client_random(&l.seed) % BURST));
     exchange_kill_all(&x);
     hold_to_account("everybody", start_again());
 }

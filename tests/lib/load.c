@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #include "tests/lib/exchange.h"
 
@@ -312,15 +311,11 @@ void load_run(struct load *l, u64 ms)
     } while (now < until);
 }
 
-void load_burst(struct load *l, u64 us)
+void load_burst(struct load *l, u32 answers)
 {
-    struct timespec t, begin;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (u32 tries = 0; !client_is_full(&l->client) && tries < 4 * CONNECTIONS; tries++) step(l);
-    do {
-        client_pump(&l->client, 0);
-        clock_gettime(CLOCK_MONOTONIC, &t);
-    } while ((t.tv_sec - begin.tv_sec) * 1000000 + (t.tv_nsec - begin.tv_nsec) / 1000 < (long)us);
+    client_drain(&l->client);
+    while (!client_is_full(&l->client) && l->count < l->max) place(l, dice(l, LOAD_TRADERS));
+    while (l->client.busy + answers > l->client.count) client_pump(&l->client, 10);
 }
 
 bool load_settle(struct load *l, u64 patience_ms)

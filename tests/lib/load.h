@@ -65,9 +65,9 @@ void load_close(struct load *l);
 /* Trade for about `ms`, at least one step. */
 void load_run(struct load *l, u64 ms);
 
-/* Put as many requests under way as there are connections, and leave them there after about `us`
- * microseconds: whoever is killed now is killed in the middle of them. */
-void load_burst(struct load *l, u64 us);
+/* Put as many requests under way as there are connections, and return as soon as `answers` of them
+ * are answered: whoever is killed now is killed just after these and in the middle of the rest. */
+void load_burst(struct load *l, u32 answers);
 
 /* Begin the pace anew, after a time without load. */
 void load_resume(struct load *l);
