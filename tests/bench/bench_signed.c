@@ -138,6 +138,12 @@ static void make_script(double seconds)
 /* In the order of `eidosctl ps`: journal, trading, matching, market, snapshot, verify, api. */
 static const char *const PINNED = "run.pin_cores=0,0,0,0,0,1,0";
 
+static void stop(void)
+{
+    exchange_kill_strays();
+    exchange_remove(&exchange);
+}
+
 static void start(bool pinned)
 {
     static const char *const sets[] = {"limits.rates=off",
@@ -153,7 +159,7 @@ static void start(bool pinned)
     if (pinned) exchange.sets[exchange.set_count++] = PINNED;
     if (exchange_up(&exchange)) {
         fprintf(stderr, "bench_signed: the exchange does not start: %s\n", exchange.said);
-        exchange_remove(&exchange);
+        stop();
         exit(1);
     }
     for (u32 i = 0; i < WALLETS; i++) {
@@ -248,6 +254,15 @@ static void print_latency(const char *what, double rate)
            http_load_percentile(&load, 0.5), http_load_percentile(&load, 0.99));
 }
 
+/* A round of orders; what it cost everybody is added to `used`. */
+static double run_orders(double seconds, double rate, struct usage used[EXCHANGE_PROCS_MAX + 1])
+{
+    add_usage(used, -1);
+    double reached = http_load_run(&load, seconds, rate);
+    add_usage(used, 1);
+    return reached;
+}
+
 /* Rounds of both; returns the median of the orders' rate. */
 static double compare(double seconds, bool pinned)
 {
@@ -258,9 +273,7 @@ static double compare(double seconds, bool pinned)
         pin(1);
         recovers[i] = recover_alone();
         pin(pinned ? 0 : -1);
-        add_usage(used, -1);
-        orders[i] = http_load_run(&load, seconds, 0);
-        add_usage(used, 1);
+        orders[i] = run_orders(seconds, 0, used);
         ratios[i] = orders[i] / recovers[i];
         printf("round %u: recover %.0f /s, orders %.0f /s, %.1f %%\n", i + 1, recovers[i],
                orders[i], 100 * ratios[i]);
@@ -271,6 +284,15 @@ static double compare(double seconds, bool pinned)
            median(orders), 100 * median(ratios));
     print_latency("at saturation", orders[ROUNDS - 1]);
     return median(orders);
+}
+
+static void run_at(double rate, double seconds)
+{
+    static struct usage used[EXCHANGE_PROCS_MAX + 1];
+    u64 from = load.good + load.bad;
+    run_orders(seconds, rate, used);
+    print_latency("at half of it", rate);
+    print_usage(used, (double)(load.good + load.bad - from));
 }
 
 int main(int argc, char **argv)
@@ -289,15 +311,13 @@ int main(int argc, char **argv)
     pin(pinned ? 0 : -1);
     while (load.next < DEPTH) http_load_run(&load, 0.01, 0);
     http_load_run(&load, seconds / 2, 0);
-    double rate = compare(seconds, pinned) / 2;
-    http_load_run(&load, 2 * seconds, rate);
-    print_latency("at half of it", rate);
+    run_at(compare(seconds, pinned) / 2, 2 * seconds);
     printf("answers: %lu with an order, %lu others; %lu commands durable\n", load.good, load.bad,
            durable_sequence() - seq);
     http_load_close(&load);
     http_script_free(&script);
     secp256k1_context_destroy(alone.context);
     exchange_down(&exchange);
-    exchange_remove(&exchange);
+    stop();
     return load.bad != 0;
 }
