@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/configure.h"
 #include "cli/super.h"
 #include "cli/welcome.h"
 #include "procs/lib/config_markets.h"
@@ -138,6 +139,24 @@ static int recover(const struct up *up)
 
 /* --- The segment -------------------------------------------------------------------------------*/
 
+/* Where shared memory does not fit, in a container with a small /dev/shm for example, it is files
+ * of the instance's own directory, mapped just the same. */
+static int create_segment(struct segment_place *place, const struct topo_params *params,
+                          char *warning, size_t warning_size)
+{
+    char files[CONFIG_TEXT_MAX + 16], why[ERR_TEXT_MAX];
+    if (segment_create(place, params, warning, warning_size) == 0) return 0;
+    snprintf(why, sizeof why, "%s", err_text());
+    snprintf(files, sizeof files, "%s/run/shm", place->dir);
+    if (host_make_dirs(files)) return -1;
+    place->shm_dir = files;
+    if (segment_create(place, params, warning, warning_size)) return -1;
+    text_log(TEXT_WARN,
+             "%s; so shared memory is files in %s: slower, and the kernel writes them to that disk",
+             why, files);
+    return 0;
+}
+
 static int make_segment(struct up *up)
 {
     const struct config *c = &up->config;
@@ -154,7 +173,7 @@ static int make_segment(struct up *up)
     struct topo_params params;
     char warning[512];
     cli_topo_params(c, &params);
-    if (segment_create(&place, &params, warning, sizeof warning)) return -1;
+    if (create_segment(&place, &params, warning, sizeof warning)) return -1;
     if (warning[0]) text_log(TEXT_WARN, "%s", warning);
     if (segment_attach(&up->segment, place.dir, ROLE_OPS, 0)) return -1;
     up->super.own = segment_proc(&up->segment, ROLE_OPS, 0);
