@@ -614,6 +614,19 @@ static void a_demo_finds_nothing_wrong(void **state)
     down();
 }
 
+/* No room in shared memory (a container's /dev/shm): files of the instance's own take its place. */
+static void starts_without_shared_memory(void **state)
+{
+    (void)state;
+    up("--set shm.hugepages=off --set shm.shm_dir=/proc/nothing");
+    assert_int_equal(run("shm"), 0);
+    assert_non_null(strstr(output, "/run/shm/"));
+    assert_int_equal(run("credit " WALLET " USDC 1"), 0);
+    assert_int_equal(run("mode cancel-only"), 0);
+    assert_int_equal(run("mode normal"), 0);
+    down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -627,6 +640,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_hung_are_replaced, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(interrupt_stops_in_order, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_start_that_fails_says_why, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(starts_without_shared_memory, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(systemd_is_told, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_demo_finds_nothing_wrong, make_dir, remove_dir),
     };
