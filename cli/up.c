@@ -128,6 +128,7 @@ static int recover(const struct up *up)
                                       .params = &params,
                                       .segment_bytes = up->config.journal.segment_bytes,
                                       .snapshots_keep = up->config.snapshot.keep,
+                                      .lossy = up->config.journal.durability == DURABILITY_MEMORY,
                                       .report = report};
     u64 begin_ns = cli_monotonic_ns();
     if (recover_start(&options, &found)) return err_wrap("recovery");

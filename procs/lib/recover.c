@@ -24,6 +24,7 @@ struct start {
     struct logdir dir;
     struct replica replica;
     u64 end;                               /* of the command log */
+    u64 cut;                               /* 1: record end + 1 was there, torn, and reported */
     struct derived derived[PROC_LOGS_MAX]; /* by log index; [LOG_COMMAND] is not used */
     u32 logs;
     struct recovered out;
@@ -56,6 +57,7 @@ static int cut_torn(struct start *s, const struct logfile_reader *r)
            r->fault.was_synced
                ? "; THE RECORD HAD BEEN ON DISK: what it answered for is lost, check the disk"
                : "");
+    if (r->log == LOG_COMMAND && r->fault.was_synced) s->cut = 1;
     return logfile_cut(&s->dir, r->log, r->seq);
 }
 
@@ -79,18 +81,49 @@ static int find_end(struct start *s, u32 log, u64 *seq)
     return rc;
 }
 
+/* What `witness` holds is only written when command `seq` is on disk: is that still there? */
+static int check_witness(const struct start *s, const char *witness, u64 seq)
+{
+    if (s->options->lossy || seq <= s->end + s->cut) return 0;
+    return err_set("%s/journal/command-*.log: end with record %lu, but %s proves that record %lu "
+                   "was on disk and answered for; restore the missing files or their end from a "
+                   "copy (to begin anew, empty the whole directory)",
+                   s->dir.dir, s->end, witness, seq);
+}
+
+/* Snapshots are made of durable commands only. */
+static int check_snapshots(const struct start *s)
+{
+    u64 *seqs;
+    int count = snapshot_list(s->options->dir, &seqs), rc = count < 0 ? -1 : 0;
+    for (int i = count - 1; !rc && i >= 0 && seqs[i] > s->end; i--) {
+        struct snapshot_reader r;
+        if (snapshot_open(&r, s->options->dir, s->dir.instance, seqs[i])) continue;
+        rc = check_witness(s, r.path, seqs[i]);
+        snapshot_close(&r);
+    }
+    free(seqs);
+    return rc;
+}
+
 /* The first record of one file that follows from a command beyond the end, or 0. -1 = err. */
 static int find_beyond(struct start *s, u32 log, u64 first, u64 *seq)
 {
     struct logfile_reader r;
     const struct rec *rec;
+    u64 cause = 0;
     *seq = 0;
     enum logfile_status status = logfile_open(&r, &s->dir, log, first - 1, UINT64_MAX);
     if (status == LOGFILE_END)
-        while (!*seq && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD)
-            if (rec->cause > s->end) *seq = rec->seq;
+        while ((status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
+            if (rec->cause > s->end && !*seq) *seq = rec->seq;
+            cause = max_u64(cause, rec->cause);
+        }
     logfile_close(&r);
-    return status > LOGFILE_RECORD ? -1 : 0;
+    if (status > LOGFILE_RECORD) return -1;
+    char file[64];
+    logfile_file(log, first, file);
+    return check_witness(s, file, cause);
 }
 
 /* Derived records must not outlive the commands they follow from: their numbers will be given out
@@ -207,7 +240,7 @@ static int sync_commands(struct start *s)
 
 static int find_ends(struct start *s)
 {
-    if (find_end(s, LOG_COMMAND, &s->end)) return -1;
+    if (find_end(s, LOG_COMMAND, &s->end) || check_snapshots(s)) return -1;
     for (u32 log = LOG_ACCOUNT; log < s->logs; log++) {
         u64 *end = &s->derived[log].end;
         if (find_end(s, log, end) || trim(s, log, end)) return -1;

@@ -28,6 +28,8 @@ struct recover_options {
     const struct topo_params *params;
     u64 segment_bytes; /* of journal files */
     u32 snapshots_keep;
+    bool lossy; /* journal.durability = memory: the end of the command log may be lost with the host
+                 */
     recover_report_fn *report; /* may be NULL */
     void *context;
 };
