@@ -56,7 +56,8 @@ static const struct ring_row {
 };
 
 /* Everything else: each process of `owner` has one. Bits are roles. `gates` hold the writer back;
- * `sleepers` wait for the head to move. */
+ * `sleepers` wait for the head to move: not those who act on a record only once it is durable,
+ * or, like the journal on the derived logs, right after the commands it came from. */
 static const struct region_row {
     const char *name; /* "@i" is added where the owner is one of several */
     u32 kind, owner, readers, gates, sleepers;
@@ -64,9 +65,9 @@ static const struct region_row {
     {"proc", REGION_PROC, ROLE_COUNT, ALL, 0, 0}, /* one of every process */
     {"log.command", REGION_LOG, ROLE_TRADING, JOURNAL | MATCHING, JOURNAL | MATCHING,
      JOURNAL | MATCHING},
-    {"log.account", REGION_LOG, ROLE_TRADING, JOURNAL | API, JOURNAL, JOURNAL | API},
+    {"log.account", REGION_LOG, ROLE_TRADING, JOURNAL | API, JOURNAL, 0},
     {"log.match", REGION_LOG, ROLE_MATCHING, JOURNAL | TRADING | MARKET | API, JOURNAL | TRADING,
-     JOURNAL | TRADING | MARKET | API},
+     TRADING},
     {"ledger", REGION_LEDGER, ROLE_TRADING, API, 0, 0},
     {"orders", REGION_ORDERS, ROLE_TRADING, API, 0, 0},
     {"rules", REGION_RULES, ROLE_TRADING, OPS | API | VERIFY | MARKET, 0, 0},

@@ -110,8 +110,8 @@ static void gates_and_sleepers(void **state)
     assert_int_equal(named("log.account")->gates, journal);
     assert_int_equal(named("log.match@1")->gates, journal | trading);
     assert_int_equal(named("log.command")->sleepers, journal | matching);
-    assert_int_equal(named("log.account")->sleepers, journal | api);
-    assert_int_equal(named("log.match@0")->sleepers, journal | trading | api | bit(ROLE_MARKET, 0));
+    assert_int_equal(named("log.account")->sleepers, 0);
+    assert_int_equal(named("log.match@0")->sleepers, trading);
     assert_int_equal(named("durable")->sleepers, api | bit(ROLE_MARKET, 0));
     assert_int_equal(named("ring.trading.api@1")->sleepers, bit(ROLE_API, 1));
     assert_int_equal(named("log.command")->log, LOG_COMMAND);
