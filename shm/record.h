@@ -120,7 +120,7 @@ SIZE_IS(struct evidence, 104);
 
 struct cmd_start {
     struct rec head;
-    u64 epoch;     /* of the trading role, from 1 */
+    u64 epoch;     /* of the trading role; 1 = the first of a segment */
     u64 journaled; /* the sequence this trading process recovered through */
     char build[48];
 };

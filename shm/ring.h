@@ -163,6 +163,13 @@ static inline void ring_pop(struct ring_rx *rx, u32 length)
     rx->pos += length;
 }
 
+/* Go on at `pos` if that is further on: what lies before it, all of it published, was consumed by a
+ * predecessor that did not live to release it. */
+static inline void ring_skip_to(struct ring_rx *rx, u64 pos)
+{
+    if (pos > rx->pos) rx->pos = rx->head_cached = pos;
+}
+
 /* Give all popped messages' room back to the producer (release). */
 static inline void ring_release(struct ring_rx *rx)
 {

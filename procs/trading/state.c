@@ -9,7 +9,9 @@
 static void log_start(struct process *p, const struct run *run)
 {
     struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}};
-    c.epoch = atomic_load_explicit(&run->proc->epoch, memory_order_relaxed);
+    /* The first record of a segment says so, even if whoever came first did not live to publish. */
+    u64 epoch = atomic_load_explicit(&run->proc->epoch, memory_order_relaxed);
+    c.epoch = p->command.head ? epoch : 1;
     c.journaled = p->command.seq;
     snprintf(c.build, sizeof c.build, "%s %s", EIDOS_VERSION, EIDOS_COMMIT);
     trading_config(&p->machine, &c.head);
@@ -141,7 +143,7 @@ static void skip_consumed(struct process *p)
 {
     for (u16 i = 0; i < SOURCES; i++) {
         struct ring_rx *rx = &p->ingress[i];
-        if (rx->ring) rx->pos = max_u64(rx->pos, p->machine.ledger->ingress[i]);
+        if (rx->ring) ring_skip_to(rx, p->machine.ledger->ingress[i]);
     }
 }
 
