@@ -90,6 +90,15 @@ static bool passes(const struct order *o, const struct msg_cancel *m)
            (!m->side || o->view.side == m->side);
 }
 
+/* The api refuses that already, and it is not trusted: an order can be cancelled once. */
+static bool names_twice(const struct msg_cancel *m)
+{
+    for (u32 i = 1; i < m->count; i++)
+        for (u32 k = 0; k < i; k++)
+            if (m->order_ids[i] == m->order_ids[k]) return true;
+    return false;
+}
+
 /* Named orders: own ids outside the filter are left out, the others that fail are answered. */
 static void cancel_listed(struct trading *t, const struct msg_cancel *m, struct cancel_draft *d,
                           u32 account)
@@ -144,7 +153,8 @@ void trading_cancel(struct trading *t, const struct msg_cancel *m, u16 source, u
     struct cancel_draft d;
     u64 seq = atomic_load_explicit(&t->ledger->seq, memory_order_relaxed);
     u32 account = ledger_find(t->ledger, m->wallet);
-    if (m->count > MSG_CANCEL_IDS_MAX || (m->auth == AUTH_CANCEL && m->count != 1)) {
+    if (m->count > MSG_CANCEL_IDS_MAX || (m->auth == AUTH_CANCEL && m->count != 1) ||
+        names_twice(m)) {
         reply_cancel(t, m->head.request, CODE_INVALID_PARAMS, 0, NULL, 1, seq);
         return;
     }
