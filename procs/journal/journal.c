@@ -51,6 +51,9 @@ static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
 {
     u64 end, synced = j->mark.synced[l->log];
     if (files_end(j, l->log, &end)) return -1;
+    /* Should the mark itself be lost, what was acknowledged stays where it is. */
+    if (l->log == LOG_COMMAND)
+        synced = max_u64(synced, atomic_load_explicit(&j->durable->seq, memory_order_relaxed));
     /* A failed sync may have dropped pages that still read well from memory: what the mark does not
      * vouch for is written again, if it can be. */
     if (j->sync && l->log == LOG_COMMAND && synced < end && log_seek(&l->shm, synced) == 0) {
@@ -89,6 +92,7 @@ int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomi
     bool zeroed = log == LOG_COMMAND && j->sync;
     int rc = logfile_writer_open(&l->file, &j->dir, log, j->segment_bytes, zeroed, seq, j->io);
     if (rc) return -1;
+    if (j->sync && logfile_rewrite(&l->file, j->mark.synced[log])) return -1;
     if (vouch(j, l)) return -1;
     j->count++;
     log_release(&l->shm);

@@ -202,6 +202,11 @@ void logfile_writer_close(struct logfile_writer *w);
 int logfile_append(struct logfile_writer *w, const struct iovec *pieces, int count, u64 bytes,
                    u64 first, u64 last);
 
+/* Write again what stands after `seq` in the newest file. A sync that failed may have dropped pages
+ * that still read well from memory, and a later one that succeeds does not save them: only what is
+ * written again is sure to be on disk after the next sync. 0 or -1. */
+int logfile_rewrite(struct logfile_writer *w, u64 seq);
+
 /* Sync what was appended. Once this failed, pages may be gone: give up, never try again. */
 int logfile_sync(struct logfile_writer *w);
 

@@ -261,6 +261,24 @@ static int find_offset(struct logdir *d, u32 log, u64 seq, u64 *offset)
     return status > LOGFILE_RECORD ? -1 : err_set("there is no record %lu to cut after", seq);
 }
 
+int logfile_rewrite(struct logfile_writer *w, u64 seq)
+{
+    static u8 buf[ZEROS_BYTES];
+    u64 at = LOGFILE_HEAD_BYTES;
+    if (seq >= w->seq) return 0;
+    if (seq >= w->first && find_offset(w->dir, w->log, seq, &at)) return -1;
+    for (u64 n; at < w->offset; at += n) {
+        n = min_u64(w->offset - at, sizeof buf);
+        struct iovec piece = {buf, n};
+        if (pread(w->fd, buf, n, (off_t)at) != (ssize_t)n ||
+            w->io->pwritev(w->fd, &piece, 1, (off_t)at) != (ssize_t)n) {
+            write_failed(w, "writing again the end of");
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int lower_mark(struct logdir *d, u32 log, u64 seq)
 {
     struct logfile_mark mark;
