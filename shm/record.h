@@ -67,7 +67,7 @@ enum record_kind {
     /* account log */
     ACCOUNT_ORDER = 64,   /* an order and its balances as they now are */
     ACCOUNT_BALANCE = 65, /* a balance as it now is, moved by something that is no order */
-    ACCOUNT_TRADE = 66,   /* ACCOUNT_ORDER and the fill: one for each side of a trade */
+    ACCOUNT_TRADE = 66,   /* the same, and the fill: one for each side of a trade */
 };
 
 /* Why an order left the book or never got there (MATCH_CANCELED.reason, CMD_CANCEL.reason). */
@@ -310,26 +310,29 @@ enum order_event {
     EVENT_REJECTED = 6,
 };
 
-/* One balance row. Ledger units. */
+/* One settled balance. Ledger units. */
 struct balance_view {
-    u64 settled_available, settled_frozen;
-    u64 pending_available, pending_frozen;
+    u64 available, frozen;
 };
 
-/* An order as it now is, with the two balances of its account that it works with. */
+/* An order as it now is, with the two balances of its account that it works with. The last part of
+ * its record, which ends behind the client id: what is beyond client_id_length is not there. */
+struct account_state {
+    struct balance_view base, quote;
+    struct order_view order;
+};
+
 struct account_order {
     struct rec head;
     u8 event; /* enum order_event */
     u8 zero[7];
-    struct order_view order;
-    struct balance_view base, quote;
+    struct account_state now;
 };
-SIZE_IS(struct account_order, 272);
+SIZE_IS(struct account_order, 240);
 
-/* EVENT_TRADE that is a trade: one record for the maker, the next one for the taker. What they
- * share they have equal. */
+/* One record for the maker, the next one for the taker. What they share they have equal. */
 struct account_trade {
-    struct account_order now;
+    struct rec head;
     u64 trade_id;
     u64 other_id; /* the order on the other side */
     u64 price, lots;
@@ -337,8 +340,16 @@ struct account_trade {
     u64 fee;   /* charged to this side for this trade, quote ledger units */
     u8 takes;  /* 1: this is the taker's */
     u8 zero[7];
+    struct account_state now;
 };
-SIZE_IS(struct account_trade, 328);
+SIZE_IS(struct account_trade, 288);
+
+/* Length of an account record whose state begins at `state_at`. */
+static inline u32 account_record_length(size_t state_at, u8 client_id_length)
+{
+    size_t end = state_at + offsetof(struct account_state, order.client_id) + client_id_length;
+    return (u32)align_up(end, 8);
+}
 
 enum balance_reason {
     BALANCE_DEPOSIT = 1,

@@ -3,27 +3,26 @@
 static struct balance_view balance_view(const struct trading *t, u32 row)
 {
     const struct balance *b = ledger_row(t->ledger, row);
-    return (struct balance_view){.settled_available = b->available,
-                                 .settled_frozen = b->frozen,
-                                 .pending_available = b->pending_available,
-                                 .pending_frozen = b->pending_frozen};
+    return (struct balance_view){.available = b->available, .frozen = b->frozen};
 }
 
-void fill_account_order(const struct trading *t, struct account_order *r, const struct order *o,
-                        enum order_event event)
+void fill_state(const struct trading *t, struct account_state *s, const struct order *o,
+                size_t bytes)
 {
-    r->event = (u8)event;
-    memset(r->zero, 0, sizeof r->zero);
-    r->order = o->view;
-    r->base = balance_view(t, o->base_row);
-    r->quote = balance_view(t, o->quote_row);
+    s->base = balance_view(t, o->base_row);
+    s->quote = balance_view(t, o->quote_row);
+    memcpy(&s->order, &o->view, bytes - offsetof(struct account_state, order));
 }
 
 void emit_order(struct trading *t, const struct order *o, enum order_event event,
                 const struct rec *cause)
 {
-    struct account_order *r = log_begin(t->account, ACCOUNT_ORDER, sizeof *r);
-    fill_account_order(t, r, o, event);
+    size_t at = offsetof(struct account_order, now);
+    struct account_order *r =
+        log_begin(t->account, ACCOUNT_ORDER, account_record_length(at, o->view.client_id_length));
+    r->event = (u8)event;
+    memset(r->zero, 0, sizeof r->zero);
+    fill_state(t, &r->now, o, r->head.length - at);
     log_commit(t->account, r, cause->time_ns, cause->seq);
 }
 

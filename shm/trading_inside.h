@@ -19,8 +19,9 @@ static inline struct market *market_of(const struct trading *t, u16 market)
 }
 
 /* Account records, caused by the command `cause` at its time. */
-void fill_account_order(const struct trading *t, struct account_order *r, const struct order *o,
-                        enum order_event event);
+/* `bytes`: of the state, as far as the record goes. */
+void fill_state(const struct trading *t, struct account_state *s, const struct order *o,
+                size_t bytes);
 void emit_order(struct trading *t, const struct order *o, enum order_event event,
                 const struct rec *cause);
 void emit_balance(struct trading *t, const struct balance *b, enum balance_reason reason, u64 ref,

@@ -137,8 +137,9 @@ static void emit_side(struct trading *t, const struct match_trade *e, const stru
                       bool takes, u64 fee, const struct rec *merge)
 {
     const struct market *m = market_of(t, e->market);
-    struct account_trade *r = log_begin(t->account, ACCOUNT_TRADE, sizeof *r);
-    fill_account_order(t, &r->now, o, EVENT_TRADE);
+    size_t at = offsetof(struct account_trade, now);
+    struct account_trade *r =
+        log_begin(t->account, ACCOUNT_TRADE, account_record_length(at, o->view.client_id_length));
     r->trade_id = trade_id_of(m->matching, e->head.seq);
     r->other_id = takes ? e->maker_id : e->taker_id;
     r->price = e->price;
@@ -147,6 +148,7 @@ static void emit_side(struct trading *t, const struct match_trade *e, const stru
     r->fee = fee;
     r->takes = takes;
     memset(r->zero, 0, sizeof r->zero);
+    fill_state(t, &r->now, o, r->head.length - at);
     log_commit(t->account, r, merge->time_ns, merge->seq);
 }
 

@@ -41,15 +41,15 @@ static bool wanted(struct api *a, u16 kind, const u8 *wallet)
     return false;
 }
 
-static u32 push_order(struct api *a, const struct account_order *r)
+static u32 push_order(struct api *a, const struct account_state *now, u8 event, u64 sequence)
 {
-    if (!wanted(a, CHANNEL_MY_ORDERS, r->order.wallet)) return 0;
+    if (!wanted(a, CHANNEL_MY_ORDERS, now->order.wallet)) return 0;
     struct json_out *o = push_data(a);
     json_put_open(o, '{');
-    wire_put_order_fields(o, a->rules, &r->order);
-    json_put_key(o, "event"), json_put_cstring(o, wire_order_event(r->event));
+    wire_put_order_fields(o, a->rules, &now->order);
+    json_put_key(o, "event"), json_put_cstring(o, wire_order_event(event));
     json_put_close(o, '}');
-    return send_mine(a, CHANNEL_MY_ORDERS, r->order.wallet, r->head.seq);
+    return send_mine(a, CHANNEL_MY_ORDERS, now->order.wallet, sequence);
 }
 
 static u32 send_balance(struct api *a, const struct wire_balance *b, u64 sequence)
@@ -58,36 +58,34 @@ static u32 send_balance(struct api *a, const struct wire_balance *b, u64 sequenc
     return send_mine(a, CHANNEL_MY_BALANCES, b->wallet, sequence);
 }
 
-static struct wire_balance balance_of(const struct account_order *r, const struct balance_view *v,
-                                      u16 token, enum balance_reason reason, u64 ref_id)
-{
-    return (struct wire_balance){.settled_available = v->settled_available,
-                                 .settled_frozen = v->settled_frozen,
-                                 .pending_available = v->pending_available,
-                                 .pending_frozen = v->pending_frozen,
-                                 .updated_ns = r->head.time_ns,
-                                 .ref_id = ref_id,
-                                 .reason = wire_balance_reason((u8)reason),
-                                 .wallet = r->order.wallet,
-                                 .token = token};
-}
-
 /* What an order's step did to its balances: a trade moves both, all else the one it holds. */
-static u32 push_order_balances(struct api *a, const struct account_order *r, u64 trade_id)
+static u32 push_order_balances(struct api *a, const struct account_state *now,
+                               const struct rec *head, enum balance_reason reason, u64 ref_id)
 {
     struct market m;
-    if (!wanted(a, CHANNEL_MY_BALANCES, r->order.wallet)) return 0;
-    if (!wire_market_at(a->rules, r->order.market, &m)) return 0;
-    bool buys = r->order.side == SIDE_BUY;
-    enum balance_reason reason = r->event == EVENT_OPEN ? BALANCE_HOLD : BALANCE_RELEASE;
-    if (trade_id) reason = BALANCE_TRADE;
-    u64 ref_id = trade_id ? trade_id : r->order.order_id;
-    struct wire_balance base = balance_of(r, &r->base, m.base, reason, ref_id);
-    struct wire_balance quote = balance_of(r, &r->quote, m.quote, reason, ref_id);
+    if (!wanted(a, CHANNEL_MY_BALANCES, now->order.wallet)) return 0;
+    if (!wire_market_at(a->rules, now->order.market, &m)) return 0;
     u32 n = 0;
-    if (trade_id || !buys) n += send_balance(a, &base, r->head.seq);
-    if (trade_id || buys) n += send_balance(a, &quote, r->head.seq);
+    for (u32 quote = 0; quote <= 1; quote++) {
+        const struct balance_view *v = quote ? &now->quote : &now->base;
+        if (reason != BALANCE_TRADE && (now->order.side == SIDE_BUY) != quote) continue;
+        struct wire_balance b = {.settled_available = v->available,
+                                 .settled_frozen = v->frozen,
+                                 .updated_ns = head->time_ns,
+                                 .ref_id = ref_id,
+                                 .reason = wire_balance_reason((u8)reason),
+                                 .wallet = now->order.wallet,
+                                 .token = quote ? m.quote : m.base};
+        n += send_balance(a, &b, head->seq);
+    }
     return n;
+}
+
+static u32 push_step(struct api *a, const struct account_order *r)
+{
+    enum balance_reason reason = r->event == EVENT_OPEN ? BALANCE_HOLD : BALANCE_RELEASE;
+    return push_order(a, &r->now, r->event, r->head.seq) +
+           push_order_balances(a, &r->now, &r->head, reason, r->now.order.order_id);
 }
 
 static u32 push_balance(struct api *a, const struct account_balance *r)
@@ -107,20 +105,19 @@ static u32 push_balance(struct api *a, const struct account_balance *r)
 
 static u32 push_trade(struct api *a, const struct account_trade *r)
 {
-    u32 n = push_order(a, &r->now);
+    u32 n = push_order(a, &r->now, EVENT_TRADE, r->head.seq);
     if (wanted(a, CHANNEL_MY_TRADES, r->now.order.wallet)) {
         wire_put_trade(push_data(a), a->rules, r);
-        n += send_mine(a, CHANNEL_MY_TRADES, r->now.order.wallet, r->now.head.seq);
+        n += send_mine(a, CHANNEL_MY_TRADES, r->now.order.wallet, r->head.seq);
     }
-    return n + push_order_balances(a, &r->now, r->trade_id);
+    return n + push_order_balances(a, &r->now, &r->head, BALANCE_TRADE, r->trade_id);
 }
 
 static u32 push_record(struct api *a, const struct rec *rec)
 {
     const void *record = rec;
-    const struct account_order *order = record;
     switch (rec->kind) {
-    case ACCOUNT_ORDER: return push_order(a, order) + push_order_balances(a, order, 0);
+    case ACCOUNT_ORDER: return push_step(a, record);
     case ACCOUNT_TRADE: return push_trade(a, record);
     case ACCOUNT_BALANCE: return push_balance(a, record);
     default: return 0;

@@ -118,28 +118,29 @@ static const struct kind_field match_trade_fields[] = {ID(match_trade, maker_id)
                                                        LAST};
 static const struct kind_field match_best_fields[] = {NUM(match_best, market), NUM(match_best, bid),
                                                       NUM(match_best, ask), LAST};
-#define VIEW(member) \
+#define STATE(type, name, form) \
     { \
-#member, AT(account_order, order.member), FIELD_NUMBER \
+#name, AT(type, now.order.name), form \
     }
-#define BALANCE(member) \
+#define BALANCE(type, member) \
     { \
-#member, AT(account_order, member), FIELD_NUMBER \
+#member, AT(type, now.member), FIELD_NUMBER \
     }
-/* ACCOUNT_TRADE begins like ACCOUNT_ORDER. */
-#define ORDER_FIELDS \
-    NUM(account_order, event), {"order_id", AT(account_order, order.order_id), FIELD_ID}, \
-        VIEW(nonce), VIEW(price), VIEW(lots), VIEW(filled_lots), VIEW(filled_quote), \
-        VIEW(quote_amount), VIEW(fee), VIEW(expire_ns), VIEW(created_ns), VIEW(updated_ns), \
-        VIEW(account), VIEW(market), VIEW(code), VIEW(side), VIEW(type), VIEW(tif), VIEW(stp), \
-        VIEW(status), VIEW(reason), VIEW(signature_type), \
-        {"wallet", AT(account_order, order.wallet), FIELD_HEX}, \
-        {"client_id", AT(account_order, order.client_id), FIELD_TEXT}, \
-        BALANCE(base.settled_available), BALANCE(base.settled_frozen), \
-        BALANCE(base.pending_available), BALANCE(base.pending_frozen), \
-        BALANCE(quote.settled_available), BALANCE(quote.settled_frozen), \
-        BALANCE(quote.pending_available), BALANCE(quote.pending_frozen)
-static const struct kind_field account_order_fields[] = {ORDER_FIELDS, LAST};
+/* What every account_state says. */
+#define STATE_FIELDS(t) \
+    STATE(t, order_id, FIELD_ID), STATE(t, nonce, FIELD_NUMBER), STATE(t, price, FIELD_NUMBER), \
+        STATE(t, lots, FIELD_NUMBER), STATE(t, filled_lots, FIELD_NUMBER), \
+        STATE(t, filled_quote, FIELD_NUMBER), STATE(t, quote_amount, FIELD_NUMBER), \
+        STATE(t, fee, FIELD_NUMBER), STATE(t, expire_ns, FIELD_NUMBER), \
+        STATE(t, created_ns, FIELD_NUMBER), STATE(t, updated_ns, FIELD_NUMBER), \
+        STATE(t, account, FIELD_NUMBER), STATE(t, market, FIELD_NUMBER), \
+        STATE(t, code, FIELD_NUMBER), STATE(t, side, FIELD_NUMBER), STATE(t, type, FIELD_NUMBER), \
+        STATE(t, tif, FIELD_NUMBER), STATE(t, stp, FIELD_NUMBER), STATE(t, status, FIELD_NUMBER), \
+        STATE(t, reason, FIELD_NUMBER), STATE(t, signature_type, FIELD_NUMBER), \
+        STATE(t, wallet, FIELD_HEX), STATE(t, client_id, FIELD_TEXT), BALANCE(t, base.available), \
+        BALANCE(t, base.frozen), BALANCE(t, quote.available), BALANCE(t, quote.frozen)
+static const struct kind_field account_order_fields[] = {NUM(account_order, event),
+                                                         STATE_FIELDS(account_order), LAST};
 static const struct kind_field account_balance_fields[] = {NUM(account_balance, account),
                                                            NUM(account_balance, token),
                                                            NUM(account_balance, reason),
@@ -151,7 +152,6 @@ static const struct kind_field account_balance_fields[] = {NUM(account_balance, 
                                                            HEX(account_balance, wallet),
                                                            LAST};
 static const struct kind_field account_trade_fields[] = {
-    ORDER_FIELDS,
     ID(account_trade, trade_id),
     ID(account_trade, other_id),
     {"trade_price", AT(account_trade, price), FIELD_NUMBER},
@@ -159,15 +159,22 @@ static const struct kind_field account_trade_fields[] = {
     {"trade_quote", AT(account_trade, quote), FIELD_NUMBER},
     {"trade_fee", AT(account_trade, fee), FIELD_NUMBER},
     NUM(account_trade, takes),
+    STATE_FIELDS(account_trade),
     LAST};
 
 #define KIND(name, kind, type, fields) \
     { \
-        name, kind, RECORD_VERSION, sizeof(struct type), false, fields \
+        name, kind, RECORD_VERSION, sizeof(struct type), false, 0, fields \
     }
 #define LIST(name, kind, type, fields) \
     { \
-        name, kind, RECORD_VERSION, sizeof(struct type), true, fields \
+        name, kind, RECORD_VERSION, sizeof(struct type), true, 0, fields \
+    }
+
+#define WITH_STATE(name, kind, type, fields) \
+    { \
+        name, kind, RECORD_VERSION, offsetof(struct type, now.order.client_id), false, \
+            offsetof(struct type, now), fields \
     }
 
 static const struct kind_info kinds[] = {
@@ -188,9 +195,9 @@ static const struct kind_info kinds[] = {
     KIND("MISSED", MATCH_MISSED, match_order, match_order_fields),
     KIND("BEST", MATCH_BEST, match_best, match_best_fields),
     KIND("FILLED", MATCH_FILLED, match_order, match_order_fields),
-    KIND("ACCOUNT_ORDER", ACCOUNT_ORDER, account_order, account_order_fields),
+    WITH_STATE("ACCOUNT_ORDER", ACCOUNT_ORDER, account_order, account_order_fields),
     KIND("ACCOUNT_BALANCE", ACCOUNT_BALANCE, account_balance, account_balance_fields),
-    KIND("ACCOUNT_TRADE", ACCOUNT_TRADE, account_trade, account_trade_fields),
+    WITH_STATE("ACCOUNT_TRADE", ACCOUNT_TRADE, account_trade, account_trade_fields),
 };
 
 const struct kind_info *kind_find(u16 kind, u16 version)
@@ -213,12 +220,23 @@ static u64 items_bytes(const struct rec *rec)
     return sizeof *c + c->count * sizeof(struct cancel_item);
 }
 
+/* Is the record as long as the client id of its order says? */
+static bool state_ends_it(const struct rec *rec, const struct kind_info *info)
+{
+    const u8 *state = (const u8 *)rec + info->state_at;
+    u8 client_id = state[offsetof(struct account_state, order.client_id_length)];
+    return client_id <= CLIENT_ID_BYTES &&
+           rec->length == account_record_length(info->state_at, client_id);
+}
+
 const char *kind_objection(const struct rec *rec, u32 log)
 {
     const struct kind_info *info = kind_find(rec->kind, rec->version);
     if (!info) return "a kind or version of record that this build does not know";
     if (log_of(rec->kind) != min_u64(log, LOG_MATCH(0))) return "a record of another log";
     if (rec->length < info->length) return "a record shorter than its kind";
+    if (info->state_at)
+        return state_ends_it(rec, info) ? NULL : "another length than its client id says";
     if (!info->items) return rec->length == info->length ? NULL : "a record longer than its kind";
     u64 bytes = items_bytes(rec);
     if (rec->length == bytes || rec->length == bytes + sizeof(struct evidence)) return NULL;
@@ -285,8 +303,10 @@ void kind_print(const struct rec *rec, bool json, FILE *out)
                  : "seq=%lu kind=%s version=%u time_ns=%lu cause=%lu length=%u",
             rec->seq, info->name, rec->version, rec->time_ns, rec->cause, rec->length);
     for (const struct kind_field *f = info->fields; f->name; f++) {
+        struct kind_field there = *f; /* a client id may end the record early */
+        if (there.offset + there.size > rec->length) there.size = (u16)(rec->length - there.offset);
         fprintf(out, json ? ",\"%s\":" : " %s=", f->name);
-        print_value((const u8 *)rec + f->offset, f, json, out);
+        print_value((const u8 *)rec + f->offset, &there, json, out);
     }
     if (info->items) print_items(rec, json, out);
     fputs(json ? "}\n" : "\n", out);

@@ -23,8 +23,9 @@ struct kind_field {
 struct kind_info {
     const char *name; /* "ORDER" */
     u16 kind, version;
-    u32 length;                      /* of the fixed part */
-    bool items;                      /* cancel_item[count] and maybe an evidence follow */
+    u32 length;   /* of the fixed part */
+    bool items;   /* cancel_item[count] and maybe an evidence follow */
+    u16 state_at; /* where an account_state begins, which ends the record; 0 = there is none */
     const struct kind_field *fields; /* ends with a NULL name */
 };
 

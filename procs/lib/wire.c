@@ -284,6 +284,6 @@ void wire_put_trade(struct json_out *o, const struct rules *r, const struct acco
     json_put_key(o, "fee"), wire_put_units(o, r, m.quote, t->fee);
     json_put_key(o, "fee_token"), put_symbol(o, r->tokens[m.quote].symbol);
     json_put_key(o, "settlement_status"), json_put_cstring(o, "matched_offchain");
-    json_put_key(o, "matched_at"), json_put_u64(o, t->now.head.time_ns / NS_PER_MS);
+    json_put_key(o, "matched_at"), json_put_u64(o, t->head.time_ns / NS_PER_MS);
     json_put_close(o, '}');
 }

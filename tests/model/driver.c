@@ -223,10 +223,10 @@ static void read_accounts(u64 taker, json_t *fills, json_t *cancelled, json_t *e
         if (rec->kind == ACCOUNT_TRADE && side->takes && fills)
             json_array_append_new(fills, fill_json(&maker, side));
         if (rec->kind != ACCOUNT_ORDER) continue;
-        if (o->event == EVENT_CANCELLED && cancelled && o->order.order_id != taker)
-            json_array_append_new(cancelled, json_integer(number_of(o->order.order_id)));
+        if (o->event == EVENT_CANCELLED && cancelled && o->now.order.order_id != taker)
+            json_array_append_new(cancelled, json_integer(number_of(o->now.order.order_id)));
         if (o->event == EVENT_EXPIRED && expired)
-            json_array_append_new(expired, json_integer(number_of(o->order.order_id)));
+            json_array_append_new(expired, json_integer(number_of(o->now.order.order_id)));
     }
 }
 

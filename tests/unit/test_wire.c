@@ -216,14 +216,14 @@ static void writes_a_balance(void **state)
 static void writes_both_views_of_a_trade(void **state)
 {
     (void)state;
-    struct account_trade t = {
-        .now = {.head = {.time_ns = 7000000}, .order = {.order_id = 1, .side = SIDE_SELL}},
-        .trade_id = 9,
-        .other_id = 2,
-        .price = 100,
-        .lots = 100000,
-        .quote = 100000000,
-        .fee = 1};
+    struct account_trade t = {.head = {.time_ns = 7000000},
+                              .now = {.order = {.order_id = 1, .side = SIDE_SELL}},
+                              .trade_id = 9,
+                              .other_id = 2,
+                              .price = 100,
+                              .lots = 100000,
+                              .quote = 100000000,
+                              .fee = 1};
     wire_put_trade(fresh(), rules, &t);
     assert_string_equal(written(),
                         "{\"trade_id\":\"9\",\"market\":\"BTC-USDC\",\"order_id\":\"1\","
