@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "procs/lib/logfile.h"
 #include "procs/lib/logfile_kinds.h"
+#include "procs/lib/snapshot_file.h"
 #include "shm/err.h"
 
 /* What was found in one log. */
@@ -91,6 +92,30 @@ static u32 look_all(struct log_view views[static PROC_LOGS_MAX], bool newest)
     return count;
 }
 
+/* Commands that were retired must be in a snapshot. `v` is the command log's. */
+static void check_beginning(struct log_view *v)
+{
+    u64 *seqs;
+    bool found = false;
+    if (v->status != LOGFILE_END || v->first <= 1) return;
+    int count = snapshot_list(dir.dir, &seqs);
+    for (int i = count - 1; i >= 0 && !found && seqs[i] + 1 >= v->first; i--) {
+        struct snapshot_reader r;
+        found = snapshot_open(&r, dir.dir, dir.instance, seqs[i]) == 0;
+        if (found) snapshot_close(&r);
+    }
+    free(seqs);
+    if (found) return;
+    v->status = LOGFILE_GAP;
+    v->fault = (struct logfile_fault){.seq = 1};
+    snprintf(v->fault.path, sizeof v->fault.path, "%s/journal", dir.dir);
+    snprintf(v->fault.cause, sizeof v->fault.cause,
+             "the log begins with record %lu, and no whole snapshot holds what was before",
+             v->first);
+    snprintf(v->fault.remedy, sizeof v->fault.remedy,
+             "restore a snapshot or the missing files from a copy");
+}
+
 static void put_view(struct json_out *out, const struct log_view *v)
 {
     char name[LOGFILE_NAME_BYTES];
@@ -131,6 +156,7 @@ static int show(const struct cli *c, bool verify)
     static struct log_view views[PROC_LOGS_MAX];
     u32 count = look_all(views, !verify);
     bool sound = true;
+    if (verify) check_beginning(&views[0]);
     for (u32 i = 0; i < count; i++)
         sound &= views[i].status == LOGFILE_END || views[i].status == LOGFILE_TORN;
     if (cli_value(c, "--json")) {

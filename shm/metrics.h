@@ -53,6 +53,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_COUNTER_NS, METRIC_GAUGE
     M(JOURNAL_SYNC_MAX_NS, JOURNAL, GAUGE_NS, "eidos_journal_sync_max_seconds", "Longest sync since the start") \
     M(JOURNAL_DURABLE, JOURNAL, GAUGE, "eidos_journal_durable_sequence", "Last command sequence that is durable") \
     M(JOURNAL_SEGMENTS, JOURNAL, GAUGE, "eidos_journal_segments", "Journal files kept") \
+    M(JOURNAL_RETIRED, JOURNAL, COUNTER, "eidos_journal_retired_total", "Journal files removed because nobody needs them any more") \
     M(JOURNAL_FREE, JOURNAL, GAUGE, "eidos_journal_free_bytes", "Space left on the journal's disk") \
     M(JOURNAL_LOW_DISK, JOURNAL, GAUGE, "eidos_journal_low_disk", "1 while space is short and trading is cancel-only") \
     \

@@ -1,16 +1,22 @@
 /* eidos-journal: writes the logs to disk and says how far they are (durable.seq). Decides nothing.
  */
 #include "procs/journal/journal.h"
+#include "procs/journal/retire.h"
 #include "procs/lib/run.h"
 #include "shm/err.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #define GAUGES_NS 1000000000UL /* how often the disk is asked */
+#define RETIRE_NS 5000000000UL /* how often old files are looked for */
 
 struct state {
     struct journal journal;
-    u64 gauges_ns;
+    u64 gauges_ns, retire_ns;
     bool was_low;
 };
 
@@ -32,6 +38,9 @@ static int init(struct run *run)
     const struct config *c = &run->config;
     struct durable *durable = segment_object(&run->segment, "durable");
     struct journal *j = &s->journal;
+    char snapshots[300];
+    snprintf(snapshots, sizeof snapshots, "%s/snapshots", run->source.dir.s);
+    if (mkdir(snapshots, 0755) && errno != EEXIST) return err_sys("making %s", snapshots);
     if (c->journal.durability == DURABILITY_KAFKA)
         return err_set("journal.durability = kafka is not built yet; use disk, or memory");
     if (journal_open(j, run->source.dir.s, durable, c->journal.durability == DURABILITY_DISK,
@@ -86,6 +95,40 @@ static void show_disk(struct run *run, struct state *s)
     set(run, METRIC_JOURNAL_SEGMENTS, segments);
 }
 
+/* The last record of each log that all who follow it by its files have consumed. */
+static void find_readers(const struct run *run, u64 readers[static PROC_LOGS_MAX])
+{
+    const struct topo *t = &run->segment.topo;
+    memset(readers, 0xff, PROC_LOGS_MAX * sizeof *readers);
+    for (u32 i = 0; i < t->proc_count; i++) {
+        u32 role = t->procs[i].role;
+        const struct proc_block *p = segment_proc(&run->segment, role, t->procs[i].instance);
+        for (u32 log = 0; log < LOG_MATCH(t->params.matching); log++) {
+            bool follows = role == ROLE_SNAPSHOT || (role == ROLE_MARKET && log >= LOG_MATCH(0));
+            u64 seq = atomic_load_explicit(&p->log_seq[log], memory_order_relaxed);
+            if (follows) readers[log] = min_u64(readers[log], seq);
+        }
+    }
+}
+
+static void retire(struct run *run, struct state *s)
+{
+    u64 readers[PROC_LOGS_MAX], last[PROC_LOGS_MAX];
+    u64 now_s = (u64)time(NULL), retain_s = run->config.journal.retain_ns / 1000000000UL;
+    if (run->now_ns - s->retire_ns < RETIRE_NS) return;
+    s->retire_ns = run->now_ns;
+    find_readers(run, readers);
+    int gone = retire_files(&s->journal, readers, now_s - min_u64(now_s, retain_s), last);
+    if (gone < 0) text_log(TEXT_WARN, "retiring old journal files: %s", err_text());
+    if (gone > 0) metric_add(run->proc, METRIC_JOURNAL_RETIRED, (u64)gone);
+    for (u32 log = 0; log < PROC_LOGS_MAX; log++) {
+        char name[LOGFILE_NAME_BYTES];
+        if (!last[log]) continue;
+        logfile_name(log, name);
+        text_log(TEXT_INFO, "retired the %s log through record %lu", name, last[log]);
+    }
+}
+
 static u32 turn(struct run *run)
 {
     struct state *s = run->state;
@@ -93,6 +136,7 @@ static u32 turn(struct run *run)
     if (done < 0) run_fail(run);
     show(run, s);
     show_disk(run, s);
+    retire(run, s);
     return (u32)done;
 }
 
@@ -102,7 +146,8 @@ static void stop(struct run *run)
     if (journal_close(&s->journal)) run_fail(run);
 }
 
-static const struct sandbox_path paths[] = {{"journal", SANDBOX_WRITE}, {NULL, 0}};
+static const struct sandbox_path paths[] = {
+    {"journal", SANDBOX_WRITE}, {"snapshots", SANDBOX_READ}, {NULL, 0}};
 
 static const struct proc_descriptor descriptor = {
     .name = "journal",

@@ -1,6 +1,7 @@
 /* recover.c: the start of the whole exchange. The single processes are in recover_live.c. */
 #include "procs/lib/recover.h"
 
+#include "procs/lib/logfile_retire.h"
 #include "shm/err.h"
 
 #include <fcntl.h>
@@ -248,6 +249,37 @@ static int find_ends(struct start *s)
     return sync_commands(s);
 }
 
+/* Old commands are retired, and with them what would make the end of a derived log again: its files
+ * begin anew after the oldest snapshot. 1 = opened; 0 = the commands are all there; -1. */
+static int begin_derived_anew(struct start *s, struct snapshot_reader *r)
+{
+    u64 first, *seqs;
+    if (logfile_begin(&s->dir, LOG_COMMAND, &first)) return -1;
+    int count = first > 1 ? snapshot_list(s->options->dir, &seqs) : 0, found = 0;
+    if (count <= 0) return count;
+    for (int i = 0; i < count && !found; i++)
+        found = seqs[i] + 1 >= first &&
+                snapshot_open(r, s->options->dir, s->dir.instance, seqs[i]) == 0;
+    free(seqs);
+    for (u32 log = LOG_ACCOUNT; found && log < s->logs; log++) {
+        const struct snapshot_info *info = &r->manifest->info;
+        u64 made = log == LOG_ACCOUNT ? info->account_seq : info->match_seq[log - LOG_MATCH(0)];
+        char name[LOGFILE_NAME_BYTES];
+        if (s->derived[log].end >= made) continue;
+        logfile_name(log, name);
+        report(s,
+               "%s log: files end with record %lu, and the commands that made the next are "
+               "retired; its files begin anew with record %lu",
+               name, s->derived[log].end, made + 1);
+        s->derived[log].end = made;
+        if (logfile_discard(&s->dir, log)) {
+            snapshot_close(r);
+            return -1;
+        }
+    }
+    return found;
+}
+
 static int load_newest(struct start *s)
 {
     struct snapshot_reader r;
@@ -258,6 +290,7 @@ static int load_newest(struct start *s)
     for (u32 i = 0; LOG_MATCH(i) < s->logs; i++) need.match_seq[i] = s->derived[LOG_MATCH(i)].end;
     int found =
         snapshot_newest(&r, s->options->dir, s->dir.instance, s->end, &need, report_damaged, s);
+    if (!found) found = begin_derived_anew(s, &r);
     if (found <= 0) return found;
     int rc = replica_load(&s->replica, &r);
     snapshot_close(&r);

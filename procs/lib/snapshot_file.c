@@ -227,7 +227,8 @@ static int check_section(struct snapshot_reader *r, const struct snapshot_sectio
     return crc == s->crc ? 0 : damaged(r, s->offset, "the section does not match its checksum");
 }
 
-int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
+/* Open and check all but the sections. */
+static int open_file(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
 {
     *r = (struct snapshot_reader){.fd = -1};
     snapshot_path(dir, seq, r->path);
@@ -241,10 +242,27 @@ int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance
     int rc = read_at(r, &magic, sizeof magic, 0);
     if (!rc && magic != SNAPSHOT_MAGIC) rc = damaged(r, 0, "this is not a snapshot");
     if (!rc) rc = read_manifest(r, instance, seq);
+    if (rc) snapshot_close(r);
+    return rc;
+}
+
+int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
+{
+    int rc = open_file(r, dir, instance, seq);
+    if (rc) return -1;
     for (u32 i = 0; !rc && i < r->manifest->sections; i++)
         rc = check_section(r, &r->manifest->section[i]);
     if (rc) snapshot_close(r);
     return rc;
+}
+
+int snapshot_peek(const char *dir, const u8 *instance, u64 seq, struct snapshot_info *info)
+{
+    struct snapshot_reader r;
+    if (open_file(&r, dir, instance, seq)) return -1;
+    *info = r.manifest->info;
+    snapshot_close(&r);
+    return 0;
 }
 
 void snapshot_close(struct snapshot_reader *r)

@@ -105,6 +105,9 @@ struct snapshot_reader {
 int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq);
 void snapshot_close(struct snapshot_reader *r);
 
+/* What the snapshot of `seq` is of, by its manifest alone, which is checked. 0 or -1. */
+int snapshot_peek(const char *dir, const u8 *instance, u64 seq, struct snapshot_info *info);
+
 /* Stand at the beginning of a section. 1, or 0 if there is none. */
 int snapshot_seek(struct snapshot_reader *r, enum snapshot_section_kind kind, u32 index);
 

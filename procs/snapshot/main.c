@@ -136,13 +136,23 @@ static u32 replay(struct run *run, struct state *s)
     return work;
 }
 
+/* Files before these are of no use to it any more. */
+static void show_positions(struct run *run, const struct state *s)
+{
+    atomic_store_explicit(&run->proc->log_seq[LOG_COMMAND], s->replica.seq, memory_order_relaxed);
+    for (u32 i = 0; i < s->check.count; i++) {
+        const struct check_log *l = &s->check.logs[i];
+        atomic_store_explicit(&run->proc->log_seq[l->log], l->through, memory_order_relaxed);
+    }
+}
+
 static u32 turn(struct run *run)
 {
     struct state *s = run->state;
     u32 work = replay(run, s);
     i64 compared = check_files(&s->check, TURN_COMPARES);
     if (compared < 0) run_fail(run);
-    atomic_store_explicit(&run->proc->log_seq[LOG_COMMAND], s->replica.seq, memory_order_relaxed);
+    show_positions(run, s);
     bool due = run->now_ns - s->saved_ns >= run->config.snapshot.interval_ns;
     if (due && s->replica.seq > s->saved_seq) save(run, s);
     return work + (u32)compared;

@@ -1,7 +1,9 @@
 /* test_journal.c: from shared memory to disk and back: group commit, resuming after a crash, a full
  * disk, a failed sync, and followers that are lapped. */
-#include "procs/journal/journal.h"
+#include "procs/journal/retire.h"
 #include "procs/lib/follow.h"
+#include "procs/lib/logfile_retire.h"
+#include "procs/lib/snapshot_file.h"
 #include "shm/err.h"
 #include "tests/lib/journal_dir.h"
 
@@ -322,13 +324,109 @@ static void followers_never_miss(void **state)
     assert_int_equal(journal_close(&w.journal), 0);
 }
 
+static void snapshot(u64 seq, u64 account_seq)
+{
+    struct snapshot_writer s;
+    struct snapshot_info info = {.seq = seq, .account_seq = account_seq};
+    assert_int_equal(snapshot_create(&s, w.j.path, w.j.dir.instance), 0);
+    assert_int_equal(snapshot_finish(&s, &info, NULL), 0);
+}
+
+static u64 begin_of(u32 log)
+{
+    u64 first;
+    assert_int_equal(logfile_begin(&w.j.dir, log, &first), 0);
+    return first;
+}
+
+/* Retire all that may go; how many files went. */
+static u32 retire_all(u64 commands_read, u64 accounts_read, u64 before_s)
+{
+    u64 readers[PROC_LOGS_MAX] = {commands_read, accounts_read}, last[PROC_LOGS_MAX];
+    u32 gone = 0;
+    for (int n; (n = retire_files(&w.journal, readers, before_s, last)); gone += (u32)n) {
+        assert_true(n > 0);
+        for (u32 log = 0; log < 2; log++)
+            if (last[log]) assert_int_equal(begin_of(log), last[log] + 1);
+    }
+    return gone;
+}
+
+/* Nothing goes that a kept snapshot, a reader or the setting needs; the rest does. */
+static void files_retire_when_nobody_needs_them(void **state)
+{
+    (void)state;
+    u64 ever = UINT64_MAX;
+    assert_int_equal(start(true, &logfile_io_real), 0);
+    trade_many(20000);
+    drain();
+    assert_int_equal(retire_all(ever, ever, ever), 0); /* no snapshot */
+    snapshot(9000, 18000);
+    assert_int_equal(retire_all(ever, ever, ever), 0); /* a single one may be damaged */
+    snapshot(19000, 38000);
+    assert_int_equal(retire_all(ever, ever, ever), 0); /* the account log is not synced so far */
+    assert_true(trade(1));
+    assert_true(journal_turn(&w.journal, 2 * JOURNAL_SYNC_NS) > 0);
+    assert_int_equal(w.journal.mark.synced[LOG_ACCOUNT], 40001);
+    assert_int_equal(retire_all(ever, ever, 1000), 0); /* the files are younger */
+    assert_int_equal(retire_all(10, 10, ever), 0);     /* a reader has not come so far */
+    assert_true(retire_all(5000, ever, ever) > 2);
+    u64 first = begin_of(LOG_COMMAND);
+    assert_true(first > 1 && first <= 5001);
+    assert_true(retire_all(ever, ever, ever) > 0);
+    assert_true(begin_of(LOG_COMMAND) > first && begin_of(LOG_COMMAND) <= 9001);
+    assert_true(begin_of(LOG_ACCOUNT) > 9000 && begin_of(LOG_ACCOUNT) <= 18001);
+    snapshot(20001, 40001);
+    assert_int_equal(snapshot_retire(w.j.path, 2), 0);
+    assert_true(retire_all(ever, ever, ever) > 0);
+    assert_true(begin_of(LOG_COMMAND) <= 19001 && begin_of(LOG_ACCOUNT) <= 38001);
+    assert_int_equal(journal_close(&w.journal), 0);
+    /* It goes on, and followers find what is left. */
+    assert_int_equal(start(true, &logfile_io_real), 0);
+    trade_many(100);
+    drain();
+    struct logfile_reader r;
+    assert_int_equal(logfile_open(&r, &w.j.dir, LOG_COMMAND, 0, ever), LOGFILE_GAP);
+    logfile_close(&r);
+    assert_int_equal(logfile_open(&r, &w.j.dir, LOG_COMMAND, 19000, ever), LOGFILE_END);
+    const struct rec *rec;
+    while (logfile_next(&r, &rec) == LOGFILE_RECORD) assert_int_equal(rec->seq, r.seq);
+    assert_int_equal(r.seq, 20101);
+    logfile_close(&r);
+    assert_int_equal(journal_close(&w.journal), 0);
+}
+
+/* However old: the file that is written to stays. */
+static void newest_file_never_retires(void **state)
+{
+    (void)state;
+    u64 ever = UINT64_MAX;
+    assert_int_equal(start(true, &logfile_io_real), 0);
+    trade_many(10);
+    drain();
+    assert_true(journal_turn(&w.journal, 2 * JOURNAL_SYNC_NS) >= 0);
+    snapshot(9, 18);
+    snapshot(10, 20);
+    assert_int_equal(snapshot_retire(w.j.path, 2), 0);
+    assert_int_equal(retire_all(ever, ever, ever), 0);
+    assert_int_equal(begin_of(LOG_COMMAND), 1);
+    assert_int_equal(journal_close(&w.journal), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
     const struct CMUnitTest tests[] = {
-        T(everything_reaches_the_files), T(causes_come_first),           T(killed_and_resumed),
-        T(failed_sync_is_fatal),         T(full_disk_stops_and_goes_on), T(lost_records_are_told),
-        T(two_writers_are_refused),      T(followers_never_miss),
+        T(everything_reaches_the_files),
+        T(causes_come_first),
+        T(killed_and_resumed),
+        T(failed_sync_is_fatal),
+        T(full_disk_stops_and_goes_on),
+        T(lost_records_are_told),
+        T(two_writers_are_refused),
+        T(followers_never_miss),
+        T(files_retire_when_nobody_needs_them),
+        T(newest_file_never_retires),
     };
     print_message("seed %lu\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* test_recover.c: whatever was written and whatever was lost, the state comes back, with the same
  * numbers. A live exchange of one thread (tests/lib/engine) is written to journal files as the
  * journal would, killed at some point, and recovered. */
+#include "procs/lib/logfile_retire.h"
 #include "procs/lib/recover.h"
 #include "shm/err.h"
 #include "tests/lib/engine.h"
@@ -409,6 +410,85 @@ static void damaged_snapshot_is_passed_over(void **state)
     assert_int_equal(out.snapshot_seq, older);
 }
 
+/* Retire as the journal does: what the oldest kept snapshot holds. Returns the first command left.
+ */
+static u64 retire(void)
+{
+    u64 *seqs, first, gone = 0;
+    struct snapshot_info info;
+    assert_true(snapshot_list(w.j.path, &seqs) > 1);
+    assert_int_equal(snapshot_peek(w.j.path, w.j.dir.instance, seqs[0], &info), 0);
+    free(seqs);
+    u64 through[] = {info.seq, info.account_seq, info.match_seq[0]};
+    for (u32 log = 0; log < 3; log++)
+        while (logfile_retire(&w.j.dir, log, through[log], UINT64_MAX, NULL) > 0) gone++;
+    assert_true(gone > 2);
+    assert_int_equal(logfile_begin(&w.j.dir, LOG_COMMAND, &first), 0);
+    assert_true(first > 1);
+    return first;
+}
+
+/* Old files gone: starts go on as before, from any snapshot that is kept, and not without one. */
+static void retired_files_are_not_missed(void **state)
+{
+    (void)state;
+    struct recovered out;
+    char path[400];
+    for (u32 i = 0; i < 7; i++) {
+        trade(1200);
+        settle();
+        write_all();
+        assert_int_equal(start(&out), 0);
+    }
+    u64 first = retire(), checksum = out.checksum;
+    assert_int_equal(start(&out), 0);
+    assert_int_equal(out.checksum, checksum);
+    assert_string_equal(w.reports, "");
+    u64 *seqs;
+    int count = snapshot_list(w.j.path, &seqs);
+    assert_int_equal(count, 5);
+    assert_true(seqs[0] + 1 >= first);
+    for (int i = 4; i > 0; i--) { /* each but the oldest is damaged in turn, and stays so */
+        snprintf(path, sizeof path, "%s/snapshots/%020lu.snap", w.j.path, seqs[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(start(&out), 0);
+    assert_int_equal(out.snapshot_seq, seqs[0]);
+    assert_int_equal(out.checksum, checksum_of(out.seq));
+    snprintf(path, sizeof path, "rm %s/snapshots/*", w.j.path);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(start(&out), -1);
+    assert_non_null(strstr(err_text(), "the oldest file of this log begins with record"));
+    free(seqs);
+}
+
+/* The remedy for damage in a derived log, deleting its files, holds when old commands are gone. */
+static void derived_logs_begin_anew(void **state)
+{
+    (void)state;
+    struct recovered out;
+    char command[200];
+    u64 begin;
+    for (u32 i = 0; i < 7; i++) {
+        trade(1200);
+        settle();
+        write_all();
+        assert_int_equal(start(&out), 0);
+    }
+    retire();
+    u64 checksum = out.checksum, accounts = out.account_seq;
+    snprintf(command, sizeof command, "rm %s/journal/account-*", w.j.path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(start(&out), 0);
+    assert_non_null(strstr(w.reports, "its files begin anew"));
+    assert_int_equal(out.checksum, checksum);
+    assert_int_equal(out.account_seq, accounts);
+    assert_int_equal(logfile_begin(&w.j.dir, LOG_ACCOUNT, &begin), 0);
+    assert_true(begin > 1);
+    assert_int_equal(start(&out), 0);
+    assert_string_equal(w.reports, "");
+}
+
 static void small_arenas_are_told(void **state)
 {
     (void)state;
@@ -454,6 +534,8 @@ int main(void)
         T(snapshots_of_lost_commands_go),
         T(damage_stops_the_start),
         T(damaged_snapshot_is_passed_over),
+        T(retired_files_are_not_missed),
+        T(derived_logs_begin_anew),
         T(small_arenas_are_told),
         T(other_journal_is_refused),
     };
