@@ -124,7 +124,8 @@ struct msg_mode {
     struct msg head;
     u16 market;
     u8 mode;
-    u8 zero[5];
+    u8 reason; /* enum mode_reason; of others than trading: MODE_BY_OPERATOR */
+    u8 zero[4];
 };
 
 /* Replies carry the command sequence that must be durable before anybody outside may know. */

@@ -43,6 +43,7 @@ enum signature_type { SIG_V1 = 1, SIG_V2 = 2 };
 
 /* Exchange-wide or market mode. */
 enum mode { MODE_NORMAL = 0, MODE_CANCEL_ONLY = 1, MODE_HALTED = 2 };
+enum mode_reason { MODE_BY_OPERATOR = 0, MODE_BY_CLOCK = 1, MODE_BY_DISK = 2 };
 
 enum record_kind {
     /* command log */
@@ -234,7 +235,8 @@ struct cmd_mode {
     struct origin origin;
     u16 market; /* NO_MARKET = the whole exchange */
     u8 mode;
-    u8 zero[5];
+    u8 reason; /* enum mode_reason */
+    u8 zero[4];
 };
 
 /* OPENED, CANCELED, REJECTED, MISSED, FILLED: what happened to one order. */

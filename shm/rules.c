@@ -82,7 +82,7 @@ static void apply_limits(struct rules *r, const struct cmd_limits *c)
 
 static void apply_mode(struct rules *r, const struct cmd_mode *c)
 {
-    if (c->market == NO_MARKET) r->mode = c->mode;
+    if (c->market == NO_MARKET) r->mode = c->mode, r->mode_reason = c->reason;
     else if (c->market < r->market_count) r->markets[c->market].mode = c->mode;
 }
 

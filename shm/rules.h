@@ -46,7 +46,7 @@ struct rules {
     u32 mode;               /* enum mode, whole exchange */
     u32 open_orders_max;    /* per wallet and market */
     u32 resting_orders_max; /* per market */
-    u32 zero32;
+    u32 mode_reason;        /* enum mode_reason, of `mode` */
     u64 expiry_max_ns;
     struct token tokens[TOKENS_MAX];
     struct market markets[MARKETS_MAX];

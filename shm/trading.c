@@ -160,6 +160,7 @@ void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 p
             (struct origin){.position = position, .request = m->head.request, .source = source};
         c->market = m->market;
         c->mode = m->mode;
+        c->reason = m->reason;
         memset(c->zero, 0, sizeof c->zero);
         log_commit(t->command, c, t->now_ns, t->command->seq + 1);
         trading_apply(t, &c->head);

@@ -145,8 +145,10 @@ static int make_durable(struct journal *j, u64 seq)
     return logfile_mark_write(j->mark_fd, &j->mark, false);
 }
 
-static void set_low_disk(struct journal *j, bool low)
+static void set_full(struct journal *j, bool full)
 {
+    bool low = full || j->scarce;
+    j->full = full;
     if (atomic_load_explicit(&j->durable->low_disk, memory_order_relaxed) != low)
         atomic_store_explicit(&j->durable->low_disk, low, memory_order_release);
 }
@@ -170,7 +172,7 @@ static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u6
     if (rc) {
         l->shm = before;
         if (rc != LOGFILE_NO_SPACE) return -1;
-        set_low_disk(j, true);
+        set_full(j, true);
         j->retry_ns = now_ns + JOURNAL_RETRY_NS;
         j->retries++;
         return 0;
@@ -200,12 +202,12 @@ static int prepare(struct journal *j, u64 now_ns)
         if (!w->zeroed && w->offset < w->size / 2) continue;
         int rc = logfile_prepare(w, due - w->spare_bytes);
         if (rc == LOGFILE_NO_SPACE) {
-            set_low_disk(j, true);
+            set_full(j, true);
             j->retry_ns = now_ns + JOURNAL_RETRY_NS;
         }
         if (rc) return rc;
     }
-    set_low_disk(j, false);
+    set_full(j, false);
     return 0;
 }
 

@@ -39,6 +39,8 @@ struct journal {
     u64 batch_bytes, segment_bytes;
     u64 synced_ns, retry_ns; /* CLOCK_MONOTONIC */
     bool unsynced;           /* something was written since synced_ns */
+    bool full;               /* a file could not be reserved or written */
+    bool scarce;             /* the shell's: space is short; either sets durable->low_disk */
     int mark_fd;
     struct logfile_mark mark;
     u64 batches, records, bytes, syncs, sync_ns, sync_max_ns,

@@ -14,10 +14,12 @@
 #define GAUGES_NS 1000000000UL /* how often the disk is asked */
 #define RETIRE_NS 5000000000UL /* how often old files are looked for */
 
+enum space { SPACE_ENOUGH, SPACE_SHORT, SPACE_NONE };
+
 struct state {
     struct journal journal;
     u64 gauges_ns, retire_ns;
-    bool was_low;
+    enum space space; /* last reported */
 };
 
 static void set(struct run *run, u32 metric, u64 value)
@@ -57,6 +59,26 @@ static int init(struct run *run)
     return 0;
 }
 
+/* Say so when it changes. */
+static void show_space(struct run *run, struct state *s)
+{
+    static const char *const notes[] = {
+        [SPACE_ENOUGH] = "",
+        [SPACE_SHORT] = "space on the disk is short: cancel-only",
+        [SPACE_NONE] = "the disk is full: nothing can be acknowledged until there is space",
+    };
+    const struct journal *j = &s->journal;
+    enum space space = j->full ? SPACE_NONE : j->scarce ? SPACE_SHORT : SPACE_ENOUGH;
+    if (space == s->space) return;
+    if (space == SPACE_NONE) text_log(TEXT_ERROR, "%s: %s", notes[space], err_text());
+    else if (space == SPACE_ENOUGH) text_log(TEXT_INFO, "there is space on the disk again");
+    else
+        text_log(TEXT_ERROR, "%s: less than journal.low_disk_bytes (%lu) is left in %s/journal",
+                 notes[space], run->config.journal.low_disk_bytes, j->dir.dir);
+    s->space = space;
+    proc_step(run->proc, PROC_READY, notes[space]);
+}
+
 static void show(struct run *run, struct state *s)
 {
     const struct journal *j = &s->journal;
@@ -69,13 +91,7 @@ static void show(struct run *run, struct state *s)
     set(run, METRIC_JOURNAL_SYNC_MAX_NS, j->sync_max_ns);
     set(run, METRIC_JOURNAL_DURABLE, atomic_load_explicit(&j->durable->seq, memory_order_relaxed));
     set(run, METRIC_JOURNAL_LOW_DISK, low);
-    if (low == s->was_low) return;
-    s->was_low = low;
-    const char *note =
-        low ? "the disk is full: nothing can be acknowledged until there is space" : "";
-    if (low) text_log(TEXT_ERROR, "%s: %s", note, err_text());
-    else text_log(TEXT_INFO, "there is space on the disk again");
-    proc_step(run->proc, PROC_READY, note);
+    show_space(run, s);
 }
 
 static void show_disk(struct run *run, struct state *s)
@@ -84,8 +100,12 @@ static void show_disk(struct run *run, struct state *s)
     u64 segments = 0;
     if (run->now_ns - s->gauges_ns < GAUGES_NS) return;
     s->gauges_ns = run->now_ns;
-    if (fstatvfs(s->journal.dir.fd, &disk) == 0)
-        set(run, METRIC_JOURNAL_FREE, disk.f_bavail * disk.f_frsize);
+    if (fstatvfs(s->journal.dir.fd, &disk) == 0) {
+        u64 free_bytes = disk.f_bavail * disk.f_frsize, low = run->config.journal.low_disk_bytes;
+        /* Once short, a quarter more must be there: no switching to and fro at the line. */
+        s->journal.scarce = free_bytes < low + (s->journal.scarce ? low / 4 : 0);
+        set(run, METRIC_JOURNAL_FREE, free_bytes);
+    }
     for (u32 i = 0; i < s->journal.count; i++) {
         u64 *firsts;
         int count = logfile_list(&s->journal.dir, s->journal.logs[i].log, &firsts);

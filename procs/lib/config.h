@@ -73,7 +73,7 @@ struct config {
     struct {
         enum config_durability durability;
         u64 segment_bytes, batch_bytes_max;
-        u64 retain_ns;
+        u64 low_disk_bytes, retain_ns;
     } journal;
     struct {
         u64 interval_ns;

@@ -39,6 +39,7 @@ POW2    (log,      account_bytes,             account_bytes,             1 * MIB
 WORDS   (journal,  durability,                durability,                "memory|disk|kafka")
 BYTES   (journal,  segment_bytes,             segment_bytes,             1 * MIB,  16 * GIB)
 BYTES   (journal,  batch_bytes_max,           batch_bytes_max,           64 * KIB, 64 * MIB)
+BYTES   (journal,  low_disk_bytes,            low_disk_bytes,            0,        1024 * GIB)
 SPAN    (journal,  retain,                    retain_ns,                 0,        87600 * HOUR)
 
 SPAN    (snapshot, interval,                  interval_ns,               100 * MS, 24 * HOUR)

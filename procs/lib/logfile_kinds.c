@@ -98,7 +98,7 @@ static const struct kind_field cancel_fields[] = {
 static const struct kind_field merge_fields[] = {NUM(cmd_merge, matching), NUM(cmd_merge, through),
                                                  LAST};
 static const struct kind_field mode_fields[] = {ORIGIN(cmd_mode), NUM(cmd_mode, market),
-                                                NUM(cmd_mode, mode), LAST};
+                                                NUM(cmd_mode, mode), NUM(cmd_mode, reason), LAST};
 static const struct kind_field match_order_fields[] = {
     ID(match_order, order_id),     NUM(match_order, price),
     NUM(match_order, lots),        NUM(match_order, account),

@@ -17,7 +17,8 @@
 
 struct saved_rules {
     u32 tokens, markets;
-    u32 config_version, mode;
+    u32 config_version;
+    u16 mode, mode_reason;
     u32 open_orders_max, resting_orders_max;
     u64 expiry_max_ns;
 };
@@ -72,7 +73,8 @@ static int save_rules(struct snapshot_writer *w, const struct rules *r)
     struct saved_rules head = {.tokens = r->token_count,
                                .markets = r->market_count,
                                .config_version = r->config_version,
-                               .mode = r->mode,
+                               .mode = (u16)r->mode,
+                               .mode_reason = (u16)r->mode_reason,
                                .open_orders_max = r->open_orders_max,
                                .resting_orders_max = r->resting_orders_max,
                                .expiry_max_ns = r->expiry_max_ns};
@@ -242,6 +244,7 @@ static int load_rules(struct snapshot_reader *s, struct rules *r)
     if (snapshot_get(s, r->markets, head.markets * sizeof r->markets[0])) return -1;
     r->config_version = head.config_version;
     r->mode = head.mode;
+    r->mode_reason = head.mode_reason;
     r->open_orders_max = head.open_orders_max;
     r->resting_orders_max = head.resting_orders_max;
     r->expiry_max_ns = head.expiry_max_ns;

@@ -1,5 +1,6 @@
 #include <time.h>
 
+#include "procs/trading/disk.h"
 #include "procs/trading/process.h"
 #include "shm/err.h"
 
@@ -55,8 +56,10 @@ static void pass_refusal(struct trading *t, const struct msg_refused *m)
 /* An operator who sets the exchange to normal has looked at the clock too. */
 static void take_mode(struct process *p, const struct msg_mode *m, u16 source, u64 position)
 {
+    struct msg_mode asked = *m;
+    asked.reason = MODE_BY_OPERATOR;
     if (m->mode == MODE_NORMAL && m->market == NO_MARKET) clock_accept(&p->clock, wall_ns());
-    trading_mode(&p->machine, m, source, position);
+    trading_mode(&p->machine, &asked, source, position);
 }
 
 static void dispatch(struct process *p, const struct msg *m, u16 source, u64 position)
@@ -116,7 +119,8 @@ static void set_alarm(struct run *run, const struct process *p)
 /* A wall clock that jumped ahead: new orders wait for a person, cancels go on. */
 static void tell_time(struct run *run, struct process *p)
 {
-    struct msg_mode m = {.market = NO_MARKET, .mode = MODE_CANCEL_ONLY};
+    struct msg_mode m = {.market = NO_MARKET, .mode = MODE_CANCEL_ONLY, .reason = MODE_BY_CLOCK};
+    const struct rules *r = p->machine.rules;
     bool believed = !p->clock.jumped;
     p->machine.now_ns = clock_turn(&p->clock, wall_ns(), run->now_ns);
     if (!p->clock.jumped || !believed) return;
@@ -124,7 +128,24 @@ static void tell_time(struct run *run, struct process *p)
              "the wall clock jumped ahead by more than %lu s: cancel-only. Check the "
              "clock, then `eidosctl mode normal`",
              CLOCK_JUMP_NS / 1000000000UL);
-    if (p->machine.rules->mode == MODE_NORMAL) trading_mode(&p->machine, &m, NO_SOURCE, 0);
+    if (r->mode == MODE_NORMAL || disk_holds(r)) trading_mode(&p->machine, &m, NO_SOURCE, 0);
+}
+
+/* A disk that is nearly full: what is left is for cancels. */
+static void look_at_disk(struct process *p)
+{
+    struct msg_mode m;
+    bool low = atomic_load_explicit(&p->durable->low_disk, memory_order_acquire);
+    if (!disk_switches(p->machine.rules, low, &m) || !has_room_for_command(p)) return;
+    trading_mode(&p->machine, &m, NO_SOURCE, 0);
+    if (low)
+        text_log(TEXT_ERROR,
+                 "space on the journal's disk is short: cancel-only from command %lu "
+                 "until there is more than journal.low_disk_bytes",
+                 p->command.seq);
+    else
+        text_log(TEXT_INFO, "there is space on the journal's disk again: normal from command %lu",
+                 p->command.seq);
 }
 
 static u32 turn(struct run *run)
@@ -133,6 +154,7 @@ static u32 turn(struct run *run)
     u64 seq = p->command.seq;
     p->full = false;
     tell_time(run, p);
+    look_at_disk(p);
     u32 work = merge(p);
     while (has_room_for_command(p) && trading_expire(&p->machine)) work++;
     for (u16 i = 0; i < p->verify_count; i++) work += take(p, i);

@@ -4,7 +4,8 @@
  *   log.match@i ------------------------------^   |
  *                                                 `--> ring.trading.api@n, ring.trading.ops
  *
- * Files: main.c (one turn), clock.h (time), state.c (regions, recovery, genesis), replies.c
+ * Files: main.c (one turn), clock.h (time), disk.h (the mode that follows
+ * the disk), state.c (regions, recovery, genesis), replies.c
  * (answers to rings).
  */
 #ifndef EIDOS_TRADING_PROCESS_H
@@ -12,6 +13,7 @@
 
 #include "procs/lib/run.h"
 #include "procs/trading/clock.h"
+#include "shm/durable.h"
 #include "shm/trading.h"
 
 #define VERIFY_MAX 16U
@@ -23,6 +25,7 @@ struct process {
     struct trading machine;
     struct trading_clock clock;
     struct log_writer command, account;
+    const struct durable *durable;
     u16 verify_count, api_count, matching_count;
     struct ring_rx ingress[SOURCES];
     struct ring_tx replies[API_MAX];

@@ -122,6 +122,7 @@ static void join(struct run *run, struct process *p)
     const struct segment *s = &run->segment;
     segment_log_writer(s, "log.command", run->bells, &p->command);
     segment_log_writer(s, "log.account", run->bells, &p->account);
+    p->durable = segment_object(s, "durable");
     p->machine.command = &p->command;
     p->machine.account = &p->account;
     p->verify_count = (u16)s->topo.params.verify;

@@ -248,6 +248,7 @@ static void full_disk_stops_and_goes_on(void **state)
         stuck = done ? 0 : stuck + 1;
     }
     assert_int_equal(w.durable.low_disk, 1);
+    assert_true(w.journal.full);
     assert_true(w.durable.seq < w.writers[0].seq);
     disk_is_full = false;
     while (w.durable.seq < w.writers[0].seq || w.durable.written[1] < w.writers[1].seq)
@@ -256,6 +257,23 @@ static void full_disk_stops_and_goes_on(void **state)
     assert_int_equal(journal_close(&w.journal), 0);
     assert_int_equal(count_records(LOG_COMMAND), w.writers[0].seq);
     assert_int_equal(count_records(LOG_ACCOUNT), w.writers[1].seq);
+}
+
+/* Space is short: trading is told, and everything goes on being written. */
+static void short_of_space_is_told_and_goes_on(void **state)
+{
+    (void)state;
+    assert_int_equal(start(true, &logfile_io_real), 0);
+    w.journal.scarce = true;
+    trade_many(3000);
+    drain();
+    assert_int_equal(w.durable.low_disk, 1);
+    assert_false(w.journal.full);
+    w.journal.scarce = false;
+    assert_int_equal(journal_turn(&w.journal, 0), 0);
+    assert_int_equal(w.durable.low_disk, 0);
+    assert_int_equal(journal_close(&w.journal), 0);
+    assert_int_equal(count_records(LOG_COMMAND), 3000);
 }
 
 static void lost_records_are_told(void **state)
@@ -427,6 +445,7 @@ int main(void)
         T(followers_never_miss),
         T(files_retire_when_nobody_needs_them),
         T(newest_file_never_retires),
+        T(short_of_space_is_told_and_goes_on),
     };
     print_message("seed %lu\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
