@@ -179,7 +179,8 @@ struct logfile_writer {
     const struct logfile_io *io;
     u32 log;
     u64 segment_bytes;
-    bool zeroed; /* write zeros ahead, so that a sync need not touch metadata */
+    bool zeroed;     /* write zeros ahead, so that a sync need not touch metadata */
+    bool unreserved; /* the file system cannot reserve space: files must be zeroed whole */
     int fd;
     u64 first, size, offset; /* of the current file */
     u64 seq;                 /* last written */
@@ -210,7 +211,8 @@ int logfile_rewrite(struct logfile_writer *w, u64 seq);
 /* Sync what was appended. Once this failed, pages may be gone: give up, never try again. */
 int logfile_sync(struct logfile_writer *w);
 
-/* Prepare up to `bytes` of the next file. 0, LOGFILE_NO_SPACE or -1. */
+/* Reserve the next file, if that is not done, and write zeros over up to `bytes` more of it, if
+ * this log is `zeroed`. 0, LOGFILE_NO_SPACE or -1. */
 int logfile_prepare(struct logfile_writer *w, u64 bytes);
 
 /* Rewrite the mark; `mark->synced` is the caller's. `sync` also puts it on disk. */

@@ -87,7 +87,7 @@ static int begin_spare(struct logfile_writer *w)
     if (w->spare_fd < 0) return -1;
     if (!w->io->reserve(w->spare_fd, 0, 0, (off_t)w->segment_bytes)) return 0;
     if (errno == EOPNOTSUPP) { /* this file system cannot reserve: zeros do it */
-        w->zeroed = true;
+        w->zeroed = w->unreserved = true;
         return 0;
     }
     drop_spare(w);
@@ -118,7 +118,8 @@ int logfile_prepare(struct logfile_writer *w, u64 bytes)
 static int next_file(struct logfile_writer *w)
 {
     char spare[64], file[64];
-    int rc = logfile_prepare(w, w->segment_bytes);
+    if (w->spare_fd < 0 && begin_spare(w)) return write_failed(w, "reserving the next file of");
+    int rc = w->unreserved ? logfile_prepare(w, w->segment_bytes) : 0;
     if (rc) return rc;
     if (write_head(w, w->spare_fd, w->seq + 1)) return write_failed(w, "beginning a file of");
     if (w->fd >= 0 && w->io->sync(w->fd)) {
@@ -183,7 +184,8 @@ int logfile_writer_open(struct logfile_writer *w, struct logdir *d, u32 log, u64
     if (count < 0) return -1;
     u64 last = count ? firsts[count - 1] : 0;
     free(firsts);
-    int rc = last ? find_end(w, last) : next_file(w);
+    int rc = last ? find_end(w, last) : logfile_prepare(w, w->segment_bytes);
+    if (!rc && !last) rc = next_file(w);
     if (!rc && last && w->seq != seq) {
         char name[LOGFILE_NAME_BYTES];
         logfile_name(log, name);
