@@ -48,12 +48,11 @@ void request_free(struct api *a, struct request *r)
     link_remove(&r->by_age);
     link_remove(&r->by_seq);
     if (r->id && a->asked[r->id & a->asked_mask] == r) a->asked[r->id & a->asked_mask] = NULL;
-    free(r->body);
     free(r->replies);
     free(r->answer);
-    r->body = r->answer = NULL;
+    r->answer = NULL;
     r->replies = NULL;
-    link_append(&a->free, &r->by_age);
+    link_prepend(&a->free, &r->by_age); /* the one that is still in the cache */
 }
 
 static void count(struct api *a, const struct request *r)

@@ -1,7 +1,7 @@
 /* api.h: the gateway process. One thread, one loop; every file here works on this state.
  *
  *   main.c       start, the turn of the loop, stop
- *   http.c       libmicrohttpd: connections in, responses out      ws.c          WebSocket frames
+ *   http.c       conn.c, http_parse.c: requests in, answers out     ws.c          WebSocket frames
  *   routes.c     method and path -> handler, one table             ws_message.c  what clients say
  *   request.c, body.c, order_read.c, cancel_read.c: text -> facts  ws_channels.c who gets what
  *   orders.c, cancel.c, account.c, markets.c, health.c: handlers   push.c        what is new
@@ -28,8 +28,8 @@
 #define NS_PER_MS     1000000UL
 #define NS_PER_S      1000000000UL
 
-struct MHD_Daemon;
-struct MHD_Connection;
+struct http;
+struct conn;
 struct ws;
 struct hub;
 
@@ -39,8 +39,7 @@ struct link {
 };
 
 enum request_state {
-    REQUEST_READING,  /* the body is still coming */
-    REQUEST_ASKED,    /* a message went to verify; trading will answer */
+    REQUEST_ASKED,    /* its handler looks at it, or trading will answer */
     REQUEST_ANSWERED, /* the answer is written and waits for durable.seq >= seq */
     REQUEST_DONE,     /* the answer may leave */
 };
@@ -49,13 +48,12 @@ struct route;
 
 struct request {
     struct link by_age, by_seq; /* in api.waiting and api.undurable */
-    struct MHD_Connection *connection;
+    struct conn *connection;    /* NULL: came over `socket`, or its connection is gone */
     struct ws *socket;
     const struct route *route;
     struct span args[PATH_ARGS]; /* into `text` */
     enum method method;
     enum request_state state;
-    bool begun, suspended, too_large;
 
     u64 id;                    /* named in messages to verify; 0 = nobody was asked */
     u64 seq;                   /* command sequence the answer depends on */
@@ -63,8 +61,8 @@ struct request {
 
     /* What came. */
     const char *authorization; /* NULL = no header */
-    char *body;
-    u32 body_len, body_room;
+    const char *body;          /* both are the connection's, while the handler runs */
+    u32 body_len;
     u32 text_len;
     char text[TARGET_MAX]; /* path and query as sent */
     char socket_id[72];    /* the WebSocket message's id, as JSON; "" = none */
@@ -79,7 +77,8 @@ struct request {
 
     /* What leaves. */
     const char *content_type;
-    char *answer; /* malloc'ed */
+    const char *header; /* one more line of the head, without its end; NULL = none */
+    char *answer;       /* malloc'ed */
     size_t answer_len;
     u16 status;
     u32 retry_after_s;
@@ -112,12 +111,8 @@ struct api {
     struct auth_cache *auth_cache;
 
     /* HTTP. */
-    struct MHD_Daemon *http;
-    int epoll;               /* MHD's descriptor and all WebSockets */
-    bool resumed;            /* a suspended connection waits for MHD_run */
-    bool http_again;         /* MHD has more to do at once */
-    u64 http_ns, counted_ns; /* when MHD last looked at its timeouts; when its connections were
-                                counted */
+    struct http *http;
+    int epoll; /* the listener, connections, WebSockets */
 
     /* WebSocket. */
     struct hub *hub;
@@ -155,6 +150,12 @@ static inline void link_append(struct link *head, struct link *item)
     item->next = head;
     head->prev->next = item;
     head->prev = item;
+}
+
+/* Put an item before all others. */
+static inline void link_prepend(struct link *head, struct link *item)
+{
+    link_append(head->next, item);
 }
 
 /* Take an item out of the list it is in. */

@@ -2,209 +2,315 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "procs/api/answer.h"
+#include "procs/api/conn.h"
 #include "procs/api/routes.h"
 #include "procs/api/ws.h"
 #include "shm/err.h"
 
-/* What one connection may cost: request line and header, about 4 KiB (a browser with its cookies),
- * and the response's header live in it. */
-#define CONNECTION_BYTES 8192U
-#define CONNECTION_IDLE  75U /* s */
+#define BACKLOG       1024
+#define ACCEPTS       64U               /* in a turn */
+#define ROUNDS        16U               /* pipelined requests of a connection, in a turn */
+#define ACCEPT_AGAIN  (100 * NS_PER_MS) /* after descriptors ran out */
+#define RESPONSE_HEAD 512U
 
-/* In a turn: MHD queues the answer of a resumed connection in one, sends it in the next, and finds
- * in a third that there is nothing more to read. */
-#define LOOKS 3U
+/* What a connection without a request gets: nothing is free. */
+static const char BARE[] = "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
+                           "{\"detail\":\"too many requests at once\",\"retry_after\":1}}";
 
-typedef enum MHD_Result result;
+/* ---- Heads of answers ---- */
 
-/* The request line arrived: `uri` is path and query as sent. What this returns is *con_cls of the
- * handler. NULL: the pool is empty, the handler answers 503 without a request. */
-static void *on_target(void *cls, const char *uri, struct MHD_Connection *connection)
-{
-    struct api *a = cls;
-    struct request *r = request_take(a);
-    if (!r) return NULL;
-    r->connection = connection;
-    r->state = REQUEST_READING;
-    size_t len = strlen(uri);
-    r->text_len = len < TARGET_MAX ? (u32)len : 0; /* 0: too long, answered 414 */
-    memcpy(r->text, uri, r->text_len);
-    r->begun_ns = a->now_ns;
-    return r;
-}
-
-/* The path reaches handlers as it was sent: it is what a wallet signs. */
-static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *text)
-{
-    (void)cls, (void)connection;
-    return strlen(text);
-}
-
-static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
-                         enum MHD_RequestTerminationCode why)
-{
-    (void)connection, (void)why;
-    if (*con_cls) request_free(cls, *con_cls);
-    *con_cls = NULL;
-}
-
-static result queue_answer(struct request *r)
-{
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(r->answer_len, r->answer, MHD_RESPMEM_MUST_FREE);
-    if (!response) return MHD_NO;
-    r->answer = NULL;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
-    if (r->retry_after_s) {
-        char text[16];
-        snprintf(text, sizeof text, "%u", r->retry_after_s);
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, text);
-    }
-    if (r->too_large) /* the rest of the body is not read */
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    result done = MHD_queue_response(r->connection, r->status, response);
-    MHD_destroy_response(response);
-    return done;
-}
-
-/* A refusal with a status of HTTP's own (404, 405, 413, 414) instead of its code's. */
-static result refuse(struct api *a, struct request *r, u16 status, const struct problem *p)
-{
-    answer_problem(a, r, p, NULL, 0);
-    r->status = status;
-    return queue_answer(r);
-}
-
-static result refuse_large(struct api *a, struct request *r)
-{
-    struct problem p;
-    problem_set(&p, CODE_INVALID_PARAMS, "body", NULL, "the body may have up to %lu bytes",
-                a->config->api.body_max);
-    r->too_large = true;
-    return refuse(a, r, MHD_HTTP_CONTENT_TOO_LARGE, &p);
-}
-
-static const char *header(const struct request *r, const char *name)
-{
-    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
-/* The header is complete; a body may follow. */
-static result begin(struct api *a, struct request *r, const char *method, const char *version)
-{
-    struct problem p;
+// clang-format off
+static const struct {
     u16 status;
-    r->method = method_of(method);
-    if (!r->text_len) {
-        problem_set(&p, CODE_INVALID_PARAMS, "path", NULL, "path and query are too long");
-        return refuse(a, r, MHD_HTTP_URI_TOO_LONG, &p);
-    }
-    if (!strcmp(version, MHD_HTTP_VERSION_1_1) && !header(r, MHD_HTTP_HEADER_HOST)) {
-        problem_set(&p, CODE_INVALID_PARAMS, "Host", NULL, "HTTP/1.1 wants a Host header");
-        return refuse(a, r, MHD_HTTP_BAD_REQUEST, &p);
-    }
-    if (ws_wants_upgrade(r)) return ws_upgrade(a, r) ? MHD_NO : MHD_YES;
-    const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    u64 bytes = length ? strtoull(length, NULL, 10) : 0;
-    if (bytes > a->config->api.body_max) return refuse_large(a, r);
-    if (route_find(a, r, &status, &p)) return refuse(a, r, status, &p);
-    r->authorization = header(r, MHD_HTTP_HEADER_AUTHORIZATION);
-    if (bytes) {
-        r->body = malloc(bytes);
-        if (!r->body) return MHD_NO;
-        r->body_room = (u32)bytes;
-    }
-    return MHD_YES;
+    const char *line;
+} lines[] = {
+    {200, "HTTP/1.1 200 OK\r\n"},
+    {202, "HTTP/1.1 202 Accepted\r\n"},
+    {400, "HTTP/1.1 400 Bad Request\r\n"},
+    {401, "HTTP/1.1 401 Unauthorized\r\n"},
+    {403, "HTTP/1.1 403 Forbidden\r\n"},
+    {404, "HTTP/1.1 404 Not Found\r\n"},
+    {405, "HTTP/1.1 405 Method Not Allowed\r\n"},
+    {408, "HTTP/1.1 408 Request Timeout\r\n"},
+    {409, "HTTP/1.1 409 Conflict\r\n"},
+    {413, "HTTP/1.1 413 Content Too Large\r\n"},
+    {414, "HTTP/1.1 414 URI Too Long\r\n"},
+    {417, "HTTP/1.1 417 Expectation Failed\r\n"},
+    {429, "HTTP/1.1 429 Too Many Requests\r\n"},
+    {431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+    {501, "HTTP/1.1 501 Not Implemented\r\n"},
+    {503, "HTTP/1.1 503 Service Unavailable\r\n"},
+    {504, "HTTP/1.1 504 Gateway Timeout\r\n"},
+    {505, "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
+};
+// clang-format on
+
+static const char *status_line(u16 status)
+{
+    for (u32 i = 0; i < COUNT_OF(lines); i++)
+        if (lines[i].status == status) return lines[i].line;
+    return "HTTP/1.1 500 Internal Server Error\r\n";
 }
 
-/* Part of the body; one without a length (chunked) grows up to the limit. */
-static void add_body(struct api *a, struct request *r, const char *data, size_t size)
+static void put(struct json_out *o, const char *text)
 {
-    u64 need = (u64)r->body_len + size;
-    if (r->too_large) return;
-    if (need > a->config->api.body_max) {
-        r->too_large = true;
-        return;
-    }
-    if (need > r->body_room) {
-        u64 room = min_u64(max_u64(2 * need, 1024), a->config->api.body_max);
-        char *body = realloc(r->body, room);
-        CHECK(body);
-        r->body = body;
-        r->body_room = (u32)room;
-    }
-    memcpy(r->body + r->body_len, data, size);
-    r->body_len = (u32)need;
+    json_put_raw(o, text, strlen(text));
 }
 
-/* The whole request is here. */
-static result handle(struct api *a, struct request *r)
+static void put_number(struct json_out *o, u64 number)
 {
-    struct problem p;
-    u16 status;
-    if (r->too_large) return refuse_large(a, r);
-    /* a->target was overwritten when other requests came between header and body */
-    if (route_find(a, r, &status, &p)) return refuse(a, r, status, &p);
-    r->state = REQUEST_ASKED;
-    route_run(a, r);
-    if (r->state == REQUEST_DONE) return queue_answer(r);
-    r->suspended = true;
-    MHD_suspend_connection(r->connection);
-    return MHD_YES;
+    char text[20], *at = text + sizeof text;
+    do *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    json_put_raw(o, at, (size_t)(text + sizeof text - at));
 }
 
-/* No request to hold the state: the pool is empty. */
-static result refuse_bare(struct MHD_Connection *connection)
+static const char *date_line(struct http *h)
 {
-    static char TEXT[] = "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
-                         "{\"detail\":\"too many requests at once\",\"retry_after\":1}}";
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(sizeof TEXT - 1, TEXT, MHD_RESPMEM_PERSISTENT);
-    if (!response) return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    result done = MHD_queue_response(connection, MHD_HTTP_SERVICE_UNAVAILABLE, response);
-    MHD_destroy_response(response);
-    return done;
+    time_t now = (time_t)(h->api->unix_ns / NS_PER_S);
+    struct tm utc;
+    if ((u64)now == h->date_s) return h->date;
+    h->date_s = (u64)now;
+    gmtime_r(&now, &utc);
+    strftime(h->date, sizeof h->date, "Date: %a, %d %b %Y %T GMT\r\n", &utc);
+    return h->date;
 }
 
-/* Called by MHD when the header is there, for each piece of the body, at its end, and again when a
- * suspended connection goes on. */
-static result on_request(void *cls, struct MHD_Connection *connection, const char *url,
-                         const char *method, const char *version, const char *upload_data,
-                         size_t *upload_data_size, void **con_cls)
+/* The head of an answer with `body_len` bytes; `r` NULL = 503 with BARE. */
+static size_t put_head(struct http *h, const struct conn *c, const struct request *r,
+                       size_t body_len, char head[RESPONSE_HEAD])
 {
-    (void)url;
-    struct api *a = cls;
-    struct request *r = *con_cls;
-    if (!r) return refuse_bare(connection);
-    if (r->state == REQUEST_DONE) return queue_answer(r);
-    if (!r->begun) {
-        r->begun = true;
-        return begin(a, r, method, version);
-    }
-    if (*upload_data_size) {
-        add_body(a, r, upload_data, *upload_data_size);
-        *upload_data_size = 0;
-        return MHD_YES;
-    }
-    return handle(a, r);
+    struct json_out o;
+    u32 retry_s = r ? r->retry_after_s : 1;
+    json_out_init(&o, head, RESPONSE_HEAD);
+    put(&o, status_line(r ? r->status : 503));
+    put(&o, date_line(h));
+    put(&o, "Content-Type: ");
+    put(&o, r ? r->content_type : "application/json");
+    put(&o, "\r\nContent-Length: ");
+    put_number(&o, body_len);
+    if (retry_s) put(&o, "\r\nRetry-After: "), put_number(&o, retry_s);
+    if (r && r->header) put(&o, "\r\n"), put(&o, r->header);
+    if (!c->keep_alive) put(&o, "\r\nConnection: close");
+    else if (c->minor == 0) put(&o, "\r\nConnection: keep-alive");
+    put(&o, "\r\n\r\n");
+    CHECK(!o.full);
+    return o.len;
+}
+
+/* ---- Requests ---- */
+
+static void queue(struct http *h, struct conn *c)
+{
+    if (!c->writes.next) link_append(&h->writes, &c->writes);
 }
 
 void http_answered(struct api *a, struct request *r)
 {
-    if (!r->suspended) return;
-    r->suspended = false;
-    MHD_resume_connection(r->connection);
-    a->resumed = true;
+    queue(a->http, r->connection);
 }
+
+/* A request for what the connection asks, or NULL: 503 is on its way. */
+static struct request *take_request(struct http *h, struct conn *c)
+{
+    struct api *a = h->api;
+    struct request *r = request_take(a);
+    if (!r) {
+        c->bare = true;
+        queue(h, c);
+        return NULL;
+    }
+    r->connection = c;
+    r->begun_ns = a->now_ns;
+    r->state = REQUEST_ASKED;
+    c->request = r;
+    return r;
+}
+
+/* A refusal with a status of HTTP's own (404, 405, 413, ...) instead of its code's. */
+static void refuse(struct api *a, struct request *r, u16 status, const struct problem *p)
+{
+    answer_problem(a, r, p, NULL, 0);
+    r->status = status;
+}
+
+/* These bytes are no request, and where the next one would begin nobody knows. */
+void http_refuse(struct http *h, struct conn *c, u16 status, const char *field, const char *detail)
+{
+    c->keep_alive = false;
+    c->head_only = false;
+    struct request *r = take_request(h, c);
+    if (!r) return;
+    struct problem p;
+    problem_set(&p, CODE_INVALID_PARAMS, field, NULL, "%s", detail);
+    if (status == 413)
+        problem_set(&p, CODE_INVALID_PARAMS, field, NULL, "the body may have up to %lu bytes",
+                    h->api->config->api.body_max);
+    refuse(h->api, r, status, &p);
+}
+
+/* 101: the socket becomes a WebSocket; `rest` holds what the client has said on it already. */
+static void upgrade(struct http *h, struct conn *c, struct request *r, char *bytes, u32 rest)
+{
+    char head[RESPONSE_HEAD], accept[WS_ACCEPT_BYTES];
+    struct api *a = h->api;
+    struct problem p;
+    struct json_out o;
+    const char *fault = ws_upgrade(r, &c->parse, bytes, accept);
+    if (fault) {
+        problem_set(&p, CODE_INVALID_PARAMS, "Upgrade", NULL, "%s", fault);
+        r->header = "Sec-WebSocket-Version: 13";
+        answer_problem(a, r, &p, NULL, 0);
+        return;
+    }
+    json_out_init(&o, head, sizeof head);
+    put(&o, "HTTP/1.1 101 Switching Protocols\r\n");
+    put(&o, date_line(h));
+    put(&o, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ");
+    put(&o, accept);
+    put(&o, "\r\n\r\n");
+    c->request = NULL;
+    request_free(a, r);
+    if (!conn_say(h, c, head, o.len)) return;
+    epoll_ctl(a->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    bool taken = ws_open(a, c->fd, bytes + c->parse.at, rest) != NULL;
+    conn_end(h, c, taken);
+}
+
+static enum method method_in(const char *bytes, struct http_piece piece)
+{
+    char name[8] = {0};
+    if (piece.len < sizeof name) memcpy(name, bytes + piece.at, piece.len);
+    return method_of(name);
+}
+
+/* Let its handler see what was sent; the bytes are gone afterwards. */
+static void handle(struct api *a, struct request *r, const struct http_parse *p, char *bytes)
+{
+    struct problem problem;
+    u16 status;
+    if (route_find(a, r, &status, &problem)) {
+        refuse(a, r, status, &problem);
+        return;
+    }
+    if (http_has(p, HTTP_AUTHORIZATION)) {
+        struct http_piece text = p->value[HTTP_AUTHORIZATION];
+        bytes[text.at + text.len] = '\0'; /* a blank or the line's end */
+        r->authorization = bytes + text.at;
+    }
+    r->body = bytes + p->body_at;
+    r->body_len = p->body_len;
+    route_run(a, r);
+    r->body = NULL;
+    r->authorization = NULL;
+}
+
+void http_request(struct http *h, struct conn *c, char *bytes, u32 rest)
+{
+    const struct http_parse *p = &c->parse;
+    c->keep_alive = p->keep_alive;
+    c->minor = p->minor;
+    c->head_only = http_piece_is(bytes, p->method, "HEAD");
+    struct request *r = take_request(h, c);
+    if (!r) return;
+    _Static_assert(HTTP_TARGET_MAX < TARGET_MAX, "a target fits into a request");
+    r->text_len = p->target.len;
+    memcpy(r->text, bytes + p->target.at, p->target.len);
+    r->method = method_in(bytes, p->method);
+    if (ws_wants_upgrade(r)) upgrade(h, c, r, bytes, rest);
+    else handle(h->api, r, p, bytes);
+}
+
+/* ---- Answers ---- */
+
+static void write_answer(struct http *h, struct conn *c)
+{
+    char head[RESPONSE_HEAD];
+    struct request *r = c->request;
+    const char *body = r ? r->answer : BARE;
+    size_t body_len = r ? r->answer_len : sizeof BARE - 1;
+    size_t head_len = put_head(h, c, r, body_len, head);
+    c->request = NULL;
+    c->bare = false;
+    conn_answer(h, c, head, head_len, body, c->head_only ? 0 : body_len);
+    if (r) request_free(h->api, r);
+}
+
+/* Write what is queued; what is queued meanwhile comes in the next round. */
+static u32 write_answers(struct http *h)
+{
+    u32 n = 0;
+    for (u32 round = 0; round < ROUNDS && !link_empty(&h->writes); round++) {
+        struct link *last = h->writes.prev, *item;
+        do {
+            item = link_pop(&h->writes);
+            write_answer(h, LINK_OF(item, struct conn, writes));
+            n++;
+        } while (item != last);
+    }
+    return n;
+}
+
+/* ---- Connections ---- */
+
+/* One too many: say so, and read what it may have asked, or closing takes the answer back. */
+static void turn_away(struct http *h, int fd)
+{
+    char text[RESPONSE_HEAD + sizeof BARE];
+    const struct conn none = {.keep_alive = false};
+    size_t len = put_head(h, &none, NULL, sizeof BARE - 1, text);
+    memcpy(text + len, BARE, sizeof BARE - 1);
+    metric_add(h->api->block, METRIC_API_CONNECTIONS_REFUSED, 1);
+    if (send(fd, text, len + sizeof BARE - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 &&
+        !shutdown(fd, SHUT_WR))
+        while (recv(fd, h->scratch, h->room, MSG_DONTWAIT) == (ssize_t)h->room) continue;
+    close(fd);
+}
+
+static u32 accept_all(struct http *h)
+{
+    struct api *a = h->api;
+    u32 n = 0;
+    for (; n < ACCEPTS && h->accepting && a->now_ns >= h->accept_ns; n++) {
+        int fd = accept4(h->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
+        if (fd < 0) {
+            h->accepting = errno != EAGAIN && errno != EWOULDBLOCK;
+            if (h->accepting) h->accept_ns = a->now_ns + ACCEPT_AGAIN;
+        } else if (h->open + a->hub->count >= a->config->api.connections_max || !conn_open(h, fd)) {
+            turn_away(h, fd);
+        }
+    }
+    return n;
+}
+
+void http_ready(struct api *a, u64 tag, u32 events)
+{
+    if (!tag) a->http->accepting = true;
+    else conn_ready(a->http, (struct conn *)(uintptr_t)(tag & ~1UL), events);
+}
+
+u32 http_turn(struct api *a)
+{
+    struct http *h = a->http;
+    u32 n = accept_all(h) + conn_timeouts(h) + write_answers(h);
+    conn_bury(h);
+    if (h->open + a->hub->count != h->told) {
+        h->told = h->open + a->hub->count;
+        metric_set(a->block, METRIC_API_CONNECTIONS, h->told);
+    }
+    return n;
+}
+
+/* ---- Start and stop ---- */
 
 static int listen_address(const struct config *config, u16 port, struct sockaddr_storage *at)
 {
@@ -223,79 +329,63 @@ static int listen_address(const struct config *config, u16 port, struct sockaddr
     return 0;
 }
 
-static void log_nothing(void *cls, const char *format, va_list args)
+static int listen_at(struct http *h, struct sockaddr_storage *at)
 {
-    (void)cls, (void)format, (void)args; /* what clients do wrong is answered, not logged */
+    int on = 1;
+    socklen_t len = sizeof *at;
+    struct sockaddr *address = (void *)at;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    h->listener = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (h->listener < 0 || setsockopt(h->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+        bind(h->listener, address, len) || listen(h->listener, BACKLOG) ||
+        getsockname(h->listener, address, &len) ||
+        epoll_ctl(h->api->epoll, EPOLL_CTL_ADD, h->listener, &event))
+        return -1;
+    u16 port = at->ss_family == AF_INET ? ((struct sockaddr_in *)at)->sin_port
+                                        : ((struct sockaddr_in6 *)at)->sin6_port;
+    atomic_store_explicit(&h->api->block->port, ntohs(port), memory_order_relaxed);
+    return 0;
 }
 
 int http_start(struct api *a)
 {
     struct sockaddr_storage at;
     u16 port = a->config->api.port ? (u16)(a->config->api.port + a->instance) : 0;
+    struct http *h = a->http = calloc(1, sizeof *h);
+    if (!h) return err_sys("memory for connections");
+    h->api = a;
+    h->listener = -1;
+    h->room = HTTP_HEAD_MAX + (u32)a->config->api.body_max + HTTP_REQUEST_ROOM;
+    h->conns = calloc(a->config->api.connections_max, sizeof *h->conns);
+    h->scratch = malloc(h->room);
+    struct link *lists[] = {&h->free,    &h->dead,    &h->writes, &h->idle,
+                            &h->reading, &h->stalled, &h->closing};
+    for (u32 i = 0; i < COUNT_OF(lists); i++) link_init(lists[i]);
+    if (!h->conns || !h->scratch) return err_sys("memory for connections");
     if (listen_address(a->config, port, &at)) return -1;
-    unsigned flags =
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
-    if (at.ss_family == AF_INET6) flags |= MHD_USE_IPv6;
-    a->http = MHD_start_daemon(
-        flags, port, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, log_nothing, NULL,
-        MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_URI_LOG_CALLBACK, on_target, a,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)a->config->api.connections_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        CONNECTION_IDLE, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-        1024U, MHD_OPTION_END);
-    if (!a->http)
+    if (listen_at(h, &at))
         return err_sys("listening on %s port %u (api.listen, api.port; is another instance "
                        "running?)",
                        a->config->api.listen.s, port);
-    const union MHD_DaemonInfo *bound = MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_BIND_PORT);
-    const union MHD_DaemonInfo *epoll = MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD);
-    CHECK(bound && epoll);
-    atomic_store_explicit(&a->block->port, bound->port, memory_order_relaxed);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll_ctl(a->epoll, EPOLL_CTL_ADD, epoll->epoll_fd, &event))
-        return err_sys("waiting for connections");
     return 0;
-}
-
-static void count_connections(struct api *a)
-{
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    a->counted_ns = a->now_ns;
-    if (info) metric_set(a->block, METRIC_API_CONNECTIONS, info->num_connections);
-}
-
-/* One look of MHD at all that is ready. */
-static void look(struct api *a)
-{
-    MHD_UNSIGNED_LONG_LONG wait_ms;
-    a->resumed = false;
-    MHD_run(a->http);
-    a->http_again = MHD_get_timeout(a->http, &wait_ms) == MHD_YES && wait_ms == 0;
-}
-
-void http_turn(struct api *a)
-{
-    a->http_ns = a->now_ns;
-    if (a->now_ns - a->counted_ns > NS_PER_S) count_connections(a);
-    look(a);
-    for (u32 i = 1; i < LOOKS && (a->resumed || a->http_again); i++) look(a);
 }
 
 void http_stop(struct api *a)
 {
-    if (!a->http) return;
-    MHD_socket listener = MHD_quiesce_daemon(a->http);
+    struct http *h = a->http;
+    if (!h) return;
+    if (h->listener >= 0) close(h->listener);
     while (!link_empty(&a->waiting)) {
         struct request *r = LINK_OF(a->waiting.next, struct request, by_age);
         link_remove(&r->by_age);
         link_remove(&r->by_seq);
         answer_code(a, r, CODE_UNAVAILABLE, 1000);
     }
-    http_turn(a);
-    http_turn(a);
-    MHD_stop_daemon(a->http);
-    if (listener >= 0) close(listener);
+    write_answers(h);
+    for (u32 i = 0; i < h->made; i++) conn_end(h, &h->conns[i], false);
+    conn_free_spares(h);
+    free(h->conns);
+    free(h->scratch);
+    free(h);
     a->http = NULL;
 }

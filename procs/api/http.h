@@ -1,9 +1,9 @@
-/* http.h: libmicrohttpd without threads of its own, driven by the run loop.
+/* http.h: HTTP/1.1 on the run loop's own epoll: connections in, answers out.
  *
- *   MHD epoll --http_turn--> request line, header, body -> struct request -> route_run
- *                                       answered at once: the response is queued
- *                                       later: the connection is suspended, http_answered resumes
- * it GET /ws with an upgrade -> ws_open takes the socket over
+ *   http_ready --conn.c: bytes--> http_parse.c --> struct request --> route_run
+ *                                           answered at once, or later: http_answered queues it
+ *   http_turn: accept, write what is queued (one system call an answer), end what waits too long
+ *   GET /ws with an upgrade: ws_open takes the socket over
  */
 #ifndef EIDOS_API_HTTP_H
 #define EIDOS_API_HTTP_H
@@ -14,11 +14,14 @@
  * the process block. 0 or -1. */
 int http_start(struct api *a);
 
-/* Serve what is ready. */
-void http_turn(struct api *a);
+/* epoll's word: `tag` is what the socket was registered with, of a connection (bit 0 is set) or of
+ * the listener (0). */
+void http_ready(struct api *a, u64 tag, u32 events);
 
-/* The answer of a suspended request may leave. Requests that are still inside their handler queue
- * their answer themselves. */
+/* The end of a turn. Returns how much was done; not 0 when there is more to do at once. */
+u32 http_turn(struct api *a);
+
+/* The answer of a request that came over a connection may leave; it is written in http_turn. */
 void http_answered(struct api *a, struct request *r);
 
 /* Answer what waits with 503, close everything. */

@@ -21,14 +21,12 @@
 #define WALLET_BUCKETS 16384U
 #define TOPICS_MAX     (MARKETS_MAX * 7U + 1U) /* 7 public kinds a market, and ticker.* */
 
-struct MHD_UpgradeResponseHandle;
 struct wslay_frame_context;
 
 struct ws {
     struct link all;    /* hub.all */
     struct link writes; /* hub.writes while something is to be sent */
     struct link ending; /* hub.ending: its subscriptions go at the end of the turn */
-    struct MHD_UpgradeResponseHandle *handle;
     struct wslay_frame_context *frames;
     struct api *api;
     int fd;

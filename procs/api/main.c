@@ -17,8 +17,7 @@
 
 #define SOCKET_REQUESTS 4096U /* orders in flight over WebSockets, beside one a connection */
 #define EVENTS_MAX      256
-#define FEED_SLEEP_NS   (5 * NS_PER_MS)  /* while somebody listens to market data */
-#define IDLE_SLEEP_NS   (50 * NS_PER_MS) /* timeouts are this late at most */
+#define FEED_SLEEP_NS   (5 * NS_PER_MS) /* while somebody listens to market data */
 
 static u64 unix_now(void)
 {
@@ -84,35 +83,39 @@ static int api_init(struct run *run)
     return http_start(a);
 }
 
-/* Sockets that are ready; true when MHD has work. */
-static bool poll_sockets(struct api *a, u32 *work)
+/* Sockets that are ready. */
+static u32 poll_sockets(struct api *a)
 {
     struct epoll_event events[EVENTS_MAX];
-    bool http = false;
     int n = epoll_wait(a->epoll, events, EVENTS_MAX, 0);
     for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr) ws_ready(events[i].data.ptr, events[i].events);
-        else http = true;
+        u64 tag = events[i].data.u64;
+        if (tag && !(tag & 1)) ws_ready(events[i].data.ptr, events[i].events);
+        else http_ready(a, tag, events[i].events);
     }
-    if (n > 0) *work += (u32)n;
-    return http;
+    return n > 0 ? (u32)n : 0;
+}
+
+static void publish(struct api *a)
+{
+    for (u32 i = 0; i < a->verify_count; i++) ring_publish(&a->verify[i]);
 }
 
 static u32 api_turn(struct run *run)
 {
     struct api *a = run->state;
-    u32 work = 0;
     a->now_ns = run->now_ns;
     a->unix_ns = unix_now();
     take_rules(a);
-    work += answer_turn(a);
-    bool http = poll_sockets(a, &work);
-    if (http || a->resumed || a->http_again || a->now_ns - a->http_ns > IDLE_SLEEP_NS) http_turn(a);
-    for (u32 i = 0; i < a->verify_count; i++) ring_publish(&a->verify[i]);
+    u32 work = answer_turn(a);
+    work += poll_sockets(a);
+    publish(a); /* verify works while answers are written */
+    work += http_turn(a);
+    publish(a); /* what came in their place */
     work += push_turn(a);
     ws_turn(a);
     if (a->hub->mine || a->hub->feeds) run->sleep_ns = min_u64(run->sleep_ns, FEED_SLEEP_NS);
-    return work + a->resumed + a->http_again;
+    return work;
 }
 
 static void api_stop(struct run *run)

@@ -1,12 +1,10 @@
 #include "procs/api/ws.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,11 +15,10 @@
 #include "procs/api/ws_frames.h"
 #include "shm/err.h"
 
-#define PING_NS      (20 * NS_PER_S) /* protocol.md 4 */
-#define SILENCE_NS   (60 * NS_PER_S)
-#define GOODBYE_NS   (2 * NS_PER_S)
-#define LOOK_NS      (NS_PER_S / 4)
-#define ACCEPT_BYTES 32
+#define PING_NS    (20 * NS_PER_S) /* protocol.md 4 */
+#define SILENCE_NS (60 * NS_PER_S)
+#define GOODBYE_NS (2 * NS_PER_S)
+#define LOOK_NS    (NS_PER_S / 4)
 
 int ws_start(struct api *a)
 {
@@ -55,7 +52,7 @@ bool ws_wants_upgrade(const struct request *r)
 }
 
 /* base64(SHA-1(key, GUID of RFC 6455)) */
-static void accept_key(const char *key, size_t len, char out[ACCEPT_BYTES])
+static void accept_key(const char *key, size_t len, char out[WS_ACCEPT_BYTES])
 {
     static const u8 GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     struct sha1_ctx sha;
@@ -68,60 +65,18 @@ static void accept_key(const char *key, size_t len, char out[ACCEPT_BYTES])
     out[BASE64_ENCODE_RAW_LENGTH(sizeof digest)] = '\0';
 }
 
-static void on_upgrade(void *cls, struct MHD_Connection *connection, void *con_cls,
-                       const char *extra, size_t extra_len, MHD_socket sock,
-                       struct MHD_UpgradeResponseHandle *handle)
+const char *ws_upgrade(const struct request *r, const struct http_parse *p, const char *bytes,
+                       char accept[WS_ACCEPT_BYTES])
 {
-    (void)connection, (void)con_cls;
-    if (!ws_open(cls, sock, handle, extra, extra_len))
-        MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
-}
-
-static const char *header(const struct request *r, const char *name)
-{
-    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
-static const char *upgrade_fault(const struct request *r)
-{
-    const char *upgrade = header(r, "Upgrade"), *key = header(r, "Sec-WebSocket-Key");
-    const char *version = header(r, "Sec-WebSocket-Version");
-    if (r->method != METHOD_GET || !upgrade || strcasecmp(upgrade, "websocket") != 0)
+    struct http_piece key = p->value[HTTP_WS_KEY];
+    if (r->method != METHOD_GET || !p->upgrade || p->minor == 0 || p->body_len ||
+        !http_piece_is(bytes, p->value[HTTP_UPGRADE], "websocket"))
         return "/ws speaks WebSocket only: connect with ws://";
-    if (!version || strcmp(version, "13") != 0) return "Sec-WebSocket-Version must be 13";
-    if (!key || strlen(key) != 24) return "Sec-WebSocket-Key must be 16 bytes in base64";
+    if (!http_piece_is(bytes, p->value[HTTP_WS_VERSION], "13"))
+        return "Sec-WebSocket-Version must be 13";
+    if (key.len != 24) return "Sec-WebSocket-Key must be 16 bytes in base64";
+    accept_key(bytes + key.at, key.len, accept);
     return NULL;
-}
-
-static int refuse_upgrade(struct api *a, struct request *r, const char *fault)
-{
-    struct problem p;
-    problem_set(&p, CODE_INVALID_PARAMS, "Upgrade", NULL, "%s", fault);
-    answer_problem(a, r, &p, NULL, 0);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(r->answer_len, r->answer, MHD_RESPMEM_MUST_COPY);
-    if (!response) return -1;
-    MHD_add_response_header(response, "Content-Type", "application/json");
-    MHD_add_response_header(response, "Sec-WebSocket-Version", "13");
-    int done = MHD_queue_response(r->connection, MHD_HTTP_BAD_REQUEST, response) == MHD_YES;
-    MHD_destroy_response(response);
-    return done ? 0 : -1;
-}
-
-int ws_upgrade(struct api *a, struct request *r)
-{
-    char accept[ACCEPT_BYTES];
-    const char *fault = upgrade_fault(r);
-    if (fault) return refuse_upgrade(a, r, fault);
-    struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, a);
-    if (!response) return -1;
-    const char *key = header(r, "Sec-WebSocket-Key");
-    accept_key(key, strlen(key), accept);
-    MHD_add_response_header(response, "Upgrade", "websocket");
-    MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
-    int done = MHD_queue_response(r->connection, MHD_HTTP_SWITCHING_PROTOCOLS, response) == MHD_YES;
-    MHD_destroy_response(response);
-    return done ? 0 : -1;
 }
 
 /* ---- Life ---- */
@@ -140,14 +95,12 @@ static void say_connected(struct ws *ws)
     ws_send(ws, o.at, o.len);
 }
 
-struct ws *ws_open(struct api *a, int fd, struct MHD_UpgradeResponseHandle *handle,
-                   const char *extra, size_t extra_len)
+struct ws *ws_open(struct api *a, int fd, const char *extra, size_t extra_len)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (!ws) return NULL;
     ws->api = a;
     ws->fd = fd;
-    ws->handle = handle;
     ws->heard_ns = ws->pinged_ns = ws->rate_from_ns = a->now_ns;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* ENOTSUP on socket pairs */
@@ -201,7 +154,7 @@ static void bury(struct api *a, struct ws *ws)
 {
     disown(a, ws);
     frames_close(ws);
-    if (ws->handle) MHD_upgrade_action(ws->handle, MHD_UPGRADE_ACTION_CLOSE);
+    close(ws->fd);
     free(ws->out);
     free(ws->subs);
     free(ws);

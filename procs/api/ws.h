@@ -11,7 +11,10 @@
 #ifndef EIDOS_API_WS_H
 #define EIDOS_API_WS_H
 
+#include "procs/api/http_parse.h"
 #include "procs/api/hub.h"
+
+#define WS_ACCEPT_BYTES 32U
 
 enum { /* RFC 6455, 7.4.1 */
        WS_CLOSE_NORMAL = 1000,
@@ -31,13 +34,14 @@ void ws_delete(struct api *a);
 /* Is this request for the WebSocket's path? */
 bool ws_wants_upgrade(const struct request *r);
 
-/* Answer it: 101 and a connection, or a refusal with 400 or 503. 0, or -1: drop the connection. */
-int ws_upgrade(struct api *a, struct request *r);
+/* What is wrong with it, or NULL and the value of Sec-WebSocket-Accept. `bytes` are the request's.
+ */
+const char *ws_upgrade(const struct request *r, const struct http_parse *p, const char *bytes,
+                       char accept[WS_ACCEPT_BYTES]);
 
-/* A connection over an open socket `fd`, which stays the caller's (`handle` NULL), or libmicro-
- * httpd's; `extra` are bytes that were read already. NULL when memory is short. */
-struct ws *ws_open(struct api *a, int fd, struct MHD_UpgradeResponseHandle *handle,
-                   const char *extra, size_t extra_len);
+/* A connection over an open socket, which becomes its own, to be closed with it; `extra` are bytes
+ * that were read already. NULL when memory is short: the socket stays the caller's. */
+struct ws *ws_open(struct api *a, int fd, const char *extra, size_t extra_len);
 
 /* The socket is ready (EPOLL bits). */
 void ws_ready(struct ws *ws, u32 events);

@@ -35,7 +35,7 @@ struct gateway {
     struct log_writer account; /* what trading would write */
     struct market_data *market_writer;
     struct ws *ws; /* gone when the test closed it for good */
-    int fd, peer;  /* the gateway's end and the client's */
+    int peer;      /* the client's end */
 };
 
 static inline void *fixture_memory(u64 bytes)
@@ -93,8 +93,7 @@ static inline void gateway_connect(struct gateway *g)
 {
     int fds[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    g->ws = ws_open(&g->api, fds[0], NULL, NULL, 0);
-    g->fd = fds[0];
+    g->ws = ws_open(&g->api, fds[0], NULL, 0);
     g->peer = fds[1];
     CHECK(g->ws);
 }
@@ -143,7 +142,6 @@ static inline void gateway_hang_up(struct gateway *g)
     gateway_turn(g, 0);
     gateway_turn(g, 0);
     CHECK(g->api.hub->count == 0);
-    close(g->fd);
 }
 
 static inline void gateway_durable(struct gateway *g, u64 seq)
@@ -155,7 +153,6 @@ static inline void gateway_delete(struct gateway *g)
 {
     struct api *a = &g->api;
     ws_stop(a);
-    close(g->fd);
     close(g->peer);
     close(a->epoll);
     ws_delete(a);
