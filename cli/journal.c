@@ -1,9 +1,10 @@
-/* journal.c: eidosctl journal stat, dump, verify: the logs on disk, of a running exchange or not.
+/* journal.c: eidosctl journal stat, dump, verify, replay: the logs on disk, of a running exchange
+ * or not.
  */
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/replay.h"
 #include "procs/lib/logfile.h"
 #include "procs/lib/logfile_kinds.h"
 #include "procs/lib/snapshot_file.h"
@@ -208,10 +209,13 @@ int cmd_journal(int argc, char **argv)
     if (result) return result;
     const char *what = c.arg[0];
     bool is_stat = !strcmp(what, "stat"), is_dump = !strcmp(what, "dump");
-    if (!is_stat && !is_dump && strcmp(what, "verify") != 0)
-        return cli_fail(&c, CLI_USAGE, "%s: expected stat, dump or verify", what);
+    bool is_replay = !strcmp(what, "replay");
+    if (!is_stat && !is_dump && !is_replay && strcmp(what, "verify") != 0)
+        return cli_fail(&c, CLI_USAGE, "%s: expected stat, dump, verify or replay", what);
     if ((result = open_dir(&c))) return result;
-    result = is_dump ? dump(&c) : show(&c, !is_stat);
+    result = is_dump     ? dump(&c)
+             : is_replay ? replay_show(&c, &dir, limit_of(LOG_COMMAND))
+                         : show(&c, !is_stat);
     logdir_close(&dir);
     return result;
 }

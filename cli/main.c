@@ -23,6 +23,7 @@ int cmd_mode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
+int cmd_state(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
 static int cmd_completion(int argc, char **argv);
@@ -90,24 +91,41 @@ const struct command commands[] = {
      .example = "eidosctl shm"},
     {.name = "journal",
      .run = cmd_journal,
-     .args = "stat|dump|verify",
+     .args = "stat|dump|verify|replay",
      .args_least = 1,
      .args_most = 1,
-     .brief = "the logs on disk: what there is, every record, is it whole",
-     .more = "stat reads the newest file of each log, verify all of them; exit code 1 says that\n"
-             "something is damaged, and the output where and what to do. dump prints one record\n"
-             "a line with all its fields.",
+     .brief = "the logs on disk: what there is, every record, is it whole, what it makes",
+     .more =
+         "stat reads the newest file of each log, verify all of them; exit code 1 says that\n"
+         "something is damaged, and the output where and what to do. dump prints one record\n"
+         "a line with all its fields. replay makes the state in private memory, from the newest\n"
+         "whole snapshot, and says how fast and what its checksum is.",
      .options = {{"--log", "NAME", "to dump: command, account, match-0... (command)"},
                  {"--from", "SEQUENCE", "first record to dump"},
-                 {"--to", "SEQUENCE", "last record to dump"},
+                 {"--to", "SEQUENCE", "last record to dump or replay"},
                  JSON},
      .example = "eidosctl journal dump --log command --from 100 --to 110 --json"},
     {.name = "snapshot",
      .run = cmd_snapshot,
-     .args = "",
-     .brief = "which snapshots there are, and whether they are whole",
+     .args = "[list|verify|take]",
+     .args_most = 1,
+     .brief = "which snapshots there are, and whether they are whole; take one",
+     .more =
+         "list reads what they say of themselves, verify (or nothing) all of them: exit code 1\n"
+         "says that one is damaged. take asks the running exchange for one that holds all that\n"
+         "is on disk now, and waits for it.",
      .options = {JSON},
-     .example = "eidosctl snapshot"},
+     .example = "eidosctl snapshot take"},
+    {.name = "state",
+     .run = cmd_state,
+     .args = "diff A B",
+     .args_least = 3,
+     .args_most = 3,
+     .brief = "what differs between the states after two commands",
+     .more = "A and B are sequences of the command log; both states are made from disk. Times and\n"
+             "sequences inside are not compared.",
+     .options = {JSON},
+     .example = "eidosctl state diff 31337 31338"},
     {.name = "book",
      .run = cmd_book,
      .args = "MARKET",

@@ -45,6 +45,13 @@ struct recovered {
  * file, offset, cause and remedy; nothing was changed but torn tails cut. */
 int recover_start(const struct recover_options *options, struct recovered *out);
 
+/* The whole state after command `seq` (UINT64_MAX: the last), in private memory, from the newest
+ * whole snapshot, *snapshot_seq (0 = none), and the journal, of which records beyond `limit` are
+ * not looked at (UINT64_MAX: nobody writes it). Opens `r`, which the caller closes. 0, or -1 with
+ * err and `r` closed. */
+int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 limit,
+               struct replica *r, u64 *snapshot_seq);
+
 /* Where a single process finds the logs. `progress` (may be NULL) is called now and then. */
 struct recover_source {
     const char *dir;

@@ -227,8 +227,7 @@ static int check_section(struct snapshot_reader *r, const struct snapshot_sectio
     return crc == s->crc ? 0 : damaged(r, s->offset, "the section does not match its checksum");
 }
 
-/* Open and check all but the sections. */
-static int open_file(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
+int snapshot_glance(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
 {
     *r = (struct snapshot_reader){.fd = -1};
     snapshot_path(dir, seq, r->path);
@@ -248,7 +247,7 @@ static int open_file(struct snapshot_reader *r, const char *dir, const u8 *insta
 
 int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
 {
-    int rc = open_file(r, dir, instance, seq);
+    int rc = snapshot_glance(r, dir, instance, seq);
     if (rc) return -1;
     for (u32 i = 0; !rc && i < r->manifest->sections; i++)
         rc = check_section(r, &r->manifest->section[i]);
@@ -259,7 +258,7 @@ int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance
 int snapshot_peek(const char *dir, const u8 *instance, u64 seq, struct snapshot_info *info)
 {
     struct snapshot_reader r;
-    if (open_file(&r, dir, instance, seq)) return -1;
+    if (snapshot_glance(&r, dir, instance, seq)) return -1;
     *info = r.manifest->info;
     snapshot_close(&r);
     return 0;

@@ -103,6 +103,8 @@ struct snapshot_reader {
 
 /* Open the snapshot of `seq` and check every checksum. -1 with err: file, offset, cause. */
 int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq);
+/* The same, all checksums but those of the sections. */
+int snapshot_glance(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq);
 void snapshot_close(struct snapshot_reader *r);
 
 /* What the snapshot of `seq` is of, by its manifest alone, which is checked. 0 or -1. */

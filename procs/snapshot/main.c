@@ -4,6 +4,7 @@
  */
 #include "procs/lib/replica.h"
 #include "procs/lib/run.h"
+#include "procs/lib/snapshot_take.h"
 #include "procs/snapshot/check.h"
 #include "shm/err.h"
 
@@ -15,6 +16,7 @@
 #define TURN_COMMANDS 256U
 #define TURN_COMPARES 2048U
 #define NICENESS      10
+#define ASKED_NS      50000000UL /* how often it looks whether it is asked for one */
 
 struct state {
     struct logdir dir;
@@ -23,6 +25,7 @@ struct state {
     struct logfile_reader commands;
     struct check check;
     u64 saved_seq, saved_ns; /* CLOCK_MONOTONIC */
+    u64 looked_ns;           /* when it last looked whether it is asked for one */
 };
 
 static u64 clock_ns(clockid_t clock)
@@ -123,6 +126,16 @@ static void save(struct run *run, struct state *s)
     metric_set(run->proc, METRIC_SNAPSHOT_TIME_NS, clock_ns(CLOCK_REALTIME));
 }
 
+static void take_if_asked(struct run *run, struct state *s)
+{
+    u64 seq;
+    if (run->now_ns - s->looked_ns < ASKED_NS) return;
+    s->looked_ns = run->now_ns;
+    if (!snapshot_asked(s->dir.dir, &seq) || s->replica.seq < seq) return;
+    if (s->replica.seq > s->saved_seq) save(run, s);
+    snapshot_answer(s->dir.dir);
+}
+
 static u32 replay(struct run *run, struct state *s)
 {
     const struct rec *cmd;
@@ -155,6 +168,7 @@ static u32 turn(struct run *run)
     show_positions(run, s);
     bool due = run->now_ns - s->saved_ns >= run->config.snapshot.interval_ns;
     if (due && s->replica.seq > s->saved_seq) save(run, s);
+    take_if_asked(run, s);
     return work + (u32)compared;
 }
 

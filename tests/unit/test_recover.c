@@ -3,6 +3,7 @@
  * journal would, killed at some point, and recovered. */
 #include "procs/lib/logfile_retire.h"
 #include "procs/lib/recover.h"
+#include "procs/lib/state_diff.h"
 #include "shm/err.h"
 #include "tests/lib/engine.h"
 #include "tests/lib/flow.h"
@@ -444,7 +445,10 @@ static void retired_files_are_not_missed(void **state)
     assert_int_equal(start(&out), 0);
     assert_int_equal(out.checksum, checksum);
     assert_string_equal(w.reports, "");
-    u64 *seqs;
+    u64 *seqs, from;
+    static struct replica r;
+    assert_int_equal(recover_at(&w.j.dir, &w.params, 5, UINT64_MAX, &r, &from), -1);
+    assert_non_null(strstr(err_text(), "no whole snapshot is left"));
     int count = snapshot_list(w.j.path, &seqs);
     assert_int_equal(count, 5);
     assert_true(seqs[0] + 1 >= first);
@@ -489,6 +493,54 @@ static void derived_logs_begin_anew(void **state)
     assert_string_equal(w.reports, "");
 }
 
+/* Any command can be gone back to, and what lies between two is told. */
+static void count_difference(void *context, const char *object, const char *field, u64 a, u64 b)
+{
+    assert_true(a != b);
+    assert_true(*object && *field);
+    ++*(u64 *)context;
+}
+
+static void any_sequence_can_be_seen(void **state)
+{
+    (void)state;
+    static struct replica then, now;
+    struct snapshot_info info;
+    u64 snapshot_seq, told = 0;
+    trade(600);
+    write_all();
+    struct recovered out;
+    assert_int_equal(start(&out), 0);
+    trade(300);
+    settle();
+    write_log(LOG_COMMAND, 16, UINT64_MAX);
+    u64 places[] = {1, 200, out.seq - 1, out.seq, out.seq + 1, w.live.command.seq};
+    for (u32 i = 0; i < COUNT_OF(places); i++) {
+        assert_int_equal(
+            recover_at(&w.j.dir, &w.params, places[i], UINT64_MAX, &then, &snapshot_seq), 0);
+        assert_int_equal(snapshot_seq, places[i] < out.seq ? 0 : out.seq);
+        replica_info(&then, &info);
+        assert_int_equal(info.seq, places[i]);
+        assert_int_equal(info.checksum, checksum_of(places[i]));
+        replica_of(&now, places[i]);
+        assert_int_equal(state_diff(&then, &now, 10, count_difference, &told), 0);
+        replica_close(&now);
+        replica_of(&now, places[i] == 1 ? 2 : places[0]);
+        u64 found = state_diff(&then, &now, 5, count_difference, &told);
+        assert_true(found > 0 && told == min_u64(found, 5));
+        told = 0;
+        replica_close(&now);
+        replica_close(&then);
+    }
+    assert_int_equal(recover_at(&w.j.dir, &w.params, 1000000, UINT64_MAX, &then, &snapshot_seq),
+                     -1);
+    assert_non_null(strstr(err_text(), "is beyond it"));
+    assert_int_equal(recover_at(&w.j.dir, &w.params, UINT64_MAX, UINT64_MAX, &then, &snapshot_seq),
+                     0);
+    assert_int_equal(then.seq, w.live.command.seq);
+    replica_close(&then);
+}
+
 static void small_arenas_are_told(void **state)
 {
     (void)state;
@@ -516,7 +568,10 @@ static void other_journal_is_refused(void **state)
     assert_int_equal(start(&out), 0);
     char path[100];
     snprintf(path, sizeof path, "%s/instance", w.j.path);
-    journal_flip(path, 3, 1);
+    FILE *file = fopen(path, "r+e");
+    assert_non_null(file);
+    assert_int_equal(fprintf(file, "%032d", 7), 32);
+    assert_int_equal(fclose(file), 0);
     assert_int_equal(start(NULL), -1);
     assert_non_null(strstr(err_text(), "another instance"));
 }
@@ -536,6 +591,7 @@ int main(void)
         T(damaged_snapshot_is_passed_over),
         T(retired_files_are_not_missed),
         T(derived_logs_begin_anew),
+        T(any_sequence_can_be_seen),
         T(small_arenas_are_told),
         T(other_journal_is_refused),
     };

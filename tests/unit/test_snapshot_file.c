@@ -1,5 +1,6 @@
 /* test_snapshot_file.c: what is put into a snapshot comes out; what was changed is refused. */
 #include "procs/lib/snapshot_file.h"
+#include "procs/lib/snapshot_take.h"
 #include "shm/err.h"
 #include "tests/lib/journal_dir.h"
 
@@ -164,6 +165,46 @@ static void old_ones_go(void **state)
     free(seqs);
 }
 
+/* A glance believes the sections, not the manifest. */
+static void glance_checks_the_manifest(void **state)
+{
+    (void)state;
+    struct snapshot_reader r;
+    struct snapshot_info info;
+    struct stat st;
+    char path[400];
+    save(5);
+    path_of(5, path);
+    assert_int_equal(stat(path, &st), 0);
+    journal_flip(path, 300, 1);
+    assert_int_equal(snapshot_open(&r, j.path, j.dir.instance, 5), -1);
+    assert_int_equal(snapshot_glance(&r, j.path, j.dir.instance, 5), 0);
+    snapshot_close(&r);
+    assert_int_equal(snapshot_peek(j.path, j.dir.instance, 5, &info), 0);
+    assert_int_equal(info.account_seq, 10);
+    journal_flip(path, (u64)st.st_size - 100, 1);
+    assert_int_equal(snapshot_peek(j.path, j.dir.instance, 5, &info), -1);
+    assert_int_equal(snapshot_peek(j.path, j.dir.instance, 6, &info), -1);
+}
+
+/* The request is there, whole, until it is answered, and is no snapshot. */
+static void requests_wait_for_an_answer(void **state)
+{
+    (void)state;
+    u64 seq, *seqs;
+    assert_int_equal(snapshot_ask(j.path, 7), -1); /* nobody ever ran here */
+    save(5);
+    assert_false(snapshot_asked(j.path, &seq));
+    assert_int_equal(snapshot_ask(j.path, 7), 0);
+    assert_int_equal(snapshot_ask(j.path, 31337), 0);
+    assert_true(snapshot_asked(j.path, &seq));
+    assert_int_equal(seq, 31337);
+    assert_int_equal(snapshot_list(j.path, &seqs), 1);
+    free(seqs);
+    snapshot_answer(j.path);
+    assert_false(snapshot_asked(j.path, &seq));
+}
+
 static void unfinished_leaves_nothing(void **state)
 {
     (void)state;
@@ -187,6 +228,8 @@ int main(void)
         T(newest_that_fits_is_taken),
         T(old_ones_go),
         T(unfinished_leaves_nothing),
+        T(glance_checks_the_manifest),
+        T(requests_wait_for_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
