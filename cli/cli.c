@@ -63,8 +63,8 @@ static int take_option(struct cli *c, int argc, char **argv, int *i)
         return cli_fail(c, CLI_USAGE, "%s takes no value", option->name);
     }
     bool alone = !behind && (*i + 1 >= argc || argv[*i + 1][0] == '-');
-    if (alone && option->bare) {
-        c->value[row] = option->bare;
+    if (alone && option->value[0] == '[') {
+        c->value[row] = "";
         return CLI_OK;
     }
     if (!behind && ++*i >= argc)

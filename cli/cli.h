@@ -28,9 +28,8 @@ enum cli_exit {
 
 struct cli_option {
     const char *name;  /* "--levels" */
-    const char *value; /* "N"; NULL for a switch */
+    const char *value; /* "N"; NULL for a switch; "[N]": without a value it is "" */
     const char *help;
-    const char *bare; /* what the option means without a value; NULL: it needs one */
 };
 
 struct command {

@@ -280,6 +280,8 @@ static int is_ready(const struct cli *c, char *who, size_t size)
     return ready ? CLI_OK : CLI_FAILED;
 }
 
+#define WAIT_S 60 /* of a bare --wait */
+
 int cmd_ready(int argc, char **argv)
 {
     struct cli c;
@@ -287,7 +289,9 @@ int cmd_ready(int argc, char **argv)
     u64 wait_s;
     int result = cli_parse(&c, argc, argv);
     if (result) return result;
-    if (!cli_number(&c, "--wait", 0, 86400, 0, &wait_s)) return CLI_USAGE;
+    const char *wait = cli_value(&c, "--wait");
+    if (wait && !*wait) wait_s = WAIT_S;
+    else if (!cli_number(&c, "--wait", 0, 86400, 0, &wait_s)) return CLI_USAGE;
     u64 until_ns = cli_monotonic_ns() + wait_s * 1000000000UL;
     while ((result = is_ready(&c, who, sizeof who)) && cli_monotonic_ns() < until_ns)
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);

@@ -36,7 +36,8 @@ static void put_note(struct json_out *out, const char *note)
 {
     char plain[PROC_NOTE_BYTES];
     u32 n = 0;
-    for (; n + 1 < sizeof plain && note[n]; n++) plain[n] = (u8)note[n] < 128 ? note[n] : '?';
+    for (; n + 1 < sizeof plain && note[n]; n++)
+        plain[n] = (char)((u8)note[n] < 128 ? note[n] : '?');
     json_put_key(out, "note"), json_put_string(out, plain, n);
 }
 
@@ -188,7 +189,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, u32 status, const char *
                               const char *body, size_t length)
 {
     struct MHD_Response *r =
-        MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
+        MHD_create_response_from_buffer(length, ptr_at(body, 0), MHD_RESPMEM_MUST_COPY);
     if (!r) return MHD_NO;
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
