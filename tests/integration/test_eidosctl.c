@@ -281,7 +281,7 @@ static void every_command_has_help(void **state)
     static const char *const names[] = {"up",        "down",     "status",  "ps",      "ready",
                                         "configure", "shm",      "book",    "account", "order",
                                         "credit",    "demo",     "version", "help",    "completion",
-                                        "journal",   "snapshot", "mode"};
+                                        "journal",   "snapshot", "mode",    "state"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         char line[64];
         snprintf(line, sizeof line, "%s --help", names[i]);
@@ -395,6 +395,38 @@ static void credit_is_exact(void)
     assert_balance("USDC", "5000.50000001");
 }
 
+/* A snapshot when asked for; the state of any command, the same by every way. */
+static void snapshots_and_replay(void)
+{
+    json_t *taken = ask("snapshot take --json", 0);
+    u64 seq = number(taken, "sequence");
+    assert_true(is_true(taken, "whole"));
+    assert_true(seq > 1);
+    json_decref(taken);
+    taken = ask("snapshot take --json", 0); /* nothing new: the one there is serves */
+    assert_true(number(taken, "sequence") >= seq);
+    json_decref(taken);
+    char line[64];
+    snprintf(line, sizeof line, "journal replay --to %lu --json", seq);
+    json_t *loaded = ask(line, 0);
+    assert_int_equal(number(loaded, "snapshot_sequence"), seq);
+    assert_int_equal(number(loaded, "sequence"), seq);
+    json_decref(loaded);
+    snprintf(line, sizeof line, "journal replay --to %lu --json", seq - 1);
+    json_t *replayed = ask(line, 0);
+    assert_int_equal(number(replayed, "snapshot_sequence"), 0);
+    assert_int_equal(number(replayed, "records"), seq - 1);
+    json_decref(replayed);
+    snprintf(line, sizeof line, "state diff %lu %lu --json", seq, seq);
+    json_t *same = ask(line, 0), *unlike = ask("state diff 1 5 --json", 0);
+    assert_int_equal(number(same, "count"), 0);
+    assert_true(number(unlike, "count") > 0);
+    json_decref(same);
+    json_decref(unlike);
+    assert_int_equal(run("journal replay --to 999999999"), 1);
+    assert_non_null(strstr(output, "is beyond it"));
+}
+
 static void a_life(void **state)
 {
     (void)state;
@@ -407,6 +439,7 @@ static void a_life(void **state)
     status_tells_all();
     every_process_has_an_ops_port();
     credit_is_exact();
+    snapshots_and_replay();
     assert_int_equal(run("mode cancel-only"), 0);
     assert_int_equal(run("mode halted BTC-USDC"), 0);
     assert_int_equal(run("mode normal BTC-USDC"), 0);
