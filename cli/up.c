@@ -148,16 +148,17 @@ static int recover(const struct up *up)
 
 /* Where shared memory does not fit, in a container with a small /dev/shm for example, it is files
  * of the instance's own directory, mapped just the same. */
-static int create_segment(struct segment_place *place, const struct topo_params *params,
+static int create_segment(const struct segment_place *place, const struct topo_params *params,
                           char *warning, size_t warning_size)
 {
     char files[CONFIG_TEXT_MAX + 16], why[ERR_TEXT_MAX];
+    struct segment_place on_disk = *place;
     if (segment_create(place, params, warning, warning_size) == 0) return 0;
     snprintf(why, sizeof why, "%s", err_text());
     snprintf(files, sizeof files, "%s/run/shm", place->dir);
     if (host_make_dirs(files)) return -1;
-    place->shm_dir = files;
-    if (segment_create(place, params, warning, warning_size)) return -1;
+    on_disk.shm_dir = files;
+    if (segment_create(&on_disk, params, warning, warning_size)) return -1;
     text_log(TEXT_WARN,
              "%s; so shared memory is files in %s: slower, and the kernel writes them to that disk",
              why, files);

@@ -262,8 +262,7 @@ static void stall(struct http *h, struct conn *c, const struct iovec part[2], si
 void conn_answer(struct http *h, struct conn *c, const char *head, size_t head_len,
                  const char *body, size_t body_len)
 {
-    struct iovec part[2] = {{(void *)(uintptr_t)head, head_len},
-                            {(void *)(uintptr_t)body, body_len}};
+    struct iovec part[2] = {{ptr_at(head, 0), head_len}, {ptr_at(body, 0), body_len}};
     struct msghdr message = {.msg_iov = part, .msg_iovlen = body_len ? 2 : 1};
     ssize_t n;
     do n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -295,7 +295,7 @@ static u32 accept_all(struct http *h)
 void http_ready(struct api *a, u64 tag, u32 events)
 {
     if (!tag) a->http->accepting = true;
-    else conn_ready(a->http, (struct conn *)(uintptr_t)(tag & ~1UL), events);
+    else conn_ready(a->http, ptr_at(NULL, tag & ~1UL), events);
 }
 
 u32 http_turn(struct api *a)

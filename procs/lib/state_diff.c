@@ -80,7 +80,7 @@ static void diff_accounts(struct diff *d)
                    !memcmp(any->wallet, ledger_account(lb, i)->wallet, WALLET_BYTES));
         differ(d, object, "open orders", in_a ? ledger_account(la, i)->open_count : 0,
                in_b ? ledger_account(lb, i)->open_count : 0);
-        for (u16 token = 0; token < tokens; token++) diff_balances(d, object, i, token);
+        for (u32 t = 0; t < tokens; t++) diff_balances(d, object, i, (u16)t);
     }
 }
 
