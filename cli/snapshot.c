@@ -52,7 +52,7 @@ static int show_all(const struct cli *c, struct logdir *dir, bool list)
     if (json) cli_json_begin(&out), json_put_open(&out, '[');
     else printf("%14s %14s %10s  %s\n", "SEQUENCE", "ACCOUNT SEQ", "SIZE", "STATE");
     for (int i = 0; i < count; i++) {
-        struct snapshot_reader r;
+        struct snapshot_reader r = {0};
         bool ok =
             (list ? snapshot_glance : snapshot_open)(&r, dir->dir, dir->instance, seqs[i]) == 0;
         const struct snapshot_info *info = ok ? &r.manifest->info : NULL;

@@ -84,7 +84,7 @@ static void check_whole(const struct books *b, u32 orders_max)
     static struct book_order want[MODEL_ORDERS];
     struct books *copy = make_books(orders_max + 5);
     for (u32 k = 0; k < MODEL_MARKETS; k++) {
-        for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        for (u8 side = BOOK_BUY; side <= (u8)BOOK_SELL; side++) {
             u32 n = model_side(&m, k, side, want), i = 0;
             for (u32 c = book_first(b, k, side); c; c = book_next(b, c), i++) {
                 struct book_order o;

@@ -119,7 +119,7 @@ static void compare_books(const struct books *b, const struct model *m)
         assert_true(!both || bid.price < ask.price);
         levels += book_levels(b, k);
         for (u32 a = 0; a < 500; a += a < 6 ? 1 : 29) {
-            for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+            for (u8 side = BOOK_BUY; side <= (u8)BOOK_SELL; side++) {
                 u32 n = 0;
                 for (u32 i = 0; i < m->n; i++) {
                     n += m->o[i].market == k && m->o[i].account == a && m->o[i].side == side;
@@ -141,7 +141,7 @@ static struct books *reload(const struct books *b, u32 orders_max, u32 extra)
                                   .slots_max = SLOTS + extra};
     struct books *copy = make_books(&config);
     for (u32 k = 0; k < MODEL_MARKETS; k++) {
-        for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        for (u8 side = BOOK_BUY; side <= (u8)BOOK_SELL; side++) {
             for (u32 c = book_first(b, k, side); c; c = book_next(b, c)) {
                 struct book_order o;
                 book_at(b, c, &o);
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
     struct CMUnitTest tests[COUNT_OF(regimes) + 1];
     for (u32 i = 0; i < COUNT_OF(regimes); i++) {
         tests[i] = (struct CMUnitTest){regimes[i].name, random_requests, NULL, NULL,
-                                       (void *)(uintptr_t)&regimes[i]};
+                                       ptr_at(&regimes[i], 0)};
     }
     tests[COUNT_OF(regimes)] = (struct CMUnitTest)cmocka_unit_test(everything_happened);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,7 @@ static inline void model_cancel_at(struct model *m, u32 i, u16 reason)
 }
 
 /* Match and end the order. `rested_before`: an amended one, which can no longer be refused. */
+/* NOLINTNEXTLINE(readability-function-size): one rule after the other, as the protocol has them */
 static inline void model_run(struct model *m, struct book_order o, bool rested_before)
 {
     bool budgeted = o.budget != 0, traded = rested_before, spent = false;
@@ -250,7 +251,7 @@ static inline void model_amend(struct model *m, u64 id, u64 price, u64 lots, u8 
 static inline void model_cancel_all(struct model *m, u32 market, u32 account, u8 side, u16 reason)
 {
     m->events = 0;
-    for (u8 s = BOOK_BUY; s <= BOOK_SELL; s++) {
+    for (u8 s = BOOK_BUY; s <= (u8)BOOK_SELL; s++) {
         for (;;) {
             u32 least = m->n;
             for (u32 i = 0; i < m->n; i++) {

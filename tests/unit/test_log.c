@@ -349,7 +349,7 @@ static void damage_shows(void **state)
     log_join_reader(&r, f->log);
     append(&f->w, 120);
     log_publish(&f->w);
-    u8 *bytes = (u8 *)(uintptr_t)log_peek(&r);
+    u8 *bytes = ptr_at(log_peek(&r), 0);
     for (u32 bit = 0; bit < 120 * 8; bit++) {
         if (bit / 8 >= offsetof(struct rec, length) && bit / 8 < offsetof(struct rec, crc))
             continue;

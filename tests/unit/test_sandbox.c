@@ -111,8 +111,8 @@ static int do_everyday_things(void)
         if (!p) return 1;
         memset(p, 1, size);
         u8 *larger = realloc(p, size * 2);
+        free(larger ? larger : p);
         if (!larger) return 2;
-        free(larger);
     }
     text_log(TEXT_WARN, "all is %s", "well");
     fprintf(stderr, "%d\n", getpid());

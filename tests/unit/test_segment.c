@@ -136,6 +136,7 @@ static void on_fault(int number)
 static bool can_write(u8 *at)
 {
     if (sigsetjmp(out, 1)) return false;
+    CHECK(at);
     *(volatile u8 *)at = *at;
     return true;
 }

@@ -98,7 +98,7 @@ static void no_order_loses_a_wake_up(void **state)
         dozed = false;
         start(0, sleeper);
         start(1, waker);
-        for (u32 k = 0; k < 8; k++) resume(order >> k & 1);
+        for (u32 k = 0; k < 8; k++) resume((int)(order >> k & 1));
         for (u32 k = 0; k < 4; k++) resume(0), resume(1);
         assert_true(done[0] && done[1]);
         if (dozed) assert_int_equal(rings(), 1);

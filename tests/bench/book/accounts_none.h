@@ -18,7 +18,7 @@ struct book_owner {
 
 static inline struct book_owner *book_owner(const struct books *b, u32 at)
 {
-    return (struct book_owner *)((uintptr_t)b + b->owners_off) + at;
+    return (struct book_owner *)ptr_at(b, b->owners_off) + at;
 }
 
 static inline bool book_account_rests(const struct books *b, u32 account, u32 half)

@@ -115,15 +115,16 @@ static void latencies(const struct flow *f, u64 from, double ns_per_cycle)
     CHECK(cycles && sorted);
     product_drive(f, arena, &(struct drive_how){.from = from, .cycles = cycles});
     printf("  ns p50/p99/p99.9:");
-    for (u8 kind = 0; kind < FLOW_KINDS; kind++) {
+    for (u8 kind = 0; kind < (u8)FLOW_KINDS; kind++) {
         u64 n = 0;
         for (u64 i = from; i < f->n; i++) {
             if (f->m[i].kind == kind) sorted[n++] = cycles[i];
         }
         if (!n) continue;
         qsort(sorted, n, sizeof(*sorted), by_u32);
-        printf(" %s %.0f/%.0f/%.0f", names[kind], sorted[n / 2] * ns_per_cycle,
-               sorted[n * 99 / 100] * ns_per_cycle, sorted[n * 999 / 1000] * ns_per_cycle);
+        u64 p50 = n / 2, p99 = n * 99 / 100, p999 = n * 999 / 1000;
+        printf(" %s %.0f/%.0f/%.0f", names[kind], sorted[p50] * ns_per_cycle,
+               sorted[p99] * ns_per_cycle, sorted[p999] * ns_per_cycle);
     }
     puts(" (with the clock's own cost)");
     free(sorted);

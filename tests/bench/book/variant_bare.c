@@ -4,8 +4,10 @@
 
 #include "tests/bench/book/accounts_none.h"
 
+// NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_mem.c"
 #include "shm/book_query.c"
+// NOLINTEND(bugprone-suspicious-include)
 
 #include "tests/bench/book/drive.h"

@@ -4,9 +4,11 @@
 
 #include "tests/bench/book/levels_ladder.h"
 
+// NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_accounts.c"
 #include "shm/book_mem.c"
 #include "shm/book_query.c"
+// NOLINTEND(bugprone-suspicious-include)
 
 #include "tests/bench/book/drive.h"
