@@ -4,9 +4,10 @@
 
 #define RETURN_EVERY 4096U /* records read from files between two looks at shared memory */
 
+/* A log that never held a record may go on where the files end: its writer will tell. */
 static bool try_shm(struct follow *f)
 {
-    f->in_files = !f->shm.log || log_seek(&f->shm, f->seq) != 0;
+    f->in_files = !f->shm.log || log_seek(&f->shm, f->seq) != 0 || !f->shm.head_cached;
     return !f->in_files;
 }
 
