@@ -94,7 +94,7 @@ int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomi
     bool zeroed = log == LOG_COMMAND && j->sync;
     int rc = logfile_writer_open(&l->file, &j->dir, log, j->segment_bytes, zeroed, seq, j->io);
     if (rc) return -1;
-    if (j->sync && logfile_rewrite(&l->file, j->mark.synced[log])) return -1;
+    if (j->sync && logfile_rewrite(&j->dir, log, j->mark.synced[log], j->io)) return -1;
     if (vouch(j, l)) return -1;
     j->count++;
     log_release(&l->shm);

@@ -142,7 +142,8 @@ struct logfile_reader {
     u64 seq;    /* of the last record read */
     u8 *buf;
     u64 buf_at, buf_bytes; /* file offset and length of what `buf` holds */
-    bool io_failed, has_mark;
+    bool io_failed, has_mark, walking;
+    u64 looked_again;         /* the record whose place was found anew */
     struct logfile_mark mark; /* as it was at the opening */
     struct logfile_fault fault;
 };
@@ -174,6 +175,11 @@ struct logfile_io {
 };
 extern const struct logfile_io logfile_io_real;
 
+/* Write again what stands after `seq` in the newest file. A sync that failed may have dropped pages
+ * that still read well from memory, and a later one that succeeds does not save them: only what is
+ * written again is sure to be on disk after the next sync. 0 or -1. */
+int logfile_rewrite(struct logdir *d, u32 log, u64 seq, const struct logfile_io *io);
+
 struct logfile_writer {
     struct logdir *dir; /* the caller's */
     const struct logfile_io *io;
@@ -184,6 +190,7 @@ struct logfile_writer {
     int fd;
     u64 first, size, offset; /* of the current file */
     u64 seq;                 /* last written */
+    u64 soiled;              /* bytes after `offset` that a failed write may have left */
     int spare_fd;            /* -1 = none */
     u64 spare_bytes;         /* prepared */
 };
@@ -202,11 +209,6 @@ void logfile_writer_close(struct logfile_writer *w);
  * 0; LOGFILE_NO_SPACE: nothing counts as written, call again with the same; -1: give up. */
 int logfile_append(struct logfile_writer *w, const struct iovec *pieces, int count, u64 bytes,
                    u64 first, u64 last);
-
-/* Write again what stands after `seq` in the newest file. A sync that failed may have dropped pages
- * that still read well from memory, and a later one that succeeds does not save them: only what is
- * written again is sure to be on disk after the next sync. 0 or -1. */
-int logfile_rewrite(struct logfile_writer *w, u64 seq);
 
 /* Sync what was appended. Once this failed, pages may be gone: give up, never try again. */
 int logfile_sync(struct logfile_writer *w);

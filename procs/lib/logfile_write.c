@@ -204,6 +204,16 @@ void logfile_writer_close(struct logfile_writer *w)
     w->fd = -1;
 }
 
+/* What a failed write left must not be taken for records once the log goes on in another file. */
+static int clear_soiled(struct logfile_writer *w)
+{
+    u64 bytes = min_u64(w->soiled, w->size - w->offset);
+    if (write_zeros(w->io, w->fd, w->offset, bytes))
+        return write_failed(w, "clearing an unfinished write to");
+    w->soiled = 0;
+    return 0;
+}
+
 int logfile_append(struct logfile_writer *w, const struct iovec *pieces, int count, u64 bytes,
                    u64 first, u64 last)
 {
@@ -217,18 +227,21 @@ int logfile_append(struct logfile_writer *w, const struct iovec *pieces, int cou
     u64 total = sizeof batch + bytes;
     CHECK(LOGFILE_HEAD_BYTES + total <= w->segment_bytes);
     if (w->offset + total > w->size) {
-        int rc = next_file(w);
+        int rc = clear_soiled(w);
+        if (!rc) rc = next_file(w);
         if (rc) return rc;
     }
     struct iovec all[LOGFILE_PIECES_MAX + 1] = {{&batch, sizeof batch}};
     memcpy(all + 1, pieces, (size_t)count * sizeof *pieces);
     ssize_t n = w->io->pwritev(w->fd, all, count + 1, (off_t)w->offset);
     if (n != (ssize_t)total) {
+        w->soiled = max_u64(w->soiled, total);
         if (n >= 0) errno = ENOSPC; /* a part of it: the reserve is not honoured */
         return write_failed(w, "writing");
     }
     w->offset += total;
     w->seq = last;
+    w->soiled = 0;
     return 0;
 }
 
@@ -263,22 +276,43 @@ static int find_offset(struct logdir *d, u32 log, u64 seq, u64 *offset)
     return status > LOGFILE_RECORD ? -1 : err_set("there is no record %lu to cut after", seq);
 }
 
-int logfile_rewrite(struct logfile_writer *w, u64 seq)
+/* Where the records after `seq` stand in the newest file: [*at, *end). */
+static int find_tail(struct logdir *d, u32 log, u64 first, u64 seq, u64 *at, u64 *end)
+{
+    struct logfile_reader r;
+    const struct rec *rec;
+    enum logfile_status status = logfile_open(&r, d, log, max_u64(seq, first - 1), UINT64_MAX);
+    *at = r.offset;
+    if (status == LOGFILE_END)
+        while ((status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
+        }
+    *end = r.offset;
+    logfile_close(&r);
+    return status == LOGFILE_END ? 0 : -1;
+}
+
+int logfile_rewrite(struct logdir *d, u32 log, u64 seq, const struct logfile_io *io)
 {
     static u8 buf[ZEROS_BYTES];
-    u64 at = LOGFILE_HEAD_BYTES;
-    if (seq >= w->seq) return 0;
-    if (seq >= w->first && find_offset(w->dir, w->log, seq, &at)) return -1;
-    for (u64 n; at < w->offset; at += n) {
-        n = min_u64(w->offset - at, sizeof buf);
+    u64 *firsts, at, end, n;
+    char file[64];
+    int count = logfile_list(d, log, &firsts), rc = 0;
+    u64 first = count > 0 ? firsts[count - 1] : 0;
+    free(firsts);
+    if (count <= 0) return count;
+    if (find_tail(d, log, first, seq, &at, &end)) return -1;
+    logfile_file(log, first, file);
+    int fd = openat(d->fd, file, O_RDWR | O_CLOEXEC);
+    for (; fd >= 0 && !rc && at < end; at += n) {
+        n = min_u64(end - at, sizeof buf);
         struct iovec piece = {buf, n};
-        if (pread(w->fd, buf, n, (off_t)at) != (ssize_t)n ||
-            w->io->pwritev(w->fd, &piece, 1, (off_t)at) != (ssize_t)n) {
-            write_failed(w, "writing again the end of");
-            return -1;
-        }
+        if (pread(fd, buf, n, (off_t)at) != (ssize_t)n ||
+            io->pwritev(fd, &piece, 1, (off_t)at) != (ssize_t)n)
+            rc = -1;
     }
-    return 0;
+    if (fd < 0 || rc) rc = err_sys("writing again the end of %s/journal/%s", d->dir, file);
+    if (fd >= 0) close(fd);
+    return rc;
 }
 
 static int lower_mark(struct logdir *d, u32 log, u64 seq)

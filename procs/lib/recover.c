@@ -218,7 +218,7 @@ static void close_derived(struct start *s)
 /* --- The steps ---------------------------------------------------------------------------------
  */
 
-/* What a crash left only in memory is on disk from here on. */
+/* What a crash left only in memory is on disk from here on, also where a sync had failed before. */
 static int sync_commands(struct start *s)
 {
     u64 *firsts;
@@ -228,6 +228,9 @@ static int sync_commands(struct start *s)
     u64 last = count > 0 ? firsts[count - 1] : 0;
     free(firsts);
     if (count <= 0) return count;
+    logfile_mark_read(&s->dir, &mark);
+    if (logfile_rewrite(&s->dir, LOG_COMMAND, mark.synced[LOG_COMMAND], &logfile_io_real))
+        return -1;
     logfile_file(LOG_COMMAND, last, file);
     int fd = openat(s->dir.fd, file, O_RDONLY | O_CLOEXEC), rc = 0;
     if (fd < 0 || fdatasync(fd)) rc = err_sys("syncing %s/journal/%s", s->dir.dir, file);
