@@ -146,13 +146,26 @@ enum logfile_status logfile_seek(struct logfile_reader *r, u64 seq)
     enum logfile_status status = open_file(r, first);
     if (status == LOGFILE_GAP) return io_fault(r, "opening");
     r->seq = first - 1;
+    r->walking = true;
     while (status == LOGFILE_END && r->seq < seq) {
         const struct rec *rec;
         status = logfile_next(r, &rec);
-        if (status != LOGFILE_RECORD) return status;
-        status = LOGFILE_END;
+        if (status == LOGFILE_END) break;
+        if (status == LOGFILE_RECORD) status = LOGFILE_END;
     }
+    r->walking = false;
     return status;
+}
+
+/* In files that are being written, a journal that came back may have written again, in other
+ * batches, what its predecessor had not synced: then what the buffer holds, and the place itself,
+ * are of the old layout. Find the place anew, once. */
+static bool look_again(struct logfile_reader *r)
+{
+    u64 seq = r->seq;
+    if (r->limit == UINT64_MAX || r->walking || r->looked_again == seq + 1) return false;
+    r->looked_again = seq + 1;
+    return logfile_seek(r, seq) == LOGFILE_END && r->seq == seq;
 }
 
 static bool is_zero(const u8 *p, u64 bytes)
@@ -219,6 +232,7 @@ enum logfile_status logfile_next(struct logfile_reader *r, const struct rec **re
         if (r->io_failed) return io_fault(r, "reading");
         const struct logfile_batch *batch = (const struct logfile_batch *)(const void *)found;
         if (found && found->seq) {
+            if (found->seq != r->seq + 1 && look_again(r)) continue;
             *rec = found;
             return take(r, found);
         }
@@ -232,7 +246,10 @@ enum logfile_status logfile_next(struct logfile_reader *r, const struct rec **re
             continue;
         }
         enum logfile_status status = LOGFILE_END;
-        if (cause || !enter_next(r, &status)) return logfile_judge(r, cause);
+        if (cause || !enter_next(r, &status)) {
+            if (look_again(r)) continue;
+            return logfile_judge(r, cause);
+        }
         if (status != LOGFILE_END) return status;
     }
     return LOGFILE_END;
