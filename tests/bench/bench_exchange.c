@@ -2,7 +2,10 @@
  * with durability = disk, without signatures: this program stands where verify and api stand. The
  * records have their real size, evidence included. An order counts when its answer is here and
  * durable.
- *   bench_exchange [seed] [seconds]                                                            */
+ * Beside it stands what the same disk takes of plain 1 MiB writes, each followed by fdatasync, into
+ * new files too: where the two meet, the disk is the limit.
+ *   bench_exchange [seed] [seconds of a round] [directory] */
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,10 +15,11 @@
 #include "tests/lib/flow.h"
 #include "tests/lib/instance.h"
 
-#define ACCOUNTS 2000U
-#define READY    (1U << 18) /* messages made ahead, used round and round with new nonces */
-#define ROUNDS   5U
-#define WINDOW   65536U /* orders on their way at most */
+#define ACCOUNTS     2000U
+#define PLAIN_BLOCKS 512U
+#define READY        (1U << 18) /* messages made ahead, used round and round with new nonces */
+#define ROUNDS       5U
+#define WINDOW       65536U /* orders on their way at most */
 
 static const struct topo_params params = {
     .api = 1,
@@ -174,6 +178,30 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Plain writes to a new file, each synced: MB/s. */
+static double measure_disk(void)
+{
+    static u8 block[1U << 20];
+    char path[256];
+    snprintf(path, sizeof path, "%s/plain", instance.dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    CHECK(fd >= 0);
+    memset(block, 0x5a, sizeof block);
+    u64 begin = now();
+    for (u32 i = 0; i < PLAIN_BLOCKS; i++)
+        CHECK(write(fd, block, sizeof block) == (ssize_t)sizeof block && fdatasync(fd) == 0);
+    double rate = (double)PLAIN_BLOCKS * sizeof block * 1e3 / (double)(now() - begin);
+    close(fd);
+    unlink(path);
+    return rate;
+}
+
+static u64 journal_bytes(void)
+{
+    const struct proc_block *journal = segment_proc(&as_ops, ROLE_JOURNAL, 0);
+    return atomic_load_explicit(&journal->metrics[METRIC_JOURNAL_BYTES], memory_order_relaxed);
+}
+
 /* Orders answered and durable per second, over `seconds`. */
 static double measure(double seconds, const struct durable *durable)
 {
@@ -189,7 +217,7 @@ static double measure(double seconds, const struct durable *durable)
 int main(int argc, char **argv)
 {
     u64 seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-    double seconds = argc > 2 ? strtod(argv[2], NULL) : 2.0, rates[ROUNDS];
+    double seconds = argc > 2 ? strtod(argv[2], NULL) : 1.0, rates[ROUNDS];
     instance_open(&instance, argc > 3 ? argv[3] : ".", &params);
     instance_start(&instance, ROLE_JOURNAL, 0, NULL);
     instance_start(&instance, ROLE_TRADING, 0, limits);
@@ -207,8 +235,10 @@ int main(int argc, char **argv)
     struct usage before, after;
     read_usage(&before);
     for (u32 i = 0; i < ROUNDS; i++) {
+        u64 bytes = journal_bytes(), begin = now();
         rates[i] = measure(seconds, durable);
-        printf("round %u: %.0f orders/s\n", i + 1, rates[i]);
+        printf("round %u: %.0f orders/s, journal %.0f MB/s\n", i + 1, rates[i],
+               (double)(journal_bytes() - bytes) * 1e3 / (double)(now() - begin));
     }
     read_usage(&after);
     print_usage(&before, &after, (double)(answered - from));
@@ -217,6 +247,7 @@ int main(int argc, char **argv)
            refused);
     printf("trading + matching + journal, durable on disk: median %.0f orders/s\n",
            rates[ROUNDS / 2]);
+    printf("plain 1 MiB writes to the same disk, each synced: %.0f MB/s\n", measure_disk());
     segment_detach(&as_verify);
     segment_detach(&as_api);
     segment_detach(&as_ops);
