@@ -192,9 +192,15 @@ void log_mark_chunk(struct log_writer *w)
 
 int log_seek(struct log_reader *r, u64 seq)
 {
-    u64 target = seq == UINT64_MAX ? seq : seq + 1;
+    u64 target = seq == UINT64_MAX ? seq : seq + 1, own_pos = r->pos, own_seq = r->seq;
     r->head_cached = atomic_load_explicit(&r->log->head, memory_order_acquire);
     to_mark(r, target, r->head_cached);
+    /* In a full log the mark of the oldest chunk is gone before its records are: a gating reader
+     * stands there already. */
+    if (own_seq <= seq && own_seq > r->seq) {
+        r->pos = own_pos;
+        r->seq = own_seq;
+    }
     if (r->seq > seq) return -1;
     while (r->seq < seq && r->pos < r->head_cached)
         if (!walk(r)) return -1;
