@@ -219,6 +219,31 @@ static void seeks_every_sequence(void **state)
     assert_int_equal(log_seek(&r, UINT64_MAX), 1);
 }
 
+/* In a full log the oldest chunk's mark is gone; who holds its records back finds them. */
+static void a_gate_seeks_in_a_full_log(void **state)
+{
+    struct fixture *f = *state;
+    static _Atomic u64 cursor;
+    struct log_reader r;
+    atomic_store(&cursor, 0);
+    log_join_gate(&r, f->log, &cursor);
+    log_add_gate(&f->w, &cursor);
+    for (u32 round = 0; round < 40; round++) {
+        while (log_room(&f->w, 400)) append(&f->w, 400);
+        log_publish(&f->w);
+        log_join_gate(&r, f->log, &cursor);
+        u64 held = r.seq;
+        assert_int_equal(log_seek(&r, held), 0);
+        check(log_peek(&r), held + 1);
+        assert_int_equal(log_seek(&r, held + 50), 0);
+        for (u32 i = 0; i < 30; i++) {
+            check(log_peek(&r), held + 51 + i);
+            log_advance(&r, log_peek(&r));
+        }
+        log_release(&r);
+    }
+}
+
 /* A fresh log that goes on after the journal files; a reader that waits for its sequence. */
 static void begins_after_the_journal(void **state)
 {
@@ -376,6 +401,7 @@ int main(void)
         CASE(a_successor_goes_on),
         CASE(a_dead_writers_claim_stands),
         CASE(a_gate_goes_on_at_its_cursor),
+        CASE(a_gate_seeks_in_a_full_log),
         CASE(discard_only_numbers),
         CASE(damage_shows),
     };

@@ -385,6 +385,66 @@ static void full_disk_is_told_and_survived(void **state)
     assert_int_equal(last, seq + 1000);
 }
 
+static u64 write_only; /* bytes of the next write, 0 = all */
+
+static ssize_t write_part(int fd, const struct iovec *iov, int count, off_t at)
+{
+    u64 bytes = write_only;
+    if (!bytes || count != 2) return pwritev(fd, iov, count, at);
+    write_only = 0;
+    struct iovec pieces[2] = {iov[0], {iov[1].iov_base, bytes - iov[0].iov_len}};
+    return pwritev(fd, pieces, 2, at);
+}
+
+/* A batch that was written in part, and whole only in the next file, is read once. */
+static void part_of_a_batch_is_cleared(void **state)
+{
+    (void)state;
+    struct logfile_io io = {write_part, fdatasync, fallocate};
+    struct logfile_writer w;
+    u8 buf[3000 * RECORD];
+    u64 last, step = (SEGMENT - 8192) / RECORD / 2;
+    assert_true(2 * step < 3000);
+    assert_int_equal(logfile_writer_open(&w, &j.dir, LOG_COMMAND, SEGMENT, true, 0, &io), 0);
+    for (u64 i = 0; i < 3 * step && i < 3000; i++) journal_deposit(buf + i * RECORD, i + 1);
+    struct iovec one = {buf, step * RECORD}, more = {buf + step * RECORD, step * RECORD / 2};
+    assert_int_equal(logfile_append(&w, &one, 1, one.iov_len, 1, step), 0);
+    write_only = 10 * RECORD + 100;
+    u64 half = step / 2;
+    more.iov_len = half * RECORD;
+    assert_int_equal(logfile_append(&w, &more, 1, more.iov_len, step + 1, step + half),
+                     LOGFILE_NO_SPACE);
+    more.iov_len = (step + 200) * RECORD;
+    assert_int_equal(logfile_append(&w, &more, 1, more.iov_len, step + 1, 2 * step + 200), 0);
+    assert_int_equal(w.first, step + 1);
+    logfile_writer_close(&w);
+    assert_int_equal(read_all(LOG_COMMAND, 0, &last, NULL), LOGFILE_END);
+    assert_int_equal(last, 2 * step + 200);
+}
+
+/* What was not synced may be laid out again: a reader that had it in its buffer goes on. */
+static void readers_survive_another_layout(void **state)
+{
+    (void)state;
+    struct logfile_reader r;
+    const struct rec *rec;
+    journal_fill(&j, 1, 100, 7, SEGMENT, 40);
+    assert_int_equal(logfile_open(&r, &j.dir, LOG_COMMAND, 0, 40), LOGFILE_END);
+    while (r.seq < 40) assert_int_equal(logfile_next(&r, &rec), LOGFILE_RECORD);
+    assert_int_equal(logfile_cut(&j.dir, LOG_COMMAND, 40), 0);
+    journal_fill(&j, 41, 60, 1, SEGMENT, 100);
+    r.limit = 100;
+    for (u64 seq = 41; seq <= 100; seq++) {
+        assert_int_equal(logfile_next(&r, &rec), LOGFILE_RECORD);
+        assert_int_equal(rec->seq, seq);
+    }
+    assert_int_equal(logfile_next(&r, &rec), LOGFILE_END);
+    /* Twice in vain is damage. */
+    r.limit = 101;
+    assert_int_equal(logfile_next(&r, &rec), LOGFILE_DAMAGE);
+    logfile_close(&r);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -405,6 +465,8 @@ int main(void)
         T(derived_files_may_trail),
         T(limit_is_kept),
         T(full_disk_is_told_and_survived),
+        T(part_of_a_batch_is_cleared),
+        T(readers_survive_another_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,24 @@ static void consumer_restarts(void **state)
     check(ring_peek(&e.rx), 64, 1);
 }
 
+/* What its predecessor had consumed is skipped, and what comes after is seen only once published.
+ */
+static void consumer_skips_what_was_consumed(void **state)
+{
+    (void)state;
+    struct ends e;
+    open_ring(&e);
+    assert_true(put(&e.tx, 64, 0));
+    ring_publish(&e.tx);
+    assert_true(put(&e.tx, 64, 1));
+    ring_skip_to(&e.rx, 64);
+    assert_null(ring_peek(&e.rx));
+    ring_publish(&e.tx);
+    check(ring_peek(&e.rx), 64, 1);
+    ring_skip_to(&e.rx, 8); /* never back */
+    check(ring_peek(&e.rx), 64, 1);
+}
+
 static void copies_whole_messages(void **state)
 {
     (void)state;
@@ -283,6 +301,7 @@ int main(void)
         cmocka_unit_test(no_room_until_released),
         cmocka_unit_test(producer_restarts),
         cmocka_unit_test(consumer_restarts),
+        cmocka_unit_test(consumer_skips_what_was_consumed),
         cmocka_unit_test(copies_whole_messages),
         cmocka_unit_test(survives_a_hostile_producer),
         cmocka_unit_test(refuses_each_lie),
