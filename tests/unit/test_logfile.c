@@ -432,15 +432,15 @@ static void readers_survive_another_layout(void **state)
     assert_int_equal(logfile_open(&r, &j.dir, LOG_COMMAND, 0, 40), LOGFILE_END);
     while (r.seq < 40) assert_int_equal(logfile_next(&r, &rec), LOGFILE_RECORD);
     assert_int_equal(logfile_cut(&j.dir, LOG_COMMAND, 40), 0);
-    journal_fill(&j, 41, 60, 1, SEGMENT, 100);
-    r.limit = 100;
-    for (u64 seq = 41; seq <= 100; seq++) {
+    journal_fill(&j, 41, 120, 1, SEGMENT, 160);
+    r.limit = 160;
+    for (u64 seq = 41; seq <= 160; seq++) {
         assert_int_equal(logfile_next(&r, &rec), LOGFILE_RECORD);
         assert_int_equal(rec->seq, seq);
     }
     assert_int_equal(logfile_next(&r, &rec), LOGFILE_END);
     /* Twice in vain is damage. */
-    r.limit = 101;
+    r.limit = 161;
     assert_int_equal(logfile_next(&r, &rec), LOGFILE_DAMAGE);
     logfile_close(&r);
 }
