@@ -250,7 +250,7 @@ static void level_sums_do_not_wrap(void **state)
 /* A sweep and a mass cancel through a buffer of four events give every event once, in order. */
 static void small_buffers(void **state)
 {
-    struct book_event four[BOOK_EVENTS_MIN];
+    struct book_event four[BOOK_EVENTS_MIN] = {0};
     struct book_events little = {.at = four, .max = BOOK_EVENTS_MIN};
     (void)state;
     for (u64 i = 0; i < 20; i++) rest(i, BOOK_SELL, 100 + i % 5, 1, 1);
