@@ -59,17 +59,27 @@ static void log_limits(struct process *p, const struct config *config)
     trading_config(&p->machine, &c.head);
 }
 
+/* Power may fail in the middle of the very first write: as long as nobody has an account, what is
+ * missing is still to come. Markets are the last to be logged. */
+static bool is_new_exchange(const struct process *p, const struct markets_conf *conf)
+{
+    const struct trading *t = &p->machine;
+    if (p->command.seq == 0) return true;
+    return !t->ledger->account_count && t->rules->market_count < conf->markets;
+}
+
 /* Files seed a new exchange; ever after the log says what holds. */
 static int genesis(struct run *run, struct process *p, const struct markets_conf *conf)
 {
-    for (u16 i = 0; i < conf->tokens; i++) log_token(p, i, &conf->token[i]);
-    for (u16 i = 0; i < conf->markets; i++) {
+    const struct rules *r = p->machine.rules;
+    log_limits(p, &run->config);
+    for (u16 i = (u16)r->token_count; i < conf->tokens; i++) log_token(p, i, &conf->token[i]);
+    for (u16 i = (u16)r->market_count; i < conf->markets; i++) {
         struct cmd_market c;
         market_record(&c, i, &conf->market[i]);
         if (rules_check_market(p->machine.rules, &c)) return -1;
         trading_config(&p->machine, &c.head);
     }
-    log_limits(p, &run->config);
     text_log(TEXT_INFO, "a new exchange: %u tokens and %u markets from the configuration",
              conf->tokens, conf->markets);
     return 0;
@@ -156,7 +166,7 @@ int state_open(struct run *run, struct process *p)
     format(run, p);
     if (recover_trading(run, &p->machine, p->matches)) return err_wrap("recovering");
     skip_consumed(p);
-    bool new_exchange = p->command.seq == 0;
+    bool new_exchange = is_new_exchange(p, &conf);
     log_start(p, run);
     if (new_exchange && genesis(run, p, &conf)) return -1;
     report_differences(p, &conf);
