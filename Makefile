@@ -166,8 +166,8 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 
 # --- What can be asked for -----------------------------------------------------------------------
 
-.PHONY: help run test test-long bench bench-book fuzz sim lint install clean
-.PHONY: check-unit check-model check-mt check-replay check-integration check-e2e \
+.PHONY: help run test test-long bench bench-book fuzz sim sim-long lint install clean
+.PHONY: check-unit check-model check-mt check-replay check-sim check-integration check-e2e \
         lint-format lint-tidy lint-cppcheck lint-size lint-shell
 
 run:
@@ -195,6 +195,8 @@ check-mt: $(filter %_mt,$(UNIT))
 	$(RUN) -j1 $(sort $^)
 check-replay: $(REPLAY)
 	$(RUN) -j$(JOBS) $(foreach f,$(REPLAY),"$(f) tests/fuzz/corpus/$(f:$(B)/replay/fuzz_%=%)")
+check-sim: $(SIM)
+	$(RUN) -j$(JOBS) -t 300 $(SIM) "$(SIM) --mutants"
 check-integration: $(INTEG) $(BINS)
 	$(RUN) -j1 -t $(LIMIT) $(sort $(INTEG))
 check-e2e: $(BINS)
@@ -209,6 +211,9 @@ fuzz:
 
 sim: $(SIM)
 	$(B)/tests/sim $(SEED)
+
+sim-long: $(SIM) # about an hour
+	$(B)/tests/sim --seeds $(SEED)..$$(($(SEED) + 15000))
 
 bench: $(BENCH) $(BINS)
 	@set -e; for b in $(BENCH); do echo "== $$b"; EIDOS_BIN=$(B)/bin $$b $(SEED); done
@@ -252,11 +257,11 @@ help:
 	@echo 'make run        install what is missing, build, prepare the host, run the exchange here'
 	@echo 'make test       everything that fits in 25 minutes; closing line: N passed, N failed'
 	@echo 'make test-long  that, and long fuzzing, simulation, kill and load runs'
-	@echo 'make check-unit | check-model | check-mt | check-replay | check-integration | check-e2e   one part of it'
+	@echo 'make check-unit | check-model | check-mt | check-replay | check-sim | check-integration | check-e2e   one part of it'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes'
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
 	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
-	@echo 'make sim        the simulator with SEED=$(SEED)'
+	@echo 'make sim        the simulator with SEED=$(SEED);  make sim-long  an hour of seeds from there'
 	@echo 'make install    to PREFIX=$(PREFIX) below DESTDIR'
 	@echo 'make clean      remove build/ and build-*/'
 	@echo 'Variables: CC=gcc|clang  SAN=address,undefined|thread  MARCH=$(MARCH)  JOBS=$(JOBS)  BUILD=dir  V=1'

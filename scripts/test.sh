@@ -15,6 +15,7 @@ build with clang           | $make CC=clang $programs
 lint                       | $make lint
 unit tests                 | $make check-unit
 reference model            | $make check-model
+simulation                 | $make check-sim
 build with sanitizers      | $make $sanitized $programs
 unit tests, sanitized      | $make $sanitized check-unit
 fuzz corpora, sanitized    | $make $sanitized check-replay
@@ -26,7 +27,7 @@ LONG="
 fuzzing                    | $make fuzz FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 integration, sanitized     | $make $sanitized check-integration
 integration, at length     | env EIDOS_LONG=1 $make check-integration LIMIT=3600
-simulation                 | $make sim SEED=${SEED:-1}
+simulation, at length      | $make sim-long SEED=${SEED:-1}
 "
 
 case ${1:-} in
