@@ -156,9 +156,13 @@ static u32 turn(struct run *run)
     tell_time(run, p);
     look_at_disk(p);
     u32 work = merge(p);
-    while (has_room_for_command(p) && trading_expire(&p->machine)) work++;
-    for (u16 i = 0; i < p->verify_count; i++) work += take(p, i);
-    work += take(p, SOURCE_OPS);
+    bool room;
+    while ((room = has_room_for_command(p)) && trading_expire(&p->machine)) work++;
+    /* What is due comes first, also when the room for it appears only now. */
+    if (room) {
+        for (u16 i = 0; i < p->verify_count; i++) work += take(p, i);
+        work += take(p, SOURCE_OPS);
+    }
     metric_add(run->proc, METRIC_TRADING_COMMANDS, p->command.seq - seq);
     if (p->full) metric_add(run->proc, METRIC_TRADING_BLOCKED, 1);
     if (work || p->command.seq != seq) publish(run, p);
