@@ -16,11 +16,6 @@ static void reply(void *context, const struct msg *m)
     ring_push(&w->trading.replies, m->length);
 }
 
-static void log_config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static void log_start(struct sim_trading *t)
 {
     struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}};
@@ -93,9 +88,10 @@ static void start(struct world *w)
         ring_skip_to(&t->ingress[i], t->machine.ledger->ingress[source_names[i]]);
     for (u32 i = 1; i <= t->machine.ledger->account_count && w->mutant == MUTANT_NONCES_LOST; i++)
         ledger_account(t->machine.ledger, i)->nonces[NONCE_ORDER] = 0;
-    bool new_exchange = t->command.seq == 0;
+    bool new_exchange =
+        !t->machine.ledger->account_count && t->machine.rules->market_count < SIM_MARKETS;
     log_start(t);
-    if (new_exchange) world_config(log_config, &t->machine, w->plan->params.matching);
+    if (new_exchange) world_config(&t->machine, w->plan->params.matching);
     clock_begin(&t->clock, t->machine.now_ns, w->wall_ns, w->mono_ns);
     t->machine.reply = reply;
     t->machine.reply_context = w;
@@ -203,7 +199,11 @@ static void stage(struct world *w, u64 random, bool *done)
     case TRADING_MERGE: *done = merge(w, random); break;
     case TRADING_EXPIRE:
         if (w->mutant == MUTANT_EXPIRE_LATE && random & 1) break;
-        *done = has_room_for_command(w) && trading_expire(&t->machine);
+        if (!has_room_for_command(w)) { /* what is due comes first: nothing is taken */
+            t->stage = TRADING_SHOW_COMMANDS;
+            return;
+        }
+        *done = trading_expire(&t->machine);
         break;
     default:
         for (u32 i = 0; !*done && i < SIM_SOURCES; i++)

@@ -17,6 +17,11 @@ static const u32 usual[OP_COUNT] = {
     [OP_DISK_FULL] = 6,     [OP_DISK_SLOW] = 6,     [OP_DISK_ERROR] = 8,     [OP_SNAPSHOT_ROT] = 2,
 };
 
+/* In busy runs, where logs fill and readers are lapped: the weight + 1, 0 = as drawn. */
+#define BUSY 16U
+static const u32 busy[OP_COUNT] = {
+    [OP_QUIET] = 1, [OP_CRASH] = 2, [OP_DISK_FULL] = 21, [OP_MARKET] = 4, [OP_KILL_MARKET] = 2};
+
 u64 plan_random(u64 *state)
 {
     u64 z = *state += 0x9e3779b97f4a7c15UL;
@@ -26,7 +31,7 @@ u64 plan_random(u64 *state)
 }
 
 /* Steps are a quarter to four times as frequent as usual, faults absent, usual or many. */
-static u32 draw_weights(u64 *state, u32 weights[OP_COUNT])
+static u32 draw_weights(u64 *state, u32 burst, u32 weights[OP_COUNT])
 {
     u32 total = 0;
     for (u32 op = 0; op < OP_COUNT; op++) {
@@ -38,6 +43,7 @@ static u32 draw_weights(u64 *state, u32 weights[OP_COUNT])
         if (reads && r >> 8 & 1) weights[op] /= op == OP_JOURNAL ? 10 : 40;
         if (op > OP_QUIET && r % 3 == 0) weights[op] = 0;
         if (op > OP_QUIET && r % 12 == 1) weights[op] *= 8;
+        if (burst >= BUSY && busy[op]) weights[op] = busy[op] - 1;
         total += weights[op];
     }
     return total;
@@ -62,7 +68,7 @@ static void draw_params(struct plan *p, u64 *state)
     p->segment_bytes = 256UL << 10;
     p->batch_bytes = 16384UL << (r >> 30 & 3);
     u32 heavy = r >> 40 & 7;
-    p->burst = heavy < 2 ? 16 + (r >> 44 & 63) : heavy < 4 ? 1 + (r >> 44 & 15) : 1;
+    p->burst = heavy < 2 ? BUSY + (r >> 44 & 63) : heavy < 4 ? 1 + (r >> 44 & 15) : 1;
     p->random = plan_random(state);
 }
 
@@ -72,8 +78,8 @@ void plan_make(struct plan *p, u64 seed, u32 steps)
     u32 weights[OP_COUNT];
     *p = (struct plan){.seed = seed, .count = steps};
     draw_params(p, &state);
-    u32 total = draw_weights(&state, weights);
-    p->count = steps = max_u64(steps / (1 + p->burst / 8), 1) & UINT32_MAX;
+    u32 total = draw_weights(&state, p->burst, weights);
+    p->count = steps = max_u64(steps / (1 + p->burst / 48), 1) & UINT32_MAX;
     p->steps = calloc(steps, sizeof *p->steps);
     p->dropped = calloc(steps, 1);
     CHECK(p->steps && p->dropped);

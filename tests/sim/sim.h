@@ -219,8 +219,7 @@ void world_settle(struct world *w);
 /* world_segment.c */
 void world_fresh_segment(struct world *w);
 void world_crash(struct world *w, u64 random);
-void world_config(void (*each)(void *context, const struct rec *record), void *context,
-                  u32 matchings);
+void world_config(struct trading *t, u32 matchings); /* what is missing of the genesis */
 void *world_memory(u64 bytes);
 void world_source(struct world *w, struct recover_source *s);
 

@@ -224,7 +224,8 @@ static bool is_settled(const struct world *w)
     const struct sim_segment *s = &w->segment;
     const struct sim_trading *t = &w->trading;
     u64 head = atomic_load(&s->logs[LOG_COMMAND]->head);
-    bool settled = w->journal.alive && t->alive && w->snapshot.alive && w->market.alive;
+    bool settled = w->journal.alive && t->alive && w->snapshot.alive && w->market.alive &&
+                   w->market.markets == t->machine.rules->market_count;
     for (u32 i = 0; settled && i < SIM_SOURCES; i++)
         settled = atomic_load(&s->ingress[i]->head) == atomic_load(&s->tails[i]);
     settled = settled && t->command.head == head && t->account.published == t->account.head;

@@ -17,18 +17,23 @@ void *world_memory(u64 bytes)
     return p;
 }
 
-void world_config(void (*each)(void *context, const struct rec *record), void *context,
-                  u32 matchings)
+void world_config(struct trading *t, u32 matchings)
 {
     static const char *const symbols[SIM_TOKENS] = {"USDC", "BTC", "ETH", "SOL"};
-    for (u16 i = 0; i < SIM_TOKENS; i++) {
+    struct cmd_limits limits = {.head = {.kind = CMD_LIMITS, .length = sizeof limits},
+                                .version = 1};
+    limits.open_orders = 150;
+    limits.resting_orders = 1500;
+    limits.expiry_max_ns = 30UL * 86400 * 1000000000;
+    trading_config(t, &limits.head);
+    for (u16 i = (u16)t->rules->token_count; i < SIM_TOKENS; i++) {
         struct cmd_token c = {.head = {.kind = CMD_TOKEN, .length = sizeof c}, .token = i};
         c.decimals = DECIMALS;
         c.version = 1;
         snprintf(c.symbol, sizeof c.symbol, "%s", symbols[i]);
-        each(context, &c.head);
+        trading_config(t, &c.head);
     }
-    for (u16 i = 0; i < SIM_MARKETS; i++) {
+    for (u16 i = (u16)t->rules->market_count; i < SIM_MARKETS; i++) {
         struct cmd_market c = {.head = {.kind = CMD_MARKET, .length = sizeof c}, .market = i};
         c.base = i + 1;
         c.matching = (u16)(i % matchings);
@@ -47,13 +52,8 @@ void world_config(void (*each)(void *context, const struct rec *record), void *c
         c.price_decimals = 2;
         c.amount_decimals = 4;
         snprintf(c.symbol, sizeof c.symbol, "%s-USDC", symbols[i + 1]);
-        each(context, &c.head);
+        trading_config(t, &c.head);
     }
-    struct cmd_limits c = {.head = {.kind = CMD_LIMITS, .length = sizeof c}, .version = 1};
-    c.open_orders = 150;
-    c.resting_orders = 1500;
-    c.expiry_max_ns = 30UL * 86400 * 1000000000;
-    each(context, &c.head);
 }
 
 void world_source(struct world *w, struct recover_source *s)
