@@ -9,7 +9,6 @@
 #include "cli/net.h"
 #include "cli/ops.h"
 #include "procs/lib/decimal.h"
-#include "procs/lib/eth/hex.h"
 #include "shm/err.h"
 
 #define SECOND       1000000000UL
@@ -91,7 +90,7 @@ static int fund_agent(struct demo *d, struct ops *ops, struct agent *a)
         u64 seq;
         if (decimal_parse(funds[i], strlen(funds[i]), rules->tokens[token].decimals, &units))
             return err_set("%s has too few decimals for the demo", rules->tokens[token].symbol);
-        if (ops_credit(ops, a->signer.address, token, (u64)units, &seq)) return -1;
+        if (ops_credit(ops, a->wallet.address, token, (u64)units, &seq)) return -1;
         a->funds[i] = (i64)units;
     }
     return 0;
@@ -101,11 +100,7 @@ static int make_agent(struct demo *d, struct agent *a, u32 index)
 {
     a->index = index;
     a->first = a->last = a->subject = NO_PLACED;
-    do
-        if (getrandom(a->key, sizeof a->key, 0) != sizeof a->key)
-            return err_sys("drawing a private key");
-    while (secp_signer_of_key(a->key, &a->signer));
-    hex_format(a->signer.address, WALLET_BYTES, a->wallet);
+    if (client_wallet_random(&a->wallet)) return -1;
     snprintf(a->url, sizeof a->url, "http://%s:%u", d->host, d->ports[index % d->workers]);
     a->easy = curl_easy_init();
     a->answer = malloc(DEMO_ANSWER);

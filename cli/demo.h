@@ -2,7 +2,7 @@
  *
  *   demo.c         options, funding, the loop, the report
  *   demo_agent.c   one wallet: chooses, signs, sends, understands the answer
- *   demo_sign.c    EIP-712 and JSON of requests
+ *   demo_sign.c    its orders in the terms of the client library
  *   demo_ws.c      WebSocket: a client over wslay
  *   demo_push.c    what comes over WebSocket, compared with what was expected
  *   demo_check.c   afterwards: is what was said true?
@@ -19,8 +19,7 @@
 #include <jansson.h>
 
 #include "cli/cli.h"
-#include "procs/lib/eth/eip712.h"
-#include "procs/lib/eth/secp.h"
+#include "procs/lib/client/sign.h"
 #include "shm/rules.h"
 
 #define DEMO_MARKETS     2U
@@ -96,9 +95,7 @@ struct socket {
 
 struct agent {
     u32 index;
-    u8 key[SECP_KEY];
-    struct secp_signer signer;
-    char wallet[48];
+    struct client_wallet wallet;
     char url[96]; /* of its gateway: http://host:port */
     u64 order_nonce, cancel_nonce;
     enum agent_step step;
@@ -156,11 +153,6 @@ u64 demo_random(struct demo *d, u64 n);
 
 /* --- demo_sign.c --- */
 
-/* "EIP712 wallet:timestamp:signature" for a request. */
-void sign_request(const struct demo *d, const struct agent *a, const char *method, const char *path,
-                  char header[static 320]);
-/* {"wallet":..,"timestamp":..,"signature":..} for the socket. */
-void sign_socket(const struct demo *d, const struct agent *a, struct json_out *out);
 /* The body of a v2 order, signed. */
 struct demo_order {
     u8 market, side, type, tif, stp;
@@ -168,8 +160,6 @@ struct demo_order {
 };
 void sign_order(const struct demo *d, struct agent *a, const struct demo_order *o,
                 struct json_out *out);
-/* The body of a signed Cancel. */
-void sign_cancel(const struct demo *d, struct agent *a, u64 order_id, struct json_out *out);
 
 /* --- demo_agent.c --- */
 

@@ -32,13 +32,13 @@ static size_t collect(char *data, size_t size, size_t count, void *user)
 
 void agent_send(struct demo *d, struct agent *a)
 {
-    char url[sizeof a->url + sizeof a->path], header[320];
+    char url[sizeof a->url + sizeof a->path], header[CLIENT_HEADER];
     bool self_signed = a->call == CALL_ORDER || (a->call == CALL_CANCEL && a->body[0]);
     snprintf(url, sizeof url, "%s%s", a->url, a->path);
     curl_slist_free_all(a->headers);
     a->headers = curl_slist_append(NULL, "Content-Type: application/json");
     if (!self_signed) {
-        sign_request(d, a, a->method, a->path, header);
+        client_header(&d->domain, &a->wallet, a->method, a->path, cli_unix_ns() / 1000000, header);
         a->headers = curl_slist_append(a->headers, header);
     }
     curl_easy_reset(a->easy);
@@ -213,7 +213,7 @@ static void cancel(struct demo *d, struct agent *a)
     a->body[0] = '\0';
     if (demo_random(d, 2)) {
         json_out_init(&out, a->body, sizeof a->body - 1);
-        sign_cancel(d, a, id, &out);
+        client_put_cancel(&out, &d->domain, &a->wallet, id, ++a->cancel_nonce);
         CHECK(!out.full);
         a->body[out.len] = '\0';
     }
@@ -350,13 +350,13 @@ static void take_answer(struct demo *d, struct agent *a, u16 code, json_t *data)
     case CALL_CANCEL: cancel_answered(d, a, code, data); break;
     case CALL_GET_ORDER: order_asked(d, a, code, data); break;
     case CALL_CANCEL_ALL:
-        if (code) demo_fault(d, "cancelling all orders of %s: code %u", a->wallet, code);
+        if (code) demo_fault(d, "cancelling all orders of %s: code %u", a->wallet.text, code);
         a->step = AGENT_ORDERS;
         a->subject = NO_PLACED;
         finish(d, a);
         break;
     case CALL_GET_BALANCES:
-        if (code) demo_fault(d, "balances of %s: code %u", a->wallet, code);
+        if (code) demo_fault(d, "balances of %s: code %u", a->wallet.text, code);
         else check_balances(d, a, data);
         a->step = AGENT_DONE;
         finish(d, a);

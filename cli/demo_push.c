@@ -50,7 +50,9 @@ void push_hello(struct socket *s)
     json_put_open(&out, '{');
     json_put_key(&out, "type"), json_put_cstring(&out, "auth");
     json_put_key(&out, "id"), json_put_u64(&out, 0);
-    json_put_key(&out, "params"), sign_socket(s->demo, &s->demo->agents[s->agent], &out);
+    json_put_key(&out, "params");
+    client_put_auth(&out, &s->demo->domain, &s->demo->agents[s->agent].wallet,
+                    cli_unix_ns() / 1000000);
     json_put_close(&out, '}');
     send_out(s, &out);
 }

@@ -44,7 +44,7 @@ static const struct {
 };
 
 static struct exchange exchange;
-static struct wallet wallets[WALLETS];
+static struct client_wallet wallets[WALLETS];
 static u64 nonces[WALLETS];
 static struct http_script script;
 static struct http_load load;

@@ -16,8 +16,6 @@ const char *const client_bases[CLIENT_MARKETS] = {"BTC", "ETH"};
 
 static const char *const SIDES[] = {"buy", "sell"};
 static const char *const TYPES[] = {"limit", "market"};
-static const char *const TIFS[] = {"GTC", "IOC", "FOK", "GTX"};
-static const char *const STPS[] = {"reject", "cancel_taker", "cancel_maker", "cancel_both"};
 static const char *const STATUSES[] = {"pending",   "open",    "partial", "filled",
                                        "cancelled", "expired", "rejected"};
 
@@ -41,95 +39,45 @@ u64 client_random(u64 *seed)
     return z ^ (z >> 31);
 }
 
-void wallet_make(struct wallet *w, u64 *seed)
+void wallet_make(struct client_wallet *w, u64 *seed)
 {
-    struct secp_signer signer;
     CHECK(secp_init() == 0);
     do
         for (u32 i = 0; i < SECP_KEY; i++) w->key[i] = (u8)client_random(seed);
-    while (secp_signer_of_key(w->key, &signer));
-    memcpy(w->address, signer.address, sizeof w->address);
-    hex_format_address(w->address, w->text);
+    while (client_wallet_of_key(w));
 }
 
 /* --- Signing -----------------------------------------------------------------------------------*/
 
-static void sign(const struct wallet *w, const u8 digest[32], char text[HEX_TEXT(SECP_SIGNATURE)])
+void order_body(const struct client_wallet *w, const struct order_spec *o, char body[CLIENT_BODY])
 {
     u8 signature[SECP_SIGNATURE];
-    CHECK(secp_sign(w->key, digest, signature) == 0);
-    hex_format(signature, sizeof signature, text);
-}
-
-static void order_digest(const struct wallet *w, const struct order_spec *o, u8 digest[32])
-{
-    const char *market = client_markets[o->market];
-    struct eip712_order v1 = {.side = o->side,
-                              .order_type = o->type,
-                              .market = market,
-                              .market_len = strlen(market),
-                              .price_wad = (u128)o->price * WAD_PER_E8,
-                              .amount_wad = (u128)o->amount * WAD_PER_E8,
-                              .nonce = o->nonce};
-    struct eip712_order_v2 v2 = {.side = o->side,
-                                 .order_type = o->type,
-                                 .time_in_force = o->tif,
+    struct json_out out;
+    struct client_order order = {.market = client_markets[o->market],
+                                 .side = o->side,
+                                 .type = o->type,
+                                 .tif = o->tif,
                                  .stp = o->stp,
                                  .slippage_bps = o->type ? SLIPPAGE_BPS : 0,
-                                 .market = market,
-                                 .market_len = strlen(market),
-                                 .price_wad = v1.price_wad,
-                                 .amount_wad = v1.amount_wad,
-                                 .quote_amount_wad = (u128)o->quote_amount * WAD_PER_E8,
-                                 .nonce = o->nonce};
-    memcpy(v1.wallet, w->address, sizeof v1.wallet);
-    memcpy(v2.wallet, w->address, sizeof v2.wallet);
-    if (o->v1) eip712_order_digest(domain(), &v1, digest);
-    else eip712_order_v2_digest(domain(), &v2, digest);
+                                 .price_wad = (u128)o->price * WAD_PER_E8,
+                                 .amount_wad = (u128)o->amount * WAD_PER_E8,
+                                 .quote_wad = (u128)o->quote_amount * WAD_PER_E8,
+                                 .nonce = o->nonce,
+                                 .v1 = o->v1};
+    client_sign_order(domain(), w, &order, signature);
+    json_out_init(&out, body, CLIENT_BODY - 1);
+    client_put_order(&out, w, &order, signature);
+    CHECK(!out.full);
+    body[out.len] = '\0';
 }
 
-/* `"name":"value",`, or nothing for 0. */
-static const char *amount_field(const char *name, u64 e8, char text[DECIMAL_TEXT + 24])
+void cancel_body(const struct client_wallet *w, u64 order_id, u64 nonce, char body[CLIENT_BODY])
 {
-    char number[DECIMAL_TEXT];
-    decimal_format(e8, 8, number);
-    text[0] = '\0';
-    if (e8) snprintf(text, DECIMAL_TEXT + 24, "\"%s\":\"%s\",", name, number);
-    return text;
-}
-
-void order_body(const struct wallet *w, const struct order_spec *o, char body[CLIENT_BODY])
-{
-    char price[DECIMAL_TEXT + 24], amount[DECIMAL_TEXT + 24], quote[DECIMAL_TEXT + 24];
-    char more[100] = "", signature[HEX_TEXT(SECP_SIGNATURE)];
-    u8 digest[32];
-    order_digest(w, o, digest);
-    sign(w, digest, signature);
-    if (!o->v1)
-        snprintf(more, sizeof more,
-                 "\"time_in_force\":\"%s\",\"stp\":\"%s\",\"signature_type\":\"v2\",", TIFS[o->tif],
-                 STPS[o->stp]);
-    int n =
-        snprintf(body, CLIENT_BODY,
-                 "{\"wallet\":\"%s\",\"market\":\"%s\",\"side\":\"%s\",\"type\":\"%s\",%s%s%s%s"
-                 "\"nonce\":\"%lu\",\"signature\":\"%s\"}",
-                 w->text, client_markets[o->market], SIDES[o->side], TYPES[o->type],
-                 amount_field("price", o->price, price), amount_field("amount", o->amount, amount),
-                 amount_field("quote_amount", o->quote_amount, quote), more, o->nonce, signature);
-    CHECK(n > 0 && n < CLIENT_BODY);
-}
-
-void cancel_body(const struct wallet *w, u64 order_id, u64 nonce, char body[CLIENT_BODY])
-{
-    char id[24], signature[HEX_TEXT(SECP_SIGNATURE)];
-    u8 digest[32];
-    int len = snprintf(id, sizeof id, "%lu", order_id);
-    struct eip712_cancel c = {.order_id = id, .order_id_len = (size_t)len, .nonce = nonce};
-    memcpy(c.wallet, w->address, sizeof c.wallet);
-    eip712_cancel_digest(domain(), &c, digest);
-    sign(w, digest, signature);
-    snprintf(body, CLIENT_BODY, "{\"wallet\":\"%s\",\"nonce\":\"%lu\",\"signature\":\"%s\"}",
-             w->text, nonce, signature);
+    struct json_out out;
+    json_out_init(&out, body, CLIENT_BODY - 1);
+    client_put_cancel(&out, domain(), w, order_id, nonce);
+    CHECK(!out.full);
+    body[out.len] = '\0';
 }
 
 u64 client_unix_ms(void)
@@ -139,20 +87,10 @@ u64 client_unix_ms(void)
     return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
-void sign_request(const struct wallet *w, const char *method, const char *path,
+void sign_request(const struct client_wallet *w, const char *method, const char *path,
                   char header[CLIENT_HEADER])
 {
-    char signature[HEX_TEXT(SECP_SIGNATURE)];
-    u8 digest[32];
-    struct eip712_request r = {.method = method,
-                               .method_len = strlen(method),
-                               .path = path,
-                               .path_len = strlen(path),
-                               .timestamp_ms = client_unix_ms()};
-    eip712_request_digest(domain(), &r, digest);
-    sign(w, digest, signature);
-    snprintf(header, CLIENT_HEADER, "Authorization: EIP712 %s:%lu:%s", w->text, r.timestamp_ms,
-             signature);
+    client_header(domain(), w, method, path, client_unix_ms(), header);
 }
 
 /* --- Reading answers ---------------------------------------------------------------------------*/
@@ -343,7 +281,8 @@ json_t *client_ask(struct client *c, const char *method, const char *target, con
     return k.data;
 }
 
-json_t *client_get(struct client *c, const struct wallet *w, const char *path, const char *query)
+json_t *client_get(struct client *c, const struct client_wallet *w, const char *path,
+                   const char *query)
 {
     char header[CLIENT_HEADER], target[200];
     sign_request(w, "GET", path, header);

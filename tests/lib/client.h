@@ -11,13 +11,10 @@
 #include <curl/curl.h>
 #include <jansson.h>
 
-#include "procs/lib/eth/eip712.h"
-#include "procs/lib/eth/hex.h"
-#include "procs/lib/eth/secp.h"
+#include "procs/lib/client/sign.h"
 
 #define CLIENT_CALLS_MAX 32
 #define CLIENT_BODY      1200
-#define CLIENT_HEADER    300
 #define CLIENT_MARKETS   2
 #define E8               100000000UL /* prices and amounts here: decimal value x 10^8 */
 
@@ -27,16 +24,10 @@ extern const char *const client_bases[CLIENT_MARKETS];
 
 /* ---- Wallets ----------------------------------------------------------------------------------*/
 
-struct wallet {
-    u8 key[SECP_KEY];
-    u8 address[SECP_ADDRESS];
-    char text[HEX_ADDRESS_TEXT];
-};
-
 /* The next number of a seeded sequence (splitmix64). */
 u64 client_random(u64 *seed);
 
-void wallet_make(struct wallet *w, u64 *seed);
+void wallet_make(struct client_wallet *w, u64 *seed);
 
 /* ---- What is signed ---------------------------------------------------------------------------*/
 
@@ -50,13 +41,13 @@ struct order_spec {
 };
 
 /* The body of POST /orders, signed; always the same for the same order. */
-void order_body(const struct wallet *w, const struct order_spec *o, char body[CLIENT_BODY]);
+void order_body(const struct client_wallet *w, const struct order_spec *o, char body[CLIENT_BODY]);
 
 /* The body of DELETE /orders/{id}: a signed Cancel. */
-void cancel_body(const struct wallet *w, u64 order_id, u64 nonce, char body[CLIENT_BODY]);
+void cancel_body(const struct client_wallet *w, u64 order_id, u64 nonce, char body[CLIENT_BODY]);
 
 /* The Authorization header line of a request made now. `path` without query. */
-void sign_request(const struct wallet *w, const char *method, const char *path,
+void sign_request(const struct client_wallet *w, const char *method, const char *path,
                   char header[CLIENT_HEADER]);
 
 /* Texts of the wire for the numbers above, and the number of a status, or -1. */
@@ -128,6 +119,7 @@ json_t *client_ask(struct client *c, const char *method, const char *target, con
                    const char *body, long *http);
 
 /* A signed GET of `path` with an optional query. */
-json_t *client_get(struct client *c, const struct wallet *w, const char *path, const char *query);
+json_t *client_get(struct client *c, const struct client_wallet *w, const char *path,
+                   const char *query);
 
 #endif

@@ -240,7 +240,7 @@ static void place(struct load *l, u32 trader)
 
 static void cancel(struct load *l, struct note *n)
 {
-    const struct wallet *w = &note_trader(n)->wallet;
+    const struct client_wallet *w = &note_trader(n)->wallet;
     char path[64], text[CLIENT_BODY];
     n->busy = true;
     snprintf(path, sizeof path, API "/orders/%lu", n->id);

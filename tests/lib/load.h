@@ -38,7 +38,7 @@ struct note {
 };
 
 struct trader {
-    struct wallet wallet;
+    struct client_wallet wallet;
     u32 turn;                         /* orders made */
     u64 cancels;                      /* nonces used for Cancel */
     u64 deposits[CLIENT_MARKETS + 1]; /* E8: quote first, then the bases */
