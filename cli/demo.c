@@ -72,13 +72,11 @@ static int find_markets(struct demo *d)
     return 0;
 }
 
-static void find_gateways(struct demo *d)
+static void find_gateway(struct demo *d)
 {
     net_host(d->config.api.listen.s, d->host);
-    d->workers = d->segment.topo.params.api;
-    for (u32 i = 0; i < d->workers; i++)
-        d->ports[i] = (u16)atomic_load_explicit(&segment_proc(&d->segment, ROLE_API, i)->port,
-                                                memory_order_acquire);
+    d->port = (u16)atomic_load_explicit(&segment_proc(&d->segment, ROLE_API, 0)->port,
+                                        memory_order_acquire);
 }
 
 static int fund_agent(struct demo *d, struct ops *ops, struct agent *a)
@@ -101,7 +99,7 @@ static int make_agent(struct demo *d, struct agent *a, u32 index)
     a->index = index;
     a->first = a->last = a->subject = NO_PLACED;
     if (client_wallet_random(&a->wallet)) return -1;
-    snprintf(a->url, sizeof a->url, "http://%s:%u", d->host, d->ports[index % d->workers]);
+    snprintf(a->url, sizeof a->url, "http://%s:%u", d->host, d->port);
     a->easy = curl_easy_init();
     a->answer = malloc(DEMO_ANSWER);
     a->next_ns = cli_monotonic_ns() + demo_random(d, SECOND * d->wallets / d->rate + 1);
@@ -150,7 +148,7 @@ static int prepare(struct demo *d)
     if (secp_init() || find_markets(d)) return -1;
     eip712_init(&d->domain, d->config.exchange.chain_id,
                 d->config.exchange.verifying_contract.bytes);
-    find_gateways(d);
+    find_gateway(d);
     return make_agents(d);
 }
 

@@ -126,8 +126,7 @@ struct demo {
     struct eip712 domain;
     u64 seconds, wallets, rate, random;
     char host[64];
-    u16 ports[16];
-    u32 workers;
+    u16 port;
     struct demo_market markets[DEMO_MARKETS];
     u16 quote_token;
     struct agent *agents;

@@ -114,10 +114,9 @@ void socket_connect(struct socket *s, u64 now_ns)
         .on_msg_recv_callback = arrived,
     };
     struct demo *d = s->demo;
-    u16 port = d->ports[s->agent == NO_PLACED ? 0 : s->agent % d->workers];
     wslay_event_context_ptr ctx = NULL;
-    s->fd = dial(d->host, port);
-    if (s->fd < 0 || !shake_hands(s->fd, d->host, port) ||
+    s->fd = dial(d->host, d->port);
+    if (s->fd < 0 || !shake_hands(s->fd, d->host, d->port) ||
         wslay_event_context_client_init(&ctx, &callbacks, s)) {
         lost(s, now_ns);
         return;

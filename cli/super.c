@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "procs/lib/listen.h"
 #include "procs/lib/text_log.h"
 #include "shm/err.h"
 
@@ -27,6 +28,8 @@
 #define STOP_NS        (15 * SECOND) /* for one layer, then SIGKILL */
 #define LAYERS         5U
 #define NOT_SUPERVISED UINT32_MAX
+#define LISTENER_FD    3 /* where a gateway finds its socket */
+#define LISTENER_TEXT  "3"
 
 static const u32 layer_of[ROLE_COUNT] = {
     [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0,  [ROLE_TRADING] = 1, [ROLE_MATCHING] = 1,
@@ -85,7 +88,7 @@ static int open_log(const struct super *s, const char *name)
 }
 
 /* In the child, up to exec: only what is allowed after a fork of a process with threads. */
-_Noreturn static void become(char **argv, int log_fd, const sigset_t *mask)
+_Noreturn static void become(char **argv, int log_fd, int listener, const sigset_t *mask)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) dup2(null, STDIN_FILENO);
@@ -93,6 +96,8 @@ _Noreturn static void become(char **argv, int log_fd, const sigset_t *mask)
         dup2(log_fd, STDOUT_FILENO);
         dup2(log_fd, STDERR_FILENO);
     }
+    if (listener >= 0 && listener != LISTENER_FD) dup2(listener, LISTENER_FD);
+    if (listener == LISTENER_FD) fcntl(listener, F_SETFD, 0);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(argv[0], argv);
     static const char text[] = "eidosctl up: the program could not be started\n";
@@ -100,21 +105,11 @@ _Noreturn static void become(char **argv, int log_fd, const sigset_t *mask)
     _exit(127);
 }
 
-/* A gateway whose port the host chose gets the same one again: its clients know no other. Empty if
- * that does not apply. Worker k serves api.port + k. */
-static void same_port(const struct super *s, const struct child *c, char option[static 32])
-{
-    u32 instance = proc_of(s, c)->instance, workers = s->segment->topo.params.api;
-    option[0] = '\0';
-    if (!c->port || s->config->api.port || c->port - instance + workers > 65536) return;
-    snprintf(option, 32, "api.port=%u", c->port - instance);
-}
-
 static int spawn(struct super *s, struct child *c)
 {
     const struct topo_proc *proc = proc_of(s, c);
     const char *argv[1 + 6 + 2 * CONFIG_SETS_MAX + 2 + 2 + 1];
-    char path[PATH_MAX], instance[16], port[32], *words[COUNT_OF(argv)];
+    char path[PATH_MAX], instance[16], *words[COUNT_OF(argv)];
     int log_fd = -1;
     u32 n = 0;
     if (program_of(role_name(proc->role), path)) return -1;
@@ -122,17 +117,17 @@ static int spawn(struct super *s, struct child *c)
     snprintf(instance, sizeof instance, "%u", proc->instance);
     argv[n++] = path;
     n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 5);
-    same_port(s, c, port);
-    if (port[0]) {
-        argv[n++] = "--set";
-        argv[n++] = port;
+    if (c->listener >= 0) {
+        argv[n++] = "--listener";
+        argv[n++] = LISTENER_TEXT;
     }
     argv[n++] = "--instance";
     argv[n++] = instance;
     argv[n] = NULL;
     memcpy(words, argv, sizeof words); /* execv takes them without const, and changes none */
     c->pid = fork();
-    if (c->pid == 0) become(words, log_fd, (const sigset_t *)(const void *)s->spare_mask);
+    if (c->pid == 0)
+        become(words, log_fd, c->listener, (const sigset_t *)(const void *)s->spare_mask);
     if (log_fd >= 0) close(log_fd);
     if (c->pid < 0) {
         c->pid = 0;
@@ -168,6 +163,29 @@ static int serve_for(struct super *s, u32 proc, struct ops_http **http)
     return 0;
 }
 
+/* The gateways' sockets: one port, whoever of them is being started again. */
+static int open_listeners(struct super *s)
+{
+    int fds[TOPO_PROCS_MAX];
+    u16 port = s->config->api.port;
+    u32 workers = s->segment->topo.params.api;
+    if (listen_bind_all(s->config->api.listen.s, &port, workers, fds))
+        return err_wrap("api.listen, api.port (is another instance running?)");
+    for (u32 i = 0; i < s->count; i++)
+        if (proc_of(s, &s->children[i])->role == ROLE_API)
+            s->children[i].listener = fds[proc_of(s, &s->children[i])->instance];
+    return 0;
+}
+
+/* From here on whoever connects is refused at once. */
+static void close_listeners(struct super *s)
+{
+    for (u32 i = 0; i < s->count; i++) {
+        if (s->children[i].listener >= 0) close(s->children[i].listener);
+        s->children[i].listener = -1;
+    }
+}
+
 /* --- Phases ------------------------------------------------------------------------------------*/
 
 static void enter(struct super *s, enum super_phase phase, u32 layer)
@@ -200,6 +218,7 @@ static void begin_stop(struct super *s, const char *why)
     sd_notifyf(0, "STOPPING=1\nSTATUS=stopping: %s", why);
     proc_step(s->own, PROC_STOPPING, why);
     for (u32 i = 0; i < s->count; i++) s->children[i].again_ns = 0;
+    close_listeners(s);
     stop_layer(s, LAYERS - 1);
 }
 
@@ -370,7 +389,6 @@ static void tick_children(struct super *s)
         if (!c->pid) continue;
         if (!c->was_ready && is_ready(s, c)) {
             c->was_ready = true;
-            c->port = atomic_load_explicit(&block_of(s, c)->port, memory_order_acquire);
             if (c->died_ns)
                 text_log(TEXT_INFO, "%s is back (pid %d) after %lu ms", name_of(s, c), c->pid,
                          (now_ns - c->died_ns) / 1000000);
@@ -449,11 +467,11 @@ static int prepare(struct super *s)
     for (u32 i = 0; i < s->segment->topo.proc_count; i++) {
         u32 layer = layer_of[s->segment->topo.procs[i].role];
         if (layer != NOT_SUPERVISED)
-            s->children[s->count++] = (struct child){.proc = i, .layer = layer};
+            s->children[s->count++] = (struct child){.proc = i, .layer = layer, .listener = -1};
     }
     s->watchdog_ns = sd_watchdog_enabled(0, &watchdog_us) > 0 ? 1 : 0;
     s->phase_ns = cli_monotonic_ns();
-    return 0;
+    return open_listeners(s);
 }
 
 int super_run(struct super *s)

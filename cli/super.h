@@ -31,7 +31,7 @@ struct child {
     bool was_ready;       /* since started_ns */
     u32 silent_ticks;     /* own ticks without any sign of life from it */
     u64 last_sign;        /* folds heartbeat, state and note */
-    u32 port;             /* the service port it had, kept over its death; 0 = none */
+    int listener;         /* its share of the service port, kept over its death; -1 = none */
     struct ops_http *ops; /* served for it, or NULL */
 };
 

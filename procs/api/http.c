@@ -1,8 +1,6 @@
 #include "procs/api/http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -13,9 +11,9 @@
 #include "procs/api/conn.h"
 #include "procs/api/routes.h"
 #include "procs/api/ws.h"
+#include "procs/lib/listen.h"
 #include "shm/err.h"
 
-#define BACKLOG       1024
 #define ACCEPTS       64U               /* in a turn */
 #define ROUNDS        16U               /* pipelined requests of a connection, in a turn */
 #define ACCEPT_AGAIN  (100 * NS_PER_MS) /* after descriptors ran out */
@@ -312,45 +310,24 @@ u32 http_turn(struct api *a)
 
 /* ---- Start and stop ---- */
 
-static int listen_address(const struct config *config, u16 port, struct sockaddr_storage *at)
+/* The socket the supervisor passed, or one of its own. */
+static int listen_on(struct http *h, int listener)
 {
-    struct sockaddr_in *v4 = (void *)at;
-    struct sockaddr_in6 *v6 = (void *)at;
-    memset(at, 0, sizeof *at);
-    if (inet_pton(AF_INET, config->api.listen.s, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-    } else if (inet_pton(AF_INET6, config->api.listen.s, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-    } else {
-        return err_set("api.listen = %s is no IPv4 or IPv6 address", config->api.listen.s);
-    }
-    return 0;
-}
-
-static int listen_at(struct http *h, struct sockaddr_storage *at)
-{
-    int on = 1;
-    socklen_t len = sizeof *at;
-    struct sockaddr *address = (void *)at;
+    const struct config *config = h->api->config;
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-    h->listener = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (h->listener < 0 || setsockopt(h->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-        bind(h->listener, address, len) || listen(h->listener, BACKLOG) ||
-        getsockname(h->listener, address, &len) ||
+    h->listener = listener;
+    if (listener < 0)
+        h->listener = listen_bind(config->api.listen.s, config->api.port, config->api.workers > 1);
+    if (h->listener < 0) return err_wrap("api.listen, api.port");
+    if (listen(h->listener, LISTEN_BACKLOG) ||
         epoll_ctl(h->api->epoll, EPOLL_CTL_ADD, h->listener, &event))
-        return -1;
-    u16 port = at->ss_family == AF_INET ? ((struct sockaddr_in *)at)->sin_port
-                                        : ((struct sockaddr_in6 *)at)->sin6_port;
-    atomic_store_explicit(&h->api->block->port, ntohs(port), memory_order_relaxed);
+        return err_sys("listening");
+    atomic_store_explicit(&h->api->block->port, listen_port(h->listener), memory_order_relaxed);
     return 0;
 }
 
-int http_start(struct api *a)
+int http_start(struct api *a, int listener)
 {
-    struct sockaddr_storage at;
-    u16 port = a->config->api.port ? (u16)(a->config->api.port + a->instance) : 0;
     struct http *h = a->http = calloc(1, sizeof *h);
     if (!h) return err_sys("memory for connections");
     h->api = a;
@@ -362,12 +339,7 @@ int http_start(struct api *a)
                             &h->reading, &h->stalled, &h->closing};
     for (u32 i = 0; i < COUNT_OF(lists); i++) link_init(lists[i]);
     if (!h->conns || !h->scratch) return err_sys("memory for connections");
-    if (listen_address(a->config, port, &at)) return -1;
-    if (listen_at(h, &at))
-        return err_sys("listening on %s port %u (api.listen, api.port; is another instance "
-                       "running?)",
-                       a->config->api.listen.s, port);
-    return 0;
+    return listen_on(h, listener);
 }
 
 void http_stop(struct api *a)

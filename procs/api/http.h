@@ -10,9 +10,9 @@
 
 #include "procs/api/api.h"
 
-/* Listen on the configured address; the port (config + instance, or the host's choice) goes into
- * the process block. 0 or -1. */
-int http_start(struct api *a);
+/* Listen on `listener`, a bound socket, or if that is -1 on one of its own at the configured
+ * address; the port goes into the process block. 0 or -1. */
+int http_start(struct api *a, int listener);
 
 /* epoll's word: `tag` is what the socket was registered with, of a connection (bit 0 is set) or of
  * the listener (0). */

@@ -80,7 +80,7 @@ static int api_init(struct run *run)
     if (a->epoll < 0) return err_sys("epoll");
     a->auth_cache = auth_cache_new();
     if (!a->auth_cache || secp_init() || requests_new(a, requests) || ws_start(a)) return -1;
-    return http_start(a);
+    return http_start(a, run->listener);
 }
 
 /* Sockets that are ready. */

@@ -220,13 +220,8 @@ static int check_together(const struct config *c)
 {
     if (c->journal.durability == DURABILITY_KAFKA)
         return err_set("journal.durability = kafka: this build writes no eidos-log; use disk");
-    if (c->api.port && c->api.port + c->api.workers - 1 > 65535)
-        return err_set("api.port = %u: api.workers = %u need as many ports below 65536",
-                       c->api.port, c->api.workers);
-    if (c->api.port && c->ops.port && c->api.port <= c->ops.port &&
-        c->api.port + c->api.workers > c->ops.port)
-        return err_set("api.port = %u with %u workers runs into ops.port = %u; set one elsewhere",
-                       c->api.port, c->api.workers, c->ops.port);
+    if (c->api.port && c->api.port == c->ops.port)
+        return err_set("api.port and ops.port are both %u; set one elsewhere", c->api.port);
     if (c->journal.batch_bytes_max > c->journal.segment_bytes)
         return err_set("journal.batch_bytes_max is larger than journal.segment_bytes");
     return 0;

@@ -44,33 +44,38 @@ static u64 monotonic_ns(void)
 
 static int usage(const struct proc_descriptor *d, FILE *out)
 {
-    fprintf(
-        out,
-        "usage: eidos-%s [--instance N] [--dir DIR] [--config FILE] [--set section.key=value]...\n"
-        "Started by `eidosctl up`, which makes the shared memory this process attaches to.\n"
-        "exit codes: 0 stopped as asked, 1 failed, 2 wrong usage\n",
-        d->name);
+    fprintf(out,
+            "usage: eidos-%s [--instance N] [--listener FD] [--dir DIR] [--config FILE] "
+            "[--set section.key=value]...\n"
+            "Started by `eidosctl up`, which makes the shared memory this process attaches to.\n"
+            "exit codes: 0 stopped as asked, 1 failed, 2 wrong usage\n",
+            d->name);
     return out == stdout ? 0 : 2;
 }
 
-static int parse_instance(const char *text, u32 *instance)
+static int parse_number(const char *option, const char *text, u32 below, u32 *number)
 {
     char *end;
     errno = 0;
     unsigned long n = strtoul(text, &end, 10);
-    if (errno || !*text || *end || text[0] == '-' || n >= TOPO_PROCS_MAX)
-        return err_set("--instance %s: not a number in [0, %d)", text, TOPO_PROCS_MAX);
-    *instance = (u32)n;
+    if (errno || !*text || *end || text[0] == '-' || n >= below)
+        return err_set("%s %s: not a number in [0, %u)", option, text, below);
+    *number = (u32)n;
     return 0;
 }
 
 /* Returns 0, -1 with err, or 1 when the answer was printed and that is all. */
 static int parse_args(struct run *run, int argc, char **argv)
 {
+    u32 fd = 0;
+    run->listener = -1;
     if (config_args(&argc, argv, &run->source)) return -1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--instance") == 0 && i + 1 < argc) {
-            if (parse_instance(argv[++i], &run->instance)) return -1;
+            if (parse_number("--instance", argv[++i], TOPO_PROCS_MAX, &run->instance)) return -1;
+        } else if (strcmp(argv[i], "--listener") == 0 && i + 1 < argc) {
+            if (parse_number("--listener", argv[++i], 1024, &fd)) return -1;
+            run->listener = (int)fd;
         } else if (strcmp(argv[i], "--version") == 0) {
             printf("eidos-%s %s %s\n", run->descriptor->name, EIDOS_VERSION, EIDOS_COMMIT);
             return 1;

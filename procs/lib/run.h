@@ -48,6 +48,7 @@ struct proc_descriptor {
 struct run {
     const struct proc_descriptor *descriptor;
     u32 instance;
+    int listener;                 /* a bound socket from the supervisor, or -1 */
     char name[TEXT_LOG_NAME_MAX]; /* "api@0" */
     struct config_source source;
     struct config config;
