@@ -26,5 +26,17 @@ void cli_topo_params(const struct config *config, struct topo_params *params)
         .account_bytes = config->log.account_bytes,
         .ring_bytes = RING_BYTES,
         .recent_trades = RECENT_TRADES,
+        .markets_max = config->klines.markets_max,
+        .candles =
+            {
+                [INTERVAL_1M] = config->klines.keep_1m,
+                [INTERVAL_5M] = config->klines.keep_5m,
+                [INTERVAL_15M] = config->klines.keep_15m,
+                [INTERVAL_30M] = config->klines.keep_30m,
+                [INTERVAL_1H] = config->klines.keep_1h,
+                [INTERVAL_4H] = config->klines.keep_4h,
+                [INTERVAL_1D] = config->klines.keep_1d,
+                [INTERVAL_1W] = config->klines.keep_1w,
+            },
     };
 }

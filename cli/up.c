@@ -47,6 +47,10 @@ static int load(struct up *up)
     if (config_load(&up->config, &up->cli.source) ||
         config_markets_load(&markets, &up->cli.source, up->config.matching.workers))
         return cli_fail(&up->cli, CLI_USAGE, "%s", err_text());
+    if (markets.markets > up->config.klines.markets_max)
+        return cli_fail(&up->cli, CLI_USAGE,
+                        "there are %u markets and klines.markets_max = %u; raise that option",
+                        markets.markets, up->config.klines.markets_max);
     if (up->dev && up->config.exchange.env != ENV_DEV)
         return cli_fail(&up->cli, CLI_USAGE, "--dev is for exchange.env = dev only");
     return CLI_OK;

@@ -11,12 +11,16 @@
 #define LEVELS_MAX (1U << 28)
 #define TRADES_MAX (1U << 20)
 
+#define CANDLES_SLACK 4UL /* so that the oldest kept is not overwritten while it is copied */
+
 _Static_assert(CHUNK_MERGE * 2 == CHUNK_CELLS, "halves of a split must not be merged again");
 
 u64 market_align(void)
 {
     return CACHE_LINE;
 }
+
+static const u32 candles_fewest[INTERVALS] = MARKET_CANDLES_FEWEST;
 
 /* The shape that a configuration asks for; false when it is impossible. */
 static bool shape_of(const struct market_config *c, struct market_shape *s)
@@ -25,13 +29,20 @@ static bool shape_of(const struct market_config *c, struct market_shape *s)
         c->levels_max > LEVELS_MAX || !c->recent_trades || c->recent_trades > TRADES_MAX ||
         c->changes_max < 64 || c->changes_max > TRADES_MAX || !is_pow2(c->changes_max))
         return false;
+    for (u32 i = 0; i < INTERVALS; i++)
+        if (c->candles[i] < candles_fewest[i] || c->candles[i] > MARKET_CANDLES_MOST) return false;
     *s = (struct market_shape){.config = *c};
     /* More than are shown, so that the oldest shown is not overwritten while it is copied. */
     s->trades_cap = c->recent_trades + c->recent_trades / 8 + 16UL;
     /* Pairs of neighbours hold more than CHUNK_MERGE; each side has a first chunk besides. */
     s->chunks_max = 2UL * c->levels_max / (CHUNK_MERGE + 1) + 4UL * c->markets_max;
     s->candles_at = sizeof(struct market_data) + c->markets_max * sizeof(struct market_book);
-    s->changes_at = s->candles_at + c->markets_max * CANDLES * sizeof(struct candle);
+    for (u32 i = 0; i < INTERVALS; i++) {
+        s->candles_cap[i] = c->candles[i] + CANDLES_SLACK;
+        s->candles_from[i] = s->candles_each;
+        s->candles_each += s->candles_cap[i];
+    }
+    s->changes_at = s->candles_at + c->markets_max * s->candles_each * sizeof(struct candle);
     s->trades_at =
         s->changes_at + (u64)c->markets_max * c->changes_max * sizeof(struct market_change);
     s->chunks_at = s->trades_at + c->markets_max * s->trades_cap * sizeof(struct market_trade);
@@ -52,7 +63,8 @@ void *market_new(void *memory, const struct market_config *config)
     struct market_shape shape;
     if (!shape_of(config, &shape)) {
         err_set("market data: impossible sizes: markets %u (1..%d), levels %u (1..%u), recent "
-                "trades %u (1..%u), changes %u (a power of two, 64..%u)",
+                "trades %u (1..%u), changes %u (a power of two, 64..%u), or too few candles of an "
+                "interval",
                 config->markets_max, MARKETS_MAX, config->levels_max, LEVELS_MAX,
                 config->recent_trades, TRADES_MAX, config->changes_max, TRADES_MAX);
         return NULL;
@@ -145,7 +157,6 @@ int market_add(struct market_data *m, u32 market, u16 matching, u64 tick_lot)
     word_put(&b->first, 1);
     word_put(&b->trade_first, 1);
     levels_reset(m, market);
-    candles_reset(m, market);
     atomic_store_explicit(&b->open, 1, memory_order_release);
     return 0;
 }
@@ -236,14 +247,7 @@ static void trade_step(struct market_data *m, u16 matching, const struct match_t
         .cause = t->head.cause,
         .taker_side = t->taker_side,
     };
-    struct candle_sum one = {.count = 1,
-                             .open = t->price,
-                             .high = t->price,
-                             .low = t->price,
-                             .close = t->price,
-                             .lots = t->lots,
-                             .quote = trade.quote};
-    candles_add(m, t->market, t->head.time_ns / MINUTE_NS, &one);
+    candles_add(m, t->market, &trade);
     word_put(&b->trade_claim, trade.number);
     atomic_thread_fence(memory_order_release);
     words_put(market_trade_at(m, &m->shape, t->market, trade.number), &trade, sizeof trade);

@@ -6,7 +6,7 @@
  *   per market   levels    bids, asks  [best ... ]->[ ... ]->[ ... worst]    chunks of 40 levels
  *                changes   ring, one per level change, numbered: the depth sequence
  *                trades    ring of the newest, numbered
- *                candles   1440 minutes and 24 hours
+ *                candles   a ring of each interval, 1m to 1w; only those that saw a trade
  *
  * A pure state machine: no clock, no file, no random number; time comes with records. Its state
  * depends on nothing but the match records and markets it was given. What feeds it hides records
@@ -33,14 +33,52 @@
 
 #define MARKET_DEPTH_MAX   1000U /* levels of a side that a reader may ask for (protocol.md 1) */
 #define MARKET_DEPTH_SLACK 32U   /* room for levels that go while the others are copied */
-#define MARKET_MINUTES     1440U /* minute candles kept: 24 h */
 #define MARKET_LOGS_MAX    14U   /* matching processes, as PROC_LOGS_MAX - LOG_MATCH(0) */
+
+/* Candles, 1m to 1w. Candle k of an interval holds the trades stamped in [k x ns - back_ns,
+ * (k + 1) x ns - back_ns) since 1970; back_ns makes weeks begin on Monday 00:00 UTC. */
+enum market_interval {
+    INTERVAL_1M,
+    INTERVAL_5M,
+    INTERVAL_15M,
+    INTERVAL_30M,
+    INTERVAL_1H,
+    INTERVAL_4H,
+    INTERVAL_1D,
+    INTERVAL_1W,
+    INTERVALS
+};
+struct market_interval_row {
+    const char *name; /* "1m" */
+    u64 ns, back_ns;
+};
+extern const struct market_interval_row market_intervals[INTERVALS];
+
+static inline u64 interval_index(u32 interval, u64 time_ns)
+{
+    return (time_ns + market_intervals[interval].back_ns) / market_intervals[interval].ns;
+}
+
+/* When candle `index` opens; 0 for the week that began before 1970. */
+static inline u64 interval_open_ns(u32 interval, u64 index)
+{
+    u64 at = index * market_intervals[interval].ns;
+    return at < market_intervals[interval].back_ns ? 0 : at - market_intervals[interval].back_ns;
+}
+
+/* The fewest candles of each interval: a day of minutes and hours, for tickers. */
+#define MARKET_CANDLES_FEWEST \
+    { \
+        1441, 2, 2, 2, 25, 2, 2, 2 \
+    }
+#define MARKET_CANDLES_MOST (1U << 20)
 
 struct market_config {
     u32 markets_max;   /* [1, MARKETS_MAX of rules.h] */
     u32 levels_max;    /* price levels in all markets and sides, [1, 2^28]; 98 bytes each at most */
     u32 recent_trades; /* kept per market, [1, 2^20] */
     u32 changes_max;   /* level changes kept per market, a power of two in [64, 2^20] */
+    u32 candles[INTERVALS]; /* kept per market, not counting quiet ones; 88 bytes each */
 };
 
 /* Negative answers of the readers. */
@@ -97,16 +135,16 @@ struct market_use {
 struct market_use market_use(const struct market_data *m);
 
 /* The logical state, independent of levels_max, changes_max and markets_max: markets, positions in
- * the match logs, sequences, levels, the newest recent_trades trades, candles. `sink` gets pieces
- * in order; `source` must deliver exactly `bytes` each time; both return 0, or -1 with err, which
- * is passed on. Load wants a new object; on -1 the object must be formatted again. */
+ * the match logs, sequences, levels, the newest recent_trades trades and candles. `sink` gets
+ * pieces in order; `source` must deliver exactly `bytes` each time; both return 0, or -1 with err,
+ * which is passed on. Load wants a new object; on -1 the object must be formatted again. */
 typedef int market_sink_fn(void *context, const void *data, u64 bytes);
 typedef int market_source_fn(void *context, void *data, u64 bytes);
 int market_save(const struct market_data *m, market_sink_fn *sink, void *context);
 int market_load(struct market_data *m, market_source_fn *source, void *context);
 
-/* A number over what market_save writes: equal states (with equal recent_trades) give equal numbers
- * whatever the arenas' sizes and the way that led there. */
+/* A number over what market_save writes: equal states (with equal recent_trades and candles) give
+ * equal numbers whatever the arenas' sizes and the way that led there. */
 u64 market_checksum(const struct market_data *m);
 
 /* ---- Readers, any process, read-only mapping ---- */
@@ -169,7 +207,32 @@ int market_read_trades(const struct market_data *m, u32 market, struct market_tr
 int market_read_trades_since(const struct market_data *m, u32 market, u64 since,
                              struct market_trade *out, u32 max);
 
-/* The last 24 h: the minute of `now_ns` and the 1439 before it. */
+struct market_candle {
+    u64 index;                  /* of its interval, interval_index */
+    u64 count;                  /* trades; 0 = quiet: all prices are the close before, no volume */
+    u64 open, high, low, close; /* ticks */
+    u128 lots;
+    u128 quote; /* ledger units */
+};
+SIZE_IS(struct market_candle, 80);
+
+/* What to read of one interval's candles, all bounds inclusive. */
+struct market_range {
+    u32 interval;
+    u64 from,
+        to; /* indexes; `to` is cut to the candle of now_ns or of the newest trade, the later */
+    u64 now_ns;
+    bool newest; /* of more than `max`, the newest; else the oldest */
+};
+
+/* Candles of a range, oldest first, without holes: a quiet one is there, flat. Those before the
+ * first trade, and those no longer kept, are not. How many, `max` at most, or a market_answer;
+ * *cause (may be NULL) = newest command that they may depend on. */
+int market_read_candles(const struct market_data *m, u32 market, const struct market_range *range,
+                        struct market_candle *out, u32 max, u64 *cause);
+
+/* The last 24 h: from the beginning of the minute in which `now_ns` - 24 h lies until now. All
+ * trades of the last 24 h and of up to 59.999 s before: the window of Binance's rolling ticker. */
 struct market_ticker {
     u64 open, high, low, last; /* all the last price when nothing traded in 24 h; 0 = never */
     u64 trade_count;

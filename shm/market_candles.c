@@ -1,24 +1,31 @@
-/* Minutes and hours of trades: what tickers are summed up from. */
+/* The candles of a market as they are written, one ring for each interval. */
 #include "shm/market_cells.h"
 
-static u64 low_word(u128 x)
-{
-    return (u64)x;
-}
+#define HOUR_NS (60 * MINUTE_NS)
+#define DAY_NS  (24 * HOUR_NS)
 
-static u64 high_word(u128 x)
-{
-    return (u64)(x >> 64);
-}
+/* 1970 began on a Thursday, three days after a Monday. */
+const struct market_interval_row market_intervals[INTERVALS] = {
+    [INTERVAL_1M] = {"1m", MINUTE_NS, 0},        [INTERVAL_5M] = {"5m", 5 * MINUTE_NS, 0},
+    [INTERVAL_15M] = {"15m", 15 * MINUTE_NS, 0}, [INTERVAL_30M] = {"30m", 30 * MINUTE_NS, 0},
+    [INTERVAL_1H] = {"1h", HOUR_NS, 0},          [INTERVAL_4H] = {"4h", 4 * HOUR_NS, 0},
+    [INTERVAL_1D] = {"1d", DAY_NS, 0},           [INTERVAL_1W] = {"1w", 7 * DAY_NS, 3 * DAY_NS},
+};
 
 static u128 join_words(const _Atomic u64 *w)
 {
     return (u128)word_get(&w[1]) << 64 | word_get(&w[0]);
 }
 
-static void candle_load(const struct candle *c, struct candle_sum *out)
+static void put_words(_Atomic u64 *w, u128 x)
 {
-    out->start = word_get(&c->start);
+    word_put(&w[0], (u64)x);
+    word_put(&w[1], (u64)(x >> 64));
+}
+
+static void candle_load(const struct candle *c, struct market_candle *out)
+{
+    out->index = word_get(&c->index);
     out->count = word_get(&c->count);
     out->open = word_get(&c->open);
     out->high = word_get(&c->high);
@@ -28,30 +35,48 @@ static void candle_load(const struct candle *c, struct candle_sum *out)
     out->quote = join_words(c->quote);
 }
 
-static void candle_store(struct candle *c, const struct candle_sum *s)
+static void candle_begin(struct candle *c)
 {
     word_put(&c->version, word_get(&c->version) | 1);
     atomic_thread_fence(memory_order_release);
-    word_put(&c->start, s->start);
+}
+
+static void candle_end(struct candle *c)
+{
+    atomic_store_explicit(&c->version, word_get(&c->version) + 1, memory_order_release);
+}
+
+static void candle_store(struct candle *c, const struct market_candle *s)
+{
+    candle_begin(c);
+    word_put(&c->index, s->index);
     word_put(&c->count, s->count);
     word_put(&c->open, s->open);
     word_put(&c->high, s->high);
     word_put(&c->low, s->low);
     word_put(&c->close, s->close);
-    word_put(&c->lots[0], low_word(s->lots));
-    word_put(&c->lots[1], high_word(s->lots));
-    word_put(&c->quote[0], low_word(s->quote));
-    word_put(&c->quote[1], high_word(s->quote));
-    atomic_store_explicit(&c->version, word_get(&c->version) + 1, memory_order_release);
+    put_words(c->lots, s->lots);
+    put_words(c->quote, s->quote);
+    candle_end(c);
 }
 
-void candle_merge(struct candle_sum *sum, const struct candle_sum *later)
+/* One more trade in a candle that has some. */
+static void candle_count(struct candle *c, const struct market_trade *t)
+{
+    candle_begin(c);
+    word_put(&c->count, word_get(&c->count) + 1);
+    word_put(&c->high, max_u64(word_get(&c->high), t->price));
+    word_put(&c->low, min_u64(word_get(&c->low), t->price));
+    word_put(&c->close, t->price);
+    put_words(c->lots, join_words(c->lots) + t->lots);
+    put_words(c->quote, join_words(c->quote) + t->quote);
+    candle_end(c);
+}
+
+void candle_merge(struct market_candle *sum, const struct market_candle *later)
 {
     if (!later->count) return;
-    if (!sum->count) {
-        *sum = *later;
-        return;
-    }
+    if (!sum->count) sum->open = sum->high = sum->low = later->open;
     sum->count += later->count;
     sum->high = max_u64(sum->high, later->high);
     sum->low = min_u64(sum->low, later->low);
@@ -60,40 +85,53 @@ void candle_merge(struct candle_sum *sum, const struct candle_sum *later)
     sum->quote += later->quote;
 }
 
-/* A slot is used again a day later; what it held is then out of every window. */
-static void add_to(struct candle *c, u64 start, const struct candle_sum *add)
+void candles_append(struct market_data *m, u32 market, u32 interval, const struct market_candle *c)
 {
-    struct candle_sum sum = {0};
-    if (word_get(&c->start) == start) candle_load(c, &sum);
-    candle_merge(&sum, add);
-    sum.start = start;
-    candle_store(c, &sum);
+    struct candle_ring *ring = &m->books[market].candles[interval];
+    u64 number = word_get(&ring->head) + 1;
+    word_put(&ring->claim, number);
+    atomic_thread_fence(memory_order_release);
+    candle_store(market_candle_at(m, &m->shape, market, interval, number), c);
+    ring->end_ns = interval_open_ns(interval, c->index + 1);
+    atomic_store_explicit(&ring->head, number, memory_order_release);
 }
 
-void candles_add(struct market_data *m, u32 market, u64 minute, const struct candle_sum *add)
+/* The time of records never decreases, so a trade is of the newest candle or begins a new one. */
+void candles_add(struct market_data *m, u32 market, const struct market_trade *t)
 {
-    struct candle *c = market_candles(m, &m->shape, market);
-    add_to(&c[minute % MARKET_MINUTES], minute, add);
-    add_to(&c[MARKET_MINUTES + minute / 60 % MARKET_HOURS], minute / 60, add);
+    struct market_candle fresh = {
+        .count = 1,
+        .open = t->price,
+        .high = t->price,
+        .low = t->price,
+        .close = t->price,
+        .lots = t->lots,
+        .quote = t->quote,
+    };
+    for (u32 i = 0; i < INTERVALS; i++) {
+        const struct candle_ring *ring = &m->books[market].candles[i];
+        if (t->time_ns < ring->end_ns) {
+            candle_count(market_candle_at(m, &m->shape, market, i, word_get(&ring->head)), t);
+            continue;
+        }
+        fresh.index = interval_index(i, t->time_ns);
+        candles_append(m, market, i, &fresh);
+    }
 }
 
-void candles_reset(struct market_data *m, u32 market)
+u64 candles_oldest(const struct market_shape *s, u32 interval, u64 head)
 {
-    static const struct candle_sum empty;
-    struct candle *c = market_candles(m, &m->shape, market);
-    for (u32 i = 0; i < CANDLES; i++) candle_store(&c[i], &empty);
+    u64 kept = s->config.candles[interval];
+    return head > kept ? head - kept + 1 : 1;
 }
 
-bool candle_read(const struct candle *c, u64 start, struct candle_sum *out)
+bool candle_read(const struct candle *c, struct market_candle *out)
 {
     for (u32 i = 0; i < READ_SPINS; i++) {
         u64 version = atomic_load_explicit(&c->version, memory_order_acquire);
         candle_load(c, out);
         atomic_thread_fence(memory_order_acquire);
-        if (!(version & 1) && word_get(&c->version) == version) {
-            if (out->start != start) *out = (struct candle_sum){0};
-            return true;
-        }
+        if (!(version & 1) && word_get(&c->version) == version) return true;
         cpu_pause();
     }
     return false;

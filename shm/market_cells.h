@@ -2,6 +2,8 @@
  *
  *   header | books[markets_max] | candles | changes | trades | chunks[chunks_max]
  *
+ *   candles of a market: a ring of each interval, in their order
+ *
  *   chunk 2 x market + side         first chunk of a side, never freed, may be empty
  *     [count <= 40 levels] --next[0]--> [...] --> [...]        ascending key = best first
  *           next[1..7]: a skip list over the chunks, for the writer only
@@ -29,7 +31,6 @@
     20U /* neighbours with so few together become one: half a chunk, see a split \
          */
 #define CHUNK_HEIGHT 8U
-#define MARKET_HOURS 24U
 
 struct level_cell {
     _Atomic u64 key, lots, orders;
@@ -46,16 +47,23 @@ struct level_chunk {
 };
 SIZE_IS(struct level_chunk, 1024);
 
-/* A minute or an hour of trades. */
+/* The trades of one interval of time. */
 struct candle {
     _Atomic u64 version; /* odd while it changes */
-    _Atomic u64 start;   /* minutes, or hours, since 1970 */
-    _Atomic u64 count;   /* trades; 0 = empty */
+    _Atomic u64 index;   /* interval_index */
+    _Atomic u64 count;
     _Atomic u64 open, high, low, close;
     _Atomic u64 lots[2], quote[2]; /* u128, low word first */
 };
 SIZE_IS(struct candle, 88);
-#define CANDLES (MARKET_MINUTES + MARKET_HOURS) /* of one market: minutes, then hours */
+
+/* A ring of candles that saw a trade, by ascending index, numbered from 1. Only the newest, `head`,
+ * changes. `claim` moves before an entry is overwritten, `head` after it is whole. */
+struct candle_ring {
+    _Atomic u64 claim, head;
+    u64 end_ns; /* when the newest ends; writer only */
+    u64 zero;
+};
 
 /* One market. Entry i of a ring of n is at i modulo n; `claim` moves before an entry is
  * overwritten, `head` after it is whole. The last three numbers follow one change: claim, head,
@@ -71,18 +79,22 @@ struct market_book {
     u16 zero16;
     _Atomic u32 open;
     u64 zero[5];
+    struct candle_ring candles[INTERVALS];
 };
-SIZE_IS(struct market_book, 128);
+SIZE_IS(struct market_book, 384);
 
 /* What never changes while the object lives; offsets in bytes from the object. */
 struct market_shape {
     struct market_config config;
     u64 bytes;
     u64 trades_cap;
+    u64 candles_cap[INTERVALS];
+    u64 candles_from[INTERVALS]; /* where a ring begins among the candles of its market */
+    u64 candles_each;            /* of one market */
     u64 candles_at, changes_at, trades_at, chunks_at;
     u64 chunks_max;
 };
-SIZE_IS(struct market_shape, 72);
+SIZE_IS(struct market_shape, 240);
 
 struct market_data {
     u64 magic;
@@ -98,8 +110,8 @@ struct market_data {
     alignas(CACHE_LINE) struct market_book books[];
 };
 OFFSET_IS(struct market_data, epoch, 8);
-OFFSET_IS(struct market_data, publications, 256);
-OFFSET_IS(struct market_data, books, 320);
+OFFSET_IS(struct market_data, publications, 448);
+OFFSET_IS(struct market_data, books, 512);
 
 static inline u64 word_get(const _Atomic u64 *w)
 {
@@ -149,10 +161,12 @@ static inline struct level_chunk *market_chunk(const struct market_data *m, u32 
     return (struct level_chunk *)market_at(m, m->shape.chunks_at) + index;
 }
 
-static inline struct candle *market_candles(const struct market_data *m,
-                                            const struct market_shape *s, u32 market)
+static inline struct candle *market_candle_at(const struct market_data *m,
+                                              const struct market_shape *s, u32 market,
+                                              u32 interval, u64 number)
 {
-    return (struct candle *)market_at(m, s->candles_at) + (u64)market * CANDLES;
+    return (struct candle *)market_at(m, s->candles_at) + market * s->candles_each +
+           s->candles_from[interval] + number % s->candles_cap[interval];
 }
 
 static inline struct market_change *
@@ -214,22 +228,42 @@ void levels_reset(struct market_data *m, u32 market);
 
 /* ---- market_candles.c ---- */
 
-struct candle_sum {
-    u64 start, count, open, high, low, close;
-    u128 lots, quote;
+/* Writer: count a trade in the candle of each interval. */
+void candles_add(struct market_data *m, u32 market, const struct market_trade *t);
+
+/* Writer: append a whole candle, from a snapshot; later than all there are. */
+void candles_append(struct market_data *m, u32 market, u32 interval, const struct market_candle *c);
+
+/* Writer: number of the oldest candle that counts: `candles` of the configuration at most. */
+u64 candles_oldest(const struct market_shape *s, u32 interval, u64 head);
+
+/* Any process: copy a candle. False when it kept changing. */
+bool candle_read(const struct candle *c, struct market_candle *out);
+
+/* Append a later candle to a sum, which keeps its index (an empty one changes nothing). */
+void candle_merge(struct market_candle *sum, const struct market_candle *later);
+
+/* ---- market_klines.c ---- */
+
+/* One reader's look at one market. */
+struct market_view {
+    const struct market_data *m;
+    const struct market_book *b;
+    struct market_shape shape;
+    u64 epoch;
+    u32 market;
 };
 
-/* Writer: count a trade, or a minute from a snapshot, in its minute and its hour. */
-void candles_add(struct market_data *m, u32 market, u64 minute, const struct candle_sum *add);
+/* 0, MARKET_BUSY or MARKET_UNKNOWN. */
+int market_view_open(struct market_view *v, const struct market_data *m, u32 market);
 
-/* Writer: forget everything. */
-void candles_reset(struct market_data *m, u32 market);
+/* Is all that was read since market_view_open of one and the same object? */
+bool market_view_held(const struct market_view *v);
 
-/* Any process: the candle of `start`, or count 0. False when it kept changing. */
-bool candle_read(const struct candle *c, u64 start, struct candle_sum *out);
-
-/* Append a later candle to a sum (an empty one changes nothing). */
-void candle_merge(struct candle_sum *sum, const struct candle_sum *later);
+/* Sum up the candles of an interval with an index in [from, to]. False when they kept changing or
+ * were overwritten meanwhile. */
+bool candles_sum(const struct market_view *v, u32 interval, u64 from, u64 to,
+                 struct market_candle *sum);
 
 #define MINUTE_NS 60000000000UL
 

@@ -4,28 +4,20 @@
 
 #include "shm/market_cells.h"
 
-/* One reader's look at one market. */
-struct view {
-    const struct market_data *m;
-    const struct market_book *b;
-    struct market_shape shape;
-    u64 epoch;
-    u32 market;
-};
+#define DAY_MINUTES 1440UL
 
-/* Is all that was read since view_open of one and the same object? */
-static bool view_held(const struct view *v)
+bool market_view_held(const struct market_view *v)
 {
     atomic_thread_fence(memory_order_acquire);
     return word_get(&v->m->epoch) == v->epoch;
 }
 
-static int view_open(struct view *v, const struct market_data *m, u32 market)
+int market_view_open(struct market_view *v, const struct market_data *m, u32 market)
 {
-    *v = (struct view){.m = m, .market = market};
+    *v = (struct market_view){.m = m, .market = market};
     v->epoch = atomic_load_explicit(&m->epoch, memory_order_acquire);
     words_get(&v->shape, &m->shape, sizeof v->shape);
-    if ((v->epoch & 1) || !view_held(v)) return MARKET_BUSY;
+    if ((v->epoch & 1) || !market_view_held(v)) return MARKET_BUSY;
     if (market >= v->shape.config.markets_max) return MARKET_UNKNOWN;
     v->b = &m->books[market];
     return atomic_load_explicit(&v->b->open, memory_order_acquire) ? 0 : MARKET_UNKNOWN;
@@ -53,7 +45,7 @@ struct chunk_copy {
 };
 SIZE_IS(struct market_level, sizeof(struct level_cell));
 
-static const struct level_chunk *chunk_of(const struct view *v, u32 index)
+static const struct level_chunk *chunk_of(const struct market_view *v, u32 index)
 {
     if (index >= v->shape.chunks_max) index = 0;
     return (const struct level_chunk *)market_at(v->m, v->shape.chunks_at) + index;
@@ -94,7 +86,7 @@ static bool side_append(struct side_copy *s, const struct chunk_copy *from)
 
 /* Walk a side's chunks. Levels that stay as they are meanwhile are all there and exact. False: a
  * chunk went while we stood on it. */
-static bool side_walk(const struct view *v, struct side_copy *s)
+static bool side_walk(const struct market_view *v, struct side_copy *s)
 {
     const struct level_chunk *c = chunk_of(v, market_side(v->market, s->side)), *before = NULL;
     struct chunk_copy copy;
@@ -151,7 +143,7 @@ static void side_change(struct side_copy *s, const struct market_change *change)
 }
 
 /* Lay the changes in (from, to] over both copies; false when the ring no longer holds them. */
-static bool overlay(const struct view *v, u64 from, u64 to, struct side_copy *bids,
+static bool overlay(const struct market_view *v, u64 from, u64 to, struct side_copy *bids,
                     struct side_copy *asks)
 {
     struct market_change change;
@@ -168,7 +160,7 @@ static bool overlay(const struct view *v, u64 from, u64 to, struct side_copy *bi
 
 /* Both sides at exactly the sequence returned in *sequence; at least `limit` levels, if there are
  * so many. 0 or MARKET_BUSY. */
-static int depth_read(const struct view *v, u32 limit, struct side_copy *bids,
+static int depth_read(const struct market_view *v, u32 limit, struct side_copy *bids,
                       struct side_copy *asks, u64 *sequence)
 {
     for (u32 i = 0; i < READ_RESTARTS; i++) {
@@ -184,9 +176,9 @@ static int depth_read(const struct view *v, u32 limit, struct side_copy *bids,
 
 int market_read_depth(const struct market_data *m, u32 market, u32 limit, struct market_depth *out)
 {
-    struct view v;
+    struct market_view v;
     out->bid_count = out->ask_count = 0;
-    int answer = view_open(&v, m, market);
+    int answer = market_view_open(&v, m, market);
     if (answer) return answer;
     if (limit > MARKET_DEPTH_MAX) limit = MARKET_DEPTH_MAX;
     u32 max = limit + MARKET_DEPTH_SLACK;
@@ -195,7 +187,7 @@ int market_read_depth(const struct market_data *m, u32 market, u32 limit, struct
     answer = depth_read(&v, limit, &bids, &asks, &out->sequence);
     out->time_ns = word_get(&v.b->time_ns);
     out->cause = word_get(&v.b->cause);
-    if (answer || !view_held(&v)) return MARKET_BUSY;
+    if (answer || !market_view_held(&v)) return MARKET_BUSY;
     out->bid_count = (u32)min_u64(bids.count, limit);
     out->ask_count = (u32)min_u64(asks.count, limit);
     return 0;
@@ -206,12 +198,12 @@ int market_read_depth(const struct market_data *m, u32 market, u32 limit, struct
 int market_read_changes(const struct market_data *m, u32 market, u64 since,
                         struct market_change *out, u32 max)
 {
-    struct view v;
-    int answer = view_open(&v, m, market);
+    struct market_view v;
+    int answer = market_view_open(&v, m, market);
     if (answer) return answer;
     u64 head = acquire(&v.b->head), cap = v.shape.config.changes_max;
     u64 first = word_get(&v.b->first);
-    if (!view_held(&v)) return MARKET_BUSY;
+    if (!market_view_held(&v)) return MARKET_BUSY;
     if (since >= head) return 0;
     if (since + 1 < first || head - since > cap) return MARKET_LAPPED;
     u32 count = (u32)min_u64(min_u64(head - since, max), INT32_MAX);
@@ -219,30 +211,30 @@ int market_read_changes(const struct market_data *m, u32 market, u64 since,
         words_get(&out[i], market_change_at(m, &v.shape, market, since + 1 + i), sizeof out[i]);
     atomic_thread_fence(memory_order_acquire);
     u64 claim = word_get(&v.b->claim);
-    if (!view_held(&v)) return MARKET_BUSY;
+    if (!market_view_held(&v)) return MARKET_BUSY;
     return claim > since + cap ? MARKET_LAPPED : (int)count;
 }
 
 /* Copy trades since+1 .. since+count, oldest first, and check that they were not overwritten. */
-static int trades_copy(const struct view *v, u64 since, struct market_trade *out, u32 count)
+static int trades_copy(const struct market_view *v, u64 since, struct market_trade *out, u32 count)
 {
     for (u32 i = 0; i < count; i++)
         words_get(&out[i], market_trade_at(v->m, &v->shape, v->market, since + 1 + i),
                   sizeof out[i]);
     atomic_thread_fence(memory_order_acquire);
     u64 claim = word_get(&v->b->trade_claim);
-    if (!view_held(v)) return MARKET_BUSY;
+    if (!market_view_held(v)) return MARKET_BUSY;
     return claim > since + v->shape.trades_cap ? MARKET_LAPPED : (int)count;
 }
 
 int market_read_trades_since(const struct market_data *m, u32 market, u64 since,
                              struct market_trade *out, u32 max)
 {
-    struct view v;
-    int answer = view_open(&v, m, market);
+    struct market_view v;
+    int answer = market_view_open(&v, m, market);
     if (answer) return answer;
     u64 head = acquire(&v.b->trade_head), first = word_get(&v.b->trade_first);
-    if (!view_held(&v)) return MARKET_BUSY;
+    if (!market_view_held(&v)) return MARKET_BUSY;
     if (since >= head) return 0;
     if (since + 1 < first || head - since > v.shape.trades_cap) return MARKET_LAPPED;
     return trades_copy(&v, since, out, (u32)min_u64(min_u64(head - since, max), INT32_MAX));
@@ -250,14 +242,14 @@ int market_read_trades_since(const struct market_data *m, u32 market, u64 since,
 
 int market_read_trades(const struct market_data *m, u32 market, struct market_trade *out, u32 max)
 {
-    struct view v;
-    int answer = view_open(&v, m, market);
+    struct market_view v;
+    int answer = market_view_open(&v, m, market);
     if (answer) return answer;
     if (max > v.shape.config.recent_trades) max = v.shape.config.recent_trades;
     for (u32 i = 0; i < READ_RESTARTS; i++) {
         u64 head = acquire(&v.b->trade_head), first = word_get(&v.b->trade_first);
         u32 count = (u32)min_u64(head + 1 - first, max);
-        if (!view_held(&v)) return MARKET_BUSY;
+        if (!market_view_held(&v)) return MARKET_BUSY;
         answer = trades_copy(&v, head - count, out, count);
         if (answer == MARKET_LAPPED) continue;
         for (u32 low = 0, high = count; low + 1 < high; low++, high--) {
@@ -272,28 +264,18 @@ int market_read_trades(const struct market_data *m, u32 market, struct market_tr
 
 /* ---- Ticker ---- */
 
-/* Sum up [minute - 1439, minute]: minutes up to a full hour, then hours. Each trade is in exactly
- * one of the candles read. False when one kept changing. */
-static bool window_sum(const struct view *v, u64 minute, struct candle_sum *sum)
+/* Sum up minutes [minute - 1440, minute]: minutes up to a full hour, then hours. Each trade is in
+ * exactly one of the candles read. False when one kept changing. */
+static bool window_sum(const struct market_view *v, u64 minute, struct market_candle *sum)
 {
-    const struct candle *candles = market_candles(v->m, &v->shape, v->market);
-    struct candle_sum one;
-    u64 from = minute < MARKET_MINUTES ? 0 : minute - (MARKET_MINUTES - 1);
-    u64 hour = (from + 59) / 60;
-    *sum = (struct candle_sum){0};
-    for (u64 at = from; at < hour * 60 && at <= minute; at++) {
-        if (!candle_read(&candles[at % MARKET_MINUTES], at, &one)) return false;
-        candle_merge(sum, &one);
-    }
-    for (; hour <= minute / 60; hour++) {
-        if (!candle_read(&candles[MARKET_MINUTES + hour % MARKET_HOURS], hour, &one)) return false;
-        candle_merge(sum, &one);
-    }
-    return true;
+    u64 from = minute < DAY_MINUTES ? 0 : minute - DAY_MINUTES, hour = (from + 59) / 60;
+    *sum = (struct market_candle){0};
+    if (hour * 60 > from && !candles_sum(v, INTERVAL_1M, from, hour * 60 - 1, sum)) return false;
+    return candles_sum(v, INTERVAL_1H, hour, minute / 60, sum);
 }
 
 /* Newest trade ever, zeros if none. False when the ring lapped us: there is a newer one. */
-static bool newest_trade(const struct view *v, struct market_trade *t)
+static bool newest_trade(const struct market_view *v, struct market_trade *t)
 {
     u64 head = acquire(&v->b->trade_head);
     *t = (struct market_trade){0};
@@ -302,7 +284,7 @@ static bool newest_trade(const struct view *v, struct market_trade *t)
 
 /* The newest trade, and the window of a minute that did not pass while it was summed up: a record's
  * time is there before its candle is. */
-static int stats_read(const struct view *v, u64 now_ns, struct candle_sum *sum,
+static int stats_read(const struct market_view *v, u64 now_ns, struct market_candle *sum,
                       struct market_trade *last)
 {
     for (u32 i = 0; i < READ_RESTARTS; i++) {
@@ -317,20 +299,20 @@ static int stats_read(const struct view *v, u64 now_ns, struct candle_sum *sum,
 int market_read_ticker(const struct market_data *m, u32 market, u64 now_ns,
                        struct market_ticker *out)
 {
-    struct view v;
+    struct market_view v;
     struct market_level best[2][1 + MARKET_DEPTH_SLACK];
     struct side_copy bids = {.levels = best[0], .max = COUNT_OF(best[0]), .side = SIDE_BUY};
     struct side_copy asks = {.levels = best[1], .max = COUNT_OF(best[1]), .side = SIDE_SELL};
-    struct candle_sum sum;
+    struct market_candle sum;
     struct market_trade last;
     *out = (struct market_ticker){0};
-    int answer = view_open(&v, m, market);
+    int answer = market_view_open(&v, m, market);
     if (answer) return answer;
     if (depth_read(&v, 1, &bids, &asks, &out->sequence)) return MARKET_BUSY;
     if (stats_read(&v, now_ns, &sum, &last)) return MARKET_BUSY;
     out->time_ns = word_get(&v.b->time_ns);
     out->cause = word_get(&v.b->cause);
-    if (!view_held(&v)) return MARKET_BUSY;
+    if (!market_view_held(&v)) return MARKET_BUSY;
     bool traded = sum.count != 0;
     out->open = traded ? sum.open : last.price;
     out->high = traded ? sum.high : last.price;
@@ -347,12 +329,12 @@ int market_read_ticker(const struct market_data *m, u32 market, u64 now_ns,
 
 u64 market_sequence(const struct market_data *m, u32 market)
 {
-    struct view v;
-    return view_open(&v, m, market) ? 0 : acquire(&v.b->head);
+    struct market_view v;
+    return market_view_open(&v, m, market) ? 0 : acquire(&v.b->head);
 }
 
 u64 market_trade_number(const struct market_data *m, u32 market)
 {
-    struct view v;
-    return view_open(&v, m, market) ? 0 : acquire(&v.b->trade_head);
+    struct market_view v;
+    return market_view_open(&v, m, market) ? 0 : acquire(&v.b->trade_head);
 }

@@ -2,16 +2,16 @@
  *
  *   magic, open markets, through[MARKET_LOGS_MAX]
  *   each market, ascending: index, matching, tick_lot, sequence, cause, time_ns, newest trade
- * number, counts of trades, minutes, bids, asks; then those, oldest or best first
+ * number, counts of trades, bids, asks, candles of each interval; then those, oldest or best first
  *
- * Hours follow from minutes. The ring of changes is not kept: its numbers go on. */
+ * The ring of changes is not kept: its numbers go on. */
 #include <string.h>
 
 #include "shm/err.h"
 #include "shm/market_cells.h"
 
-#define SAVE_MAGIC   0x3156534b52414d45UL /* "EMARKSV1" */
-#define MINUTE_WORDS 10U
+#define SAVE_MAGIC   0x3256534b52414d45UL /* "EMARKSV2" */
+#define CANDLE_WORDS 10U
 
 enum {
     B_INDEX,
@@ -22,10 +22,10 @@ enum {
     B_TIME,
     B_TRADE,
     B_TRADES,
-    B_MINUTES,
     B_BIDS,
     B_ASKS,
-    B_WORDS
+    B_CANDLES,
+    B_WORDS = B_CANDLES + INTERVALS
 };
 
 /* ---- Save ---- */
@@ -79,33 +79,26 @@ static u64 save_side(const struct market_data *m, u32 market, u8 side, struct ou
     return levels;
 }
 
-/* The minutes of the day that ends with the newest trade; returns how many have trades. */
-static u64 save_minutes(const struct market_data *m, u32 market, u64 last, struct out *o)
+static void save_candles(const struct market_data *m, u32 market, u32 interval, struct out *o)
 {
-    const struct candle *candles = market_candles(m, &m->shape, market);
-    u64 count = 0, from = last < MARKET_MINUTES ? 0 : last - (MARKET_MINUTES - 1);
-    for (u64 at = from; at <= last; at++) {
-        struct candle_sum s;
-        CHECK(candle_read(&candles[at % MARKET_MINUTES], at, &s));
-        if (!s.count) continue;
-        count++;
-        if (!o) continue;
-        const u64 words[MINUTE_WORDS] = {s.start,      s.count,
-                                         s.open,       s.high,
-                                         s.low,        s.close,
-                                         (u64)s.lots,  (u64)(s.lots >> 64),
-                                         (u64)s.quote, (u64)(s.quote >> 64)};
+    u64 head = word_get(&m->books[market].candles[interval].head);
+    for (u64 n = candles_oldest(&m->shape, interval, head); n <= head; n++) {
+        struct market_candle c;
+        CHECK(candle_read(market_candle_at(m, &m->shape, market, interval, n), &c));
+        const u64 words[CANDLE_WORDS] = {c.index,      c.count,
+                                         c.open,       c.high,
+                                         c.low,        c.close,
+                                         (u64)c.lots,  (u64)(c.lots >> 64),
+                                         (u64)c.quote, (u64)(c.quote >> 64)};
         put_words(o, words, sizeof words);
     }
-    return count;
 }
 
 static void save_market(const struct market_data *m, u32 market, struct out *o)
 {
     const struct market_book *b = &m->books[market];
     u64 newest = word_get(&b->trade_head), held = newest + 1 - word_get(&b->trade_first);
-    u64 trades = min_u64(held, m->shape.config.recent_trades), last = 0;
-    if (newest) last = market_trade_at(m, &m->shape, market, newest)->time_ns / MINUTE_NS;
+    u64 trades = min_u64(held, m->shape.config.recent_trades);
     u64 head[B_WORDS] = {
         [B_INDEX] = market,
         [B_MATCHING] = b->matching,
@@ -115,16 +108,19 @@ static void save_market(const struct market_data *m, u32 market, struct out *o)
         [B_TIME] = word_get(&b->time_ns),
         [B_TRADE] = newest,
         [B_TRADES] = trades,
-        [B_MINUTES] = save_minutes(m, market, last, NULL),
         [B_BIDS] = save_side(m, market, SIDE_BUY, NULL),
         [B_ASKS] = save_side(m, market, SIDE_SELL, NULL),
     };
+    for (u32 i = 0; i < INTERVALS; i++) {
+        u64 candles = word_get(&b->candles[i].head);
+        head[B_CANDLES + i] = candles + 1 - candles_oldest(&m->shape, i, candles);
+    }
     put_words(o, head, sizeof head);
     for (u64 n = newest - trades + 1; n <= newest; n++)
         put_words(o, market_trade_at(m, &m->shape, market, n), sizeof(struct market_trade));
-    save_minutes(m, market, last, o);
     save_side(m, market, SIDE_BUY, o);
     save_side(m, market, SIDE_SELL, o);
+    for (u32 i = 0; i < INTERVALS; i++) save_candles(m, market, i, o);
 }
 
 int market_save(const struct market_data *m, market_sink_fn *sink, void *context)
@@ -194,15 +190,17 @@ static int load_trades(struct market_data *m, u32 market, const u64 *head, struc
     return 0;
 }
 
-static int load_minutes(struct market_data *m, u32 market, u64 count, struct in *in)
+static int load_candles(struct market_data *m, u32 market, u32 interval, u64 count, struct in *in)
 {
-    u64 before = 0, w[MINUTE_WORDS];
+    u64 before = 0, w[CANDLE_WORDS];
     for (u64 i = 0; i < count; i++) {
         if (get(in, w, sizeof w)) return -1;
-        if (i && w[0] <= before) return err_set("minute %lu comes after %lu", w[0], before);
+        if ((i && w[0] <= before) || !w[1])
+            return err_set("a %s candle %lu of %lu trades comes after candle %lu",
+                           market_intervals[interval].name, w[0], w[1], before);
         before = w[0];
-        struct candle_sum s = {
-            .start = w[0],
+        struct market_candle c = {
+            .index = w[0],
             .count = w[1],
             .open = w[2],
             .high = w[3],
@@ -211,7 +209,7 @@ static int load_minutes(struct market_data *m, u32 market, u64 count, struct in 
             .lots = (u128)w[7] << 64 | w[6],
             .quote = (u128)w[9] << 64 | w[8],
         };
-        candles_add(m, market, s.start, &s);
+        candles_append(m, market, interval, &c);
     }
     return 0;
 }
@@ -243,10 +241,11 @@ static int load_market(struct market_data *m, struct in *in, u32 *index)
     word_put(&b->first, head[B_SEQUENCE] + 1);
     word_put(&b->cause, head[B_CAUSE]);
     word_put(&b->time_ns, head[B_TIME]);
-    if (load_trades(m, market, head, in) || load_minutes(m, market, head[B_MINUTES], in) ||
-        load_side(m, market, SIDE_BUY, head[B_BIDS], in) ||
+    if (load_trades(m, market, head, in) || load_side(m, market, SIDE_BUY, head[B_BIDS], in) ||
         load_side(m, market, SIDE_SELL, head[B_ASKS], in))
         return -1;
+    for (u32 i = 0; i < INTERVALS; i++)
+        if (load_candles(m, market, i, head[B_CANDLES + i], in)) return -1;
     return 0;
 }
 
@@ -256,7 +255,9 @@ int market_load(struct market_data *m, market_source_fn *source, void *context)
     u64 head[2];
     if (get(&in, head, sizeof head)) return err_wrap("loading market data");
     if (head[0] != SAVE_MAGIC)
-        return err_set("loading market data: it begins with %016lx, not %016lx: another format",
+        return err_set("loading market data: it begins with %016lx, not %016lx: another format; "
+                       "without this snapshot the journal tells everything, if it goes far enough "
+                       "back",
                        head[0], SAVE_MAGIC);
     if (get(&in, m->through, sizeof m->through)) return err_wrap("loading market data");
     for (u64 i = 0; i < head[1]; i++) {

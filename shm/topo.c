@@ -105,6 +105,7 @@ static const struct param_row {
     PARAM(account_bytes, 1UL << 20, 1UL << 40, true),
     PARAM(ring_bytes, 4 * MSG_BYTES_MAX, 1UL << 30, true),
     PARAM(recent_trades, 1, 1UL << 20, false),
+    PARAM(markets_max, 1, MARKETS_MAX, false),
 };
 
 struct ledger_config topo_ledger_config(const struct topo_params *p)
@@ -123,11 +124,12 @@ struct books_config topo_books_config(const struct topo_params *p)
 
 struct market_config topo_market_config(const struct topo_params *p)
 {
-    return (struct market_config){.markets_max = MARKETS_MAX,
-                                  .levels_max =
-                                      (u32)min_u64(p->resting_max * p->matching, LEVELS_MAX),
-                                  .recent_trades = (u32)p->recent_trades,
-                                  .changes_max = LEVEL_CHANGES};
+    struct market_config c = {.markets_max = (u32)p->markets_max,
+                              .levels_max = (u32)min_u64(p->resting_max * p->matching, LEVELS_MAX),
+                              .recent_trades = (u32)p->recent_trades,
+                              .changes_max = LEVEL_CHANGES};
+    memcpy(c.candles, p->candles, sizeof c.candles);
+    return c;
 }
 
 /* Bytes of the object in a region; 0 = impossible. */

@@ -41,6 +41,8 @@ struct topo_params {
     u64 command_bytes, match_bytes, account_bytes;     /* logs, powers of two */
     u64 ring_bytes;                                    /* each ring, a power of two */
     u64 recent_trades;                                 /* kept per market by eidos-market */
+    u64 markets_max;                                   /* markets it has room for */
+    u32 candles[INTERVALS];                            /* kept per market */
 };
 
 struct topo_proc {

@@ -63,6 +63,11 @@ struct config {
         u32 accounts_max, balances_max, orders_max;
     } trading;
     struct {
+        u32 markets_max;
+        u32 keep_1m, keep_5m, keep_15m, keep_30m; /* candles of each market */
+        u32 keep_1h, keep_4h, keep_1d, keep_1w;
+    } klines;
+    struct {
         u32 open_orders_per_market, resting_orders_per_market, expiry_days_max;
         bool rates;
         u32 orders_per_second, cancels_per_second, queries_per_second;

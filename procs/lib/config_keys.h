@@ -24,6 +24,16 @@ COUNT   (trading,  accounts_max,              accounts_max,              64,    
 COUNT   (trading,  balances_max,              balances_max,              64,       1U << 28)
 COUNT   (trading,  orders_max,                orders_max,                1024,     1U << 27)
 
+COUNT   (klines,   markets_max,               markets_max,               1,        256)
+COUNT   (klines,   keep_1m,                   keep_1m,                   1441,     1U << 20)
+COUNT   (klines,   keep_5m,                   keep_5m,                   2,        1U << 20)
+COUNT   (klines,   keep_15m,                  keep_15m,                  2,        1U << 20)
+COUNT   (klines,   keep_30m,                  keep_30m,                  2,        1U << 20)
+COUNT   (klines,   keep_1h,                   keep_1h,                   25,       1U << 20)
+COUNT   (klines,   keep_4h,                   keep_4h,                   2,        1U << 20)
+COUNT   (klines,   keep_1d,                   keep_1d,                   2,        1U << 20)
+COUNT   (klines,   keep_1w,                   keep_1w,                   2,        1U << 20)
+
 COUNT   (limits,   open_orders_per_market,    open_orders_per_market,    1,        1000000)
 COUNT   (limits,   resting_orders_per_market, resting_orders_per_market, 1,        1U << 27)
 COUNT   (limits,   expiry_days_max,           expiry_days_max,           1,        3650)

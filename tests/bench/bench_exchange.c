@@ -35,6 +35,8 @@ static const struct topo_params params = {
     .account_bytes = 32UL << 20,
     .ring_bytes = 8UL << 20,
     .recent_trades = 1000,
+    .markets_max = 16,
+    .candles = MARKET_CANDLES_FEWEST,
 };
 
 /* The flow's book grows; its rules are not what is measured. */

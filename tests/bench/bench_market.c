@@ -19,8 +19,11 @@ static union any_record records[RECORDS];
 static struct events events;
 static struct market_depth depth;
 
-static const struct market_config config = {
-    .markets_max = 16, .levels_max = 1 << 18, .recent_trades = 1000, .changes_max = 1024};
+static const struct market_config config = {.markets_max = 16,
+                                            .levels_max = 1 << 18,
+                                            .recent_trades = 1000,
+                                            .changes_max = 1024,
+                                            .candles = MARKET_CANDLES_FEWEST};
 
 static const struct shape {
     const char *name;

@@ -50,8 +50,11 @@ static inline void gateway_regions(struct gateway *g)
 {
     struct api *a = &g->api;
     struct ledger_config ledger = {.accounts_max = 64, .balances_max = 64, .nonce_windows_max = 4};
-    struct market_config market = {
-        .markets_max = 4, .levels_max = 1024, .recent_trades = 64, .changes_max = 64};
+    struct market_config market = {.markets_max = 4,
+                                   .levels_max = 1024,
+                                   .recent_trades = 64,
+                                   .changes_max = 64,
+                                   .candles = MARKET_CANDLES_FEWEST};
     g->rules = fixture_rules();
     g->ledger = fixture_memory(ledger_footprint(&ledger));
     g->orders = fixture_memory(orders_footprint(64));

@@ -25,6 +25,8 @@ const struct topo_params instance_small = {
     .account_bytes = 8UL << 20,
     .ring_bytes = 1UL << 20,
     .recent_trades = 1000,
+    .markets_max = 16,
+    .candles = MARKET_CANDLES_FEWEST,
 };
 
 static void sleep_ms(long ms)

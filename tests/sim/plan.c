@@ -64,7 +64,9 @@ static void draw_params(struct plan *p, u64 *state)
                                      .match_bytes = 1UL << 20,
                                      .account_bytes = 1UL << 20,
                                      .ring_bytes = 64UL << 10,
-                                     .recent_trades = 50};
+                                     .recent_trades = 50,
+                                     .markets_max = 16,
+                                     .candles = MARKET_CANDLES_FEWEST};
     p->segment_bytes = 256UL << 10;
     p->batch_bytes = 16384UL << (r >> 30 & 3);
     u32 heavy = r >> 40 & 7;

@@ -1,101 +1,10 @@
-/* Market data against the truth computed the slow way: levels from the resting orders, tickers and
- * recent trades from the list of all trades. */
-#include "shm/base.h"
-#include "shm/err.h"
-#include "shm/market_cells.h"
-#include "tests/unit/test_market_events.h"
+/* Market data against the truth computed the slow way: levels from the resting orders, recent
+ * trades from the list of all trades. Candles and tickers: test_market_candles.c. */
+#include "tests/unit/test_market_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#define SEED 20240607U
 
-#include <cmocka.h>
-
-#define SEED       20240607U
-#define TRADES_ALL 200000U
-
-struct world {
-    struct events events;
-    struct market_data *data;
-    u64 sequence[16];
-    u32 trade_count;
-    struct {
-        u32 market;
-        struct market_trade trade;
-    } trades[TRADES_ALL];
-};
-
-static struct world world;
 static struct market_depth depth;
-static union any_record record;
-
-static const struct market_config small = {
-    .markets_max = 4, .levels_max = 4000, .recent_trades = 50, .changes_max = 64};
-
-static struct market_data *make(const struct market_config *config)
-{
-    u64 bytes = market_footprint(config);
-    assert_true(bytes > 0);
-    void *memory = aligned_alloc(market_align(), align_up(bytes, market_align()));
-    assert_non_null(memory);
-    memset(memory, 0, sizeof(u64) * 16);
-    assert_non_null(market_new(memory, config));
-    struct market_data *m = market_join(memory);
-    assert_non_null(m);
-    return m;
-}
-
-static void open_markets(struct market_data *m, u32 count)
-{
-    for (u32 i = 0; i < count; i++) assert_int_equal(market_add(m, i, 0, EVENTS_TICK_LOT), 0);
-}
-
-static int world_end(void **state)
-{
-    (void)state;
-    free(world.data);
-    world.data = NULL;
-    return 0;
-}
-
-static void world_begin(const struct market_config *config, u64 seed)
-{
-    memset(&world, 0, sizeof world);
-    events_begin(&world.events, seed);
-    world.data = make(config);
-    open_markets(world.data, world.events.markets);
-    market_set_ready(world.data, true);
-}
-
-/* One record into the machine, and into the books of the slow truth. */
-static void world_step(void)
-{
-    events_next(&world.events, &record);
-    if (market_apply(world.data, 0, &record.head)) fail_msg("%s", err_text());
-    if (record.head.kind == MATCH_OPENED ||
-        (record.head.kind == MATCH_CANCELED && record.order.was_resting))
-        world.sequence[record.order.market]++;
-    if (record.head.kind != MATCH_TRADE) return;
-    u32 market = record.trade.market;
-    world.sequence[market]++;
-    u64 number = 1;
-    for (u32 i = world.trade_count; i-- > 0;)
-        if (world.trades[i].market == market) {
-            number = world.trades[i].trade.number + 1;
-            break;
-        }
-    assert_true(world.trade_count < TRADES_ALL);
-    world.trades[world.trade_count].market = market;
-    world.trades[world.trade_count++].trade = (struct market_trade){
-        .number = number,
-        .trade_id = record.head.seq,
-        .price = record.trade.price,
-        .lots = record.trade.lots,
-        .quote = record.trade.price * record.trade.lots * EVENTS_TICK_LOT,
-        .time_ns = record.head.time_ns,
-        .cause = record.head.cause,
-        .taker_side = record.trade.taker_side,
-    };
-}
 
 static int by_price(const void *a, const void *b)
 {
@@ -157,42 +66,6 @@ static void check_trades(u32 market, u32 max)
     assert_int_equal(count, min_u64(min_u64(newest, max), 50));
 }
 
-static void check_ticker(u32 market, u64 now)
-{
-    struct market_ticker t, truth = {0};
-    for (u32 i = 0; i < world.trade_count; i++) {
-        const struct market_trade *x = &world.trades[i].trade;
-        if (world.trades[i].market != market) continue;
-        now = max_u64(now, x->time_ns);
-        truth.last = x->price;
-        truth.trade_number = x->number;
-    }
-    truth.open = truth.high = truth.low = truth.last;
-    for (u32 i = 0; i < world.trade_count; i++) {
-        const struct market_trade *x = &world.trades[i].trade;
-        if (world.trades[i].market != market || x->time_ns / MINUTE + 1440 <= now / MINUTE)
-            continue;
-        if (!truth.trade_count++) truth.open = truth.high = truth.low = x->price;
-        truth.high = max_u64(truth.high, x->price);
-        truth.low = min_u64(truth.low, x->price);
-        truth.lots += x->lots;
-        truth.quote += x->quote;
-    }
-    assert_int_equal(market_read_ticker(world.data, market, now, &t), 0);
-    assert_int_equal(market_read_depth(world.data, market, 1, &depth), 0);
-    assert_int_equal(t.open, truth.open);
-    assert_int_equal(t.high, truth.high);
-    assert_int_equal(t.low, truth.low);
-    assert_int_equal(t.last, truth.last);
-    assert_int_equal(t.trade_count, truth.trade_count);
-    assert_int_equal(t.trade_number, truth.trade_number);
-    assert_true(t.lots == truth.lots && t.quote == truth.quote);
-    assert_int_equal(t.bid, depth.bid_count ? depth.bids[0].price : 0);
-    assert_int_equal(t.bid_lots, depth.bid_count ? depth.bids[0].lots : 0);
-    assert_int_equal(t.ask, depth.ask_count ? depth.asks[0].price : 0);
-    assert_int_equal(t.ask_lots, depth.ask_count ? depth.asks[0].lots : 0);
-}
-
 /* No chunk but the first of a side is empty, and neighbours are not both nearly so. */
 static void check_chunks(void)
 {
@@ -212,8 +85,6 @@ static void check_all(void)
     for (u32 market = 0; market < world.events.markets; market++) {
         check_depth(market, (u32[]){0, 1, 20, 1000}[world.events.seq % 4]);
         check_trades(market, (u32[]){1, 7, 200}[world.events.seq % 3]);
-        check_ticker(market, world.events.time_ns);
-        check_ticker(market, world.events.time_ns + world.events.seq % 1500 * MINUTE);
     }
     assert_int_equal(market_through(world.data, 0), world.events.seq);
     check_chunks();
@@ -387,81 +258,10 @@ static void readers_are_told_that_they_were_lapped(void **state)
     assert_int_equal(market_read_trades_since(world.data, 0, 0, trades, 200), MARKET_LAPPED);
 }
 
-/* ---- The last 24 hours, to the minute ---- */
-
-static void trade_at(u64 minute, u64 price, u64 lots)
-{
-    struct events *e = &world.events;
-    e->time_ns = minute * MINUTE + 59999999999;
-    e->count = 0;
-    event_open(e, &record);
-    record.order.market = 0;
-    record.order.side = SIDE_SELL;
-    record.order.price = price;
-    record.order.lots = lots;
-    assert_int_equal(market_apply(world.data, 0, &record.head), 0);
-    record_head(e, &record, MATCH_TRADE, sizeof record.trade);
-    record.trade.taker_side = SIDE_BUY;
-    record.trade.price = price;
-    record.trade.lots = lots;
-    assert_int_equal(market_apply(world.data, 0, &record.head), 0);
-}
-
-static void expect_ticker(u64 now, u64 open, u64 high, u64 low, u64 last, u64 lots, u64 count)
-{
-    struct market_ticker t;
-    assert_int_equal(market_read_ticker(world.data, 0, now, &t), 0);
-    assert_int_equal(t.open, open);
-    assert_int_equal(t.high, high);
-    assert_int_equal(t.low, low);
-    assert_int_equal(t.last, last);
-    assert_true(t.lots == lots);
-    assert_int_equal(t.trade_count, count);
-}
-
-static void a_day_rolls_by_the_minute(void **state)
-{
-    const u64 hours[] = {480000, 480000 + 31, 480000 + 59};
-    for (u32 i = 0; i < COUNT_OF(hours); i++) {
-        u64 first = hours[i];
-        world_end(state);
-        world_begin(&small, SEED + 4);
-        expect_ticker(first * MINUTE, 0, 0, 0, 0, 0, 0);
-        trade_at(first, 500, 1);
-        trade_at(first + 1, 900, 2);
-        trade_at(first + 90, 100, 4);
-        trade_at(first + 1439, 300, 8);
-        expect_ticker((first + 1439) * MINUTE, 500, 900, 100, 300, 15, 4);
-        expect_ticker((first + 1440) * MINUTE - 1, 500, 900, 100, 300, 15, 4);
-        expect_ticker((first + 1440) * MINUTE, 900, 900, 100, 300, 14, 3);
-        expect_ticker((first + 1441) * MINUTE, 100, 300, 100, 300, 12, 2);
-        expect_ticker((first + 1529) * MINUTE, 100, 300, 100, 300, 12, 2);
-        expect_ticker((first + 1530) * MINUTE, 300, 300, 300, 300, 8, 1);
-        expect_ticker((first + 2878) * MINUTE, 300, 300, 300, 300, 8, 1);
-        expect_ticker((first + 2879) * MINUTE, 300, 300, 300, 300, 0, 0);
-        /* A clock behind the records, and a slot used again a day later. */
-        expect_ticker(0, 500, 900, 100, 300, 15, 4);
-        trade_at(first + 1440, 700, 16);
-        expect_ticker(0, 900, 900, 100, 700, 30, 4);
-        trade_at(first + 9999, 800, 32);
-        expect_ticker(0, 800, 800, 800, 800, 32, 1);
-    }
-}
-
-static void sums_of_a_day_may_pass_64_bits(void **state)
-{
-    struct market_ticker t;
-    (void)state;
-    world_begin(&small, SEED);
-    for (u32 i = 0; i < 5; i++) trade_at(480000 + i / 3, 1, 1UL << 62);
-    assert_int_equal(market_read_ticker(world.data, 0, 0, &t), 0);
-    assert_true(t.lots == (u128)5 << 62);
-}
-
 /* ---- Saving ---- */
 
 struct tape {
-    u8 bytes[1 << 20];
+    u8 bytes[4 << 20];
     u64 written, read, limit;
 };
 static struct tape tape;
@@ -490,8 +290,11 @@ static void rewind_tape(u64 limit)
     tape.limit = limit;
 }
 
-static const struct market_config larger = {
-    .markets_max = 9, .levels_max = 50000, .recent_trades = 50, .changes_max = 1024};
+static const struct market_config larger = {.markets_max = 9,
+                                            .levels_max = 50000,
+                                            .recent_trades = 50,
+                                            .changes_max = 1024,
+                                            .candles = CANDLES};
 
 /* The state goes on elsewhere, whatever the sizes there, as if nothing had happened. */
 static void saved_state_goes_on_elsewhere(void **state)
@@ -631,12 +434,14 @@ static void records_that_cannot_be_are_refused(void **state)
 static void sizes_and_markets_are_checked(void **state)
 {
     (void)state;
-    struct market_config bad[] = {small, small, small, small, small};
+    struct market_config bad[] = {small, small, small, small, small, small, small};
     bad[0].markets_max = 257;
     bad[1].levels_max = 0;
     bad[2].recent_trades = 0;
     bad[3].changes_max = 63;
     bad[4].changes_max = 96;
+    bad[5].candles[INTERVAL_1H] = 24;
+    bad[6].candles[INTERVAL_1W] = MARKET_CANDLES_MOST + 1;
     for (u32 i = 0; i < COUNT_OF(bad); i++) assert_int_equal(market_footprint(&bad[i]), 0);
     alignas(CACHE_LINE) u64 nothing[128] = {0};
     assert_null(market_new(nothing, &bad[4]));
@@ -687,8 +492,6 @@ int main(void)
         cmocka_unit_test_teardown(thinned_books_give_their_room_back, world_end),
         cmocka_unit_test_teardown(changes_lead_from_depth_to_depth, world_end),
         cmocka_unit_test_teardown(readers_are_told_that_they_were_lapped, world_end),
-        cmocka_unit_test_teardown(a_day_rolls_by_the_minute, world_end),
-        cmocka_unit_test_teardown(sums_of_a_day_may_pass_64_bits, world_end),
         cmocka_unit_test_teardown(saved_state_goes_on_elsewhere, world_end),
         cmocka_unit_test_teardown(numbers_go_on_after_a_load, world_end),
         cmocka_unit_test_teardown(damaged_state_is_refused, world_end),

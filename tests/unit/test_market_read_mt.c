@@ -17,8 +17,11 @@
 #define SHALLOW 5U
 #define DEEP    200U
 
-static const struct market_config config = {
-    .markets_max = 1, .levels_max = 4000, .recent_trades = 100, .changes_max = 256};
+static const struct market_config config = {.markets_max = 1,
+                                            .levels_max = 4000,
+                                            .recent_trades = 100,
+                                            .changes_max = 256,
+                                            .candles = MARKET_CANDLES_FEWEST};
 
 static union any_record records[RECORDS];
 static u64 truth_shallow[RECORDS + 1], truth_deep[RECORDS + 1]; /* by depth sequence */

@@ -73,7 +73,9 @@ static int make(void **state)
                                     .match_bytes = 1UL << 20,
                                     .account_bytes = 1UL << 20,
                                     .ring_bytes = 1UL << 20,
-                                    .recent_trades = 100};
+                                    .recent_trades = 100,
+                                    .markets_max = 16,
+                                    .candles = MARKET_CANDLES_FEWEST};
     w.now = 1000000000UL;
     w.readers[LOG_COMMAND] = w.live.commands;
     w.readers[LOG_ACCOUNT] = w.live.accounts;

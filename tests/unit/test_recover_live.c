@@ -52,7 +52,9 @@ static int make(void **state)
                                     .nonce_windows_max = sizes.nonce_windows,
                                     .orders_max = sizes.orders,
                                     .resting_max = sizes.resting,
-                                    .recent_trades = 50};
+                                    .recent_trades = 50,
+                                    .markets_max = 16,
+                                    .candles = MARKET_CANDLES_FEWEST};
     w.source = (struct recover_source){
         .dir = w.j.path, .params = &w.params, .command = w.live.command.log, .durable = &w.durable};
     w.now = 1000000000UL;

@@ -146,7 +146,9 @@ static int set_up(void **state)
                                  .match_bytes = 1 << 20,
                                  .account_bytes = 1 << 20,
                                  .ring_bytes = 1 << 16,
-                                 .recent_trades = 10};
+                                 .recent_trades = 10,
+                                 .markets_max = 16,
+                                 .candles = MARKET_CANDLES_FEWEST};
     char warning[512];
     (void)state;
     if (segment_create(&place, &params, warning, sizeof warning)) return -1;

@@ -31,6 +31,8 @@ static const struct topo_params params = {
     .account_bytes = 1 << 20,
     .ring_bytes = 1 << 16,
     .recent_trades = 10,
+    .markets_max = 16,
+    .candles = MARKET_CANDLES_FEWEST,
 };
 
 static char dir[64], warning[1024];

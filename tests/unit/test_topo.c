@@ -23,6 +23,8 @@ static const struct topo_params small = {
     .account_bytes = 1 << 20,
     .ring_bytes = 1 << 16,
     .recent_trades = 100,
+    .markets_max = 16,
+    .candles = MARKET_CANDLES_FEWEST,
 };
 static struct topo t;
 

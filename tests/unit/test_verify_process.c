@@ -25,6 +25,8 @@ static const struct topo_params PARAMS = {
     .account_bytes = 1 << 20,
     .ring_bytes = 1 << 16,
     .recent_trades = 10,
+    .markets_max = 16,
+    .candles = MARKET_CANDLES_FEWEST,
 };
 static const u8 KEY[32] = {7};
 
