@@ -175,10 +175,7 @@ static void sleep_until(struct demo *d, u64 wake_ns)
     u64 now_ns = cli_monotonic_ns();
     for (u32 i = 0; i < d->socket_count; i++)
         if (d->sockets[i].fd >= 0)
-            fds[count++] = (struct curl_waitfd){
-                .fd = d->sockets[i].fd,
-                .events = (short)(CURL_WAIT_POLLIN |
-                                  (socket_wants_write(&d->sockets[i]) ? CURL_WAIT_POLLOUT : 0))};
+            fds[count++] = (struct curl_waitfd){.fd = d->sockets[i].fd, .events = CURL_WAIT_POLLIN};
     u64 ms = wake_ns > now_ns ? min_u64((wake_ns - now_ns) / 1000000 + 1, 50) : 0;
     curl_multi_poll(d->multi, fds, count, (int)ms, NULL);
 }

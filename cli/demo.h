@@ -3,7 +3,7 @@
  *   demo.c         options, funding, the loop, the report
  *   demo_agent.c   one wallet: chooses, signs, sends, understands the answer
  *   demo_sign.c    its orders in the terms of the client library
- *   demo_ws.c      WebSocket: a client over wslay
+ *   demo_ws.c      WebSocket connections
  *   demo_push.c    what comes over WebSocket, compared with what was expected
  *   demo_check.c   afterwards: is what was said true?
  *
@@ -84,7 +84,9 @@ struct socket {
     struct demo *demo;
     u32 agent; /* whose, NO_PLACED = public */
     int fd;    /* -1 = closed */
-    void *wslay;
+    char *in;  /* DEMO_ANSWER bytes */
+    size_t in_len;
+    u32 mask;
     bool ready;   /* subscribed */
     bool broken;  /* was lost at least once: pushes may be missing */
     u64 again_ns; /* when to connect again */
@@ -196,7 +198,6 @@ void socket_connect(struct socket *s, u64 now_ns);
 void socket_turn(struct socket *s, u64 now_ns);
 void socket_close(struct socket *s);
 bool socket_send(struct socket *s, const char *text, size_t length);
-bool socket_wants_write(const struct socket *s);
 /* Open: say who we are and what we want. */
 void push_hello(struct socket *s);
 void push_message(struct socket *s, const char *text, size_t length);

@@ -1,57 +1,17 @@
-/* demo_ws.c: a WebSocket client: the handshake by hand, frames by wslay. */
+/* demo_ws.c: a WebSocket of the demo: one socket, polled in turn. */
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <wslay/wslay.h>
 
 #include "cli/demo.h"
+#include "procs/lib/client/ws.h"
 
 #define AGAIN_NS     500000000UL
 #define HANDSHAKE_MS 5000
-
-static ssize_t take(wslay_event_context_ptr ctx, uint8_t *buf, size_t length, int flags, void *user)
-{
-    struct socket *s = user;
-    (void)flags;
-    ssize_t n = recv(s->fd, buf, length, MSG_DONTWAIT);
-    if (n > 0) return n;
-    bool later = n < 0 && (errno == EAGAIN || errno == EINTR);
-    wslay_event_set_error(ctx, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
-}
-
-static ssize_t give(wslay_event_context_ptr ctx, const uint8_t *data, size_t length, int flags,
-                    void *user)
-{
-    struct socket *s = user;
-    (void)flags;
-    ssize_t n = send(s->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n >= 0) return n;
-    bool later = errno == EAGAIN || errno == EINTR;
-    wslay_event_set_error(ctx, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
-}
-
-static int mask(wslay_event_context_ptr ctx, uint8_t *buf, size_t length, void *user)
-{
-    (void)ctx;
-    (void)user;
-    return getrandom(buf, length, 0) == (ssize_t)length ? 0 : -1;
-}
-
-static void arrived(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *message,
-                    void *user)
-{
-    (void)ctx;
-    if (message->opcode == WSLAY_TEXT_FRAME)
-        push_message(user, (const char *)message->msg, message->msg_length);
-}
 
 /* A connected TCP socket, or -1. */
 static int dial(const char *host, u16 port)
@@ -81,18 +41,13 @@ static int dial(const char *host, u16 port)
 /* Ask for the upgrade and read the answer, byte by byte so that no frame is swallowed. */
 static bool shake_hands(int fd, const char *host, u16 port)
 {
-    char text[2048];
-    int n = snprintf(text, sizeof text,
-                     "GET /ws HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\n"
-                     "Connection: Upgrade\r\nSec-WebSocket-Key: ZWlkb3MgZGVtbyBjbGllbg==\r\n"
-                     "Sec-WebSocket-Version: 13\r\n\r\n",
-                     host, port);
-    if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n) return false;
-    size_t length = 0;
-    while (length + 1 < sizeof text && recv(fd, text + length, 1, 0) == 1) {
-        text[++length] = '\0';
-        if (length >= 4 && memcmp(text + length - 4, "\r\n\r\n", 4) == 0)
-            return strncmp(text, "HTTP/1.1 101", 12) == 0;
+    char text[2048], where[80];
+    snprintf(where, sizeof where, "%s:%u", host, port);
+    size_t n = client_ws_upgrade(where, text, sizeof text), length = 0;
+    if (send(fd, text, n, MSG_NOSIGNAL) != (ssize_t)n) return false;
+    while (length < sizeof text && recv(fd, text + length, 1, 0) == 1) {
+        int head = client_ws_upgraded(text, ++length);
+        if (head) return head > 0;
     }
     return false;
 }
@@ -107,54 +62,71 @@ static void lost(struct socket *s, u64 now_ns)
 
 void socket_connect(struct socket *s, u64 now_ns)
 {
-    static const struct wslay_event_callbacks callbacks = {
-        .recv_callback = take,
-        .send_callback = give,
-        .genmask_callback = mask,
-        .on_msg_recv_callback = arrived,
-    };
     struct demo *d = s->demo;
-    wslay_event_context_ptr ctx = NULL;
     s->fd = dial(d->host, d->port);
-    if (s->fd < 0 || !shake_hands(s->fd, d->host, d->port) ||
-        wslay_event_context_client_init(&ctx, &callbacks, s)) {
+    s->in = malloc(DEMO_ANSWER);
+    s->in_len = 0;
+    if (s->fd < 0 || !s->in || !shake_hands(s->fd, d->host, d->port)) {
         lost(s, now_ns);
         return;
     }
-    fcntl(s->fd, F_SETFL, O_NONBLOCK);
-    s->wslay = ctx;
     push_hello(s);
 }
 
 void socket_close(struct socket *s)
 {
-    if (s->wslay) wslay_event_context_free(s->wslay);
     if (s->fd >= 0) close(s->fd);
-    s->wslay = NULL;
+    free(s->in);
+    s->in = NULL;
     s->fd = -1;
     s->ready = false;
 }
 
-void socket_turn(struct socket *s, u64 now_ns)
+/* What demo clients say is short, and the socket takes it at once or not within 5 s. */
+static bool send_frame(struct socket *s, u8 opcode, const char *text, size_t length)
 {
-    if (s->fd < 0) {
-        if (now_ns >= s->again_ns) socket_connect(s, now_ns);
-        return;
-    }
-    if (wslay_event_recv(s->wslay) || wslay_event_send(s->wslay) ||
-        wslay_event_get_close_received(s->wslay))
-        lost(s, now_ns);
+    char frame[DEMO_BODY + CLIENT_WS_HEAD];
+    if (s->fd < 0 || length > DEMO_BODY) return false;
+    size_t n = client_ws_frame(opcode, text, length, &s->mask, frame);
+    return send(s->fd, frame, n, MSG_NOSIGNAL) == (ssize_t)n;
 }
 
 bool socket_send(struct socket *s, const char *text, size_t length)
 {
-    struct wslay_event_msg message = {
-        .opcode = WSLAY_TEXT_FRAME, .msg = (const uint8_t *)text, .msg_length = length};
-    return s->wslay && wslay_event_queue_msg(s->wslay, &message) == 0 &&
-           wslay_event_send(s->wslay) == 0;
+    return send_frame(s, CLIENT_WS_TEXT, text, length);
 }
 
-bool socket_wants_write(const struct socket *s)
+/* Take the frames that are whole; false: the connection is over. */
+static bool take_frames(struct socket *s)
 {
-    return s->wslay && wslay_event_want_write(s->wslay);
+    struct client_frame f;
+    size_t used = 0;
+    i64 n;
+    while ((n = client_ws_read(s->in + used, s->in_len - used, &f)) > 0) {
+        used += (size_t)n;
+        if (f.opcode == CLIENT_WS_CLOSE) return false;
+        if (f.opcode == CLIENT_WS_PING) send_frame(s, CLIENT_WS_PONG, f.text, f.len);
+        if (f.opcode == CLIENT_WS_TEXT) push_message(s, f.text, f.len);
+    }
+    memmove(s->in, s->in + used, s->in_len - used);
+    s->in_len -= used;
+    return n == 0;
+}
+
+static bool receive(struct socket *s)
+{
+    while (s->in_len < DEMO_ANSWER) {
+        ssize_t n = recv(s->fd, s->in + s->in_len, DEMO_ANSWER - s->in_len, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+        if (n <= 0) return false;
+        s->in_len += (size_t)n;
+        if (!take_frames(s)) return false;
+    }
+    return false; /* a message longer than any of the exchange's */
+}
+
+void socket_turn(struct socket *s, u64 now_ns)
+{
+    if (s->fd < 0 && now_ns >= s->again_ns) socket_connect(s, now_ns);
+    else if (s->fd >= 0 && !receive(s)) lost(s, now_ns);
 }
