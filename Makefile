@@ -166,7 +166,7 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 
 # --- What can be asked for -----------------------------------------------------------------------
 
-.PHONY: help run test test-long bench bench-book fuzz sim sim-long lint install clean
+.PHONY: help run test test-long bench bench-book fuzz sim sim-long lint docs install clean
 .PHONY: check-unit check-model check-mt check-replay check-sim check-integration check-e2e \
         lint-format lint-tidy lint-cppcheck lint-size lint-shell
 
@@ -239,6 +239,9 @@ lint-size:
 lint-shell:
 	@shellcheck .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 
+docs: $(B)/bin/eidosctl # what is made from the sources; a unit test compares
+	$(B)/bin/eidosctl metrics --reference >docs/metrics.md
+
 install: all
 	install -Dt $(DESTDIR)$(PREFIX)/bin $(BINS)
 	install -m 644 -Dt $(DESTDIR)/etc/eidos conf/eidos.ini conf/markets.ini
@@ -262,6 +265,7 @@ help:
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
 	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make sim        the simulator with SEED=$(SEED);  make sim-long  an hour of seeds from there'
+	@echo 'make docs       docs/metrics.md from shm/metrics.def'
 	@echo 'make install    to PREFIX=$(PREFIX) below DESTDIR'
 	@echo 'make clean      remove build/ and build-*/'
 	@echo 'Variables: CC=gcc|clang  SAN=address,undefined|thread  MARCH=$(MARCH)  JOBS=$(JOBS)  BUILD=dir  V=1'

@@ -13,6 +13,7 @@ int cmd_down(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_ready(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_configure(int argc, char **argv);
 int cmd_shm(int argc, char **argv);
 int cmd_book(int argc, char **argv);
@@ -72,6 +73,12 @@ const struct command commands[] = {
      .more = "Exit code 0: ready. 1: it runs, but is not ready. 3: it is not running.",
      .options = {{"--wait", "[SECONDS]", "at most (0; 60 where no number follows)"}},
      .example = "eidosctl ready --wait 60 && curl -s localhost:8080/health/ready"},
+    {.name = "metrics",
+     .run = cmd_metrics,
+     .args = "",
+     .brief = "every number of every process, as Prometheus reads them",
+     .options = {{"--reference", NULL, "what they mean: docs/metrics.md"}},
+     .example = "eidosctl metrics | promtool check metrics"},
     {.name = "configure",
      .run = cmd_configure,
      .args = "check|init|fini",

@@ -17,6 +17,7 @@
 #include "procs/lib/listen.h"
 #include "procs/lib/text_log.h"
 #include "shm/err.h"
+#include "shm/metrics.h"
 
 #define SECOND         1000000000UL
 #define TICK_NS        50000000L
@@ -156,7 +157,7 @@ static int serve_for(struct super *s, u32 proc, struct ops_http **http)
 {
     if (*http || segment_ops_port(s->segment, proc)) return 0;
     u32 port = s->config->ops.port ? s->config->ops.port + proc : 0;
-    *http = ops_http_start(s->segment, proc, s->config->ops.listen.s, port);
+    *http = ops_http_start(&s->view, proc, s->config->ops.listen.s, port);
     if (!*http) return err_wrap("ops port of %s", s->segment->topo.procs[proc].name);
     atomic_store_explicit(&s->own->served_ports[proc], (u16)ops_http_port(*http),
                           memory_order_release);
@@ -382,9 +383,13 @@ static void tick_children(struct super *s)
     u64 now_ns = cli_monotonic_ns();
     for (u32 i = 0; i < s->count && s->phase != SUPER_STOP; i++) {
         struct child *c = &s->children[i];
-        if (c->again_ns && now_ns >= c->again_ns && spawn(s, c)) {
-            text_log(TEXT_ERROR, "%s", err_text());
-            c->again_ns = now_ns + SECOND;
+        if (c->again_ns && now_ns >= c->again_ns) {
+            if (spawn(s, c)) {
+                text_log(TEXT_ERROR, "%s", err_text());
+                c->again_ns = now_ns + SECOND;
+            } else {
+                metric_add(s->own, METRIC_OPS_RESTARTS, 1);
+            }
         }
         if (!c->pid) continue;
         if (!c->was_ready && is_ready(s, c)) {
@@ -478,7 +483,7 @@ int super_run(struct super *s)
 {
     struct ops_http *own_ops = NULL;
     struct epoll_event events[16];
-    if (prepare(s)) return -1;
+    if (prepare(s) || segment_attach(&s->view, s->segment->boot.dir, ROLE_COUNT, 0)) return -1;
     beat(s);
     proc_step(s->own, PROC_STARTING, "");
     if (serve_for(s, (u32)s->segment->self, &own_ops)) return -1;
@@ -489,6 +494,7 @@ int super_run(struct super *s)
     }
     for (u32 i = 0; i < s->count; i++) ops_http_stop(s->children[i].ops);
     ops_http_stop(own_ops);
+    segment_detach(&s->view);
     proc_step(s->own, s->failed ? PROC_FAILED : PROC_STOPPED, NULL);
     close(s->timer);
     close(s->signals);

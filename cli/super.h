@@ -40,7 +40,8 @@ struct super {
     const struct config_source *source;
     struct segment *segment; /* attached as ROLE_OPS */
     struct proc_block *own;
-    bool to_files; /* children write to <dir>/log/NAME.log, else to this stderr */
+    struct segment view; /* as an onlooker, whose metrics tell of every queue */
+    bool to_files;       /* children write to <dir>/log/NAME.log, else to this stderr */
     void (*on_ready)(void *context);
     void *context;
 

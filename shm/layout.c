@@ -4,6 +4,7 @@
 #include "shm/durable.h"
 #include "shm/log.h"
 #include "shm/market_cells.h"
+#include "shm/metrics.h"
 #include "shm/msg.h"
 #include "shm/orders.h"
 #include "shm/proc.h"
@@ -27,12 +28,16 @@ static const struct layout_row proc_rows[] = {LAYOUT_SIZE(proc_block),
                                               LAYOUT_ROW(proc_block, beat_ns),
                                               LAYOUT_ROW(proc_block, turns),
                                               LAYOUT_ROW(proc_block, busy_turns),
+                                              LAYOUT_ROW(proc_block, worked_ns),
+                                              LAYOUT_ROW(proc_block, waited_ns),
+                                              LAYOUT_ROW(proc_block, blocked_ns),
                                               LAYOUT_ROW(proc_block, slept_ns),
                                               LAYOUT_ROW(proc_block, sleeping),
                                               LAYOUT_ROW(proc_block, ring_tail),
                                               LAYOUT_ROW(proc_block, log_cursor),
                                               LAYOUT_ROW(proc_block, log_seq),
                                               LAYOUT_ROW(proc_block, metrics),
+                                              {"metrics", METRIC_SCHEMA, METRIC_WORDS},
                                               LAYOUT_ROW(proc_block, note),
                                               LAYOUT_ROW(proc_block, served_ports),
                                               END};

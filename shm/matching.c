@@ -40,6 +40,7 @@ void matching_init(struct matching *m, u16 self, struct rules *rules, struct boo
 static void log_trade(struct matching *m, const struct book_event *e)
 {
     struct match_trade *r = log_begin(m->log, MATCH_TRADE, sizeof *r);
+    m->trades++;
     r->maker_id = e->maker;
     r->taker_id = e->id;
     r->price = e->price;

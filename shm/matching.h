@@ -26,6 +26,7 @@ struct matching {
     struct log_writer *log;
     u16 self;    /* which matching process this is */
     u64 applied; /* last command sequence applied in full */
+    u64 trades;  /* made since it began, for metrics */
     /* The command in progress. */
     u64 cause, time_ns;
     u16 market;

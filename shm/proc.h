@@ -13,9 +13,9 @@
 #include "shm/base.h"
 
 #define PROC_MAGIC       0x31434f5250534445UL
-#define PROC_RINGS_MAX   32 /* rings a process consumes */
-#define PROC_LOGS_MAX    16 /* logs a process reads */
-#define PROC_METRICS_MAX 256
+#define PROC_RINGS_MAX   32    /* rings a process consumes */
+#define PROC_LOGS_MAX    16    /* logs a process reads */
+#define PROC_METRICS_MAX 16384 /* words */
 #define PROC_NOTE_BYTES  256
 #define PROC_SERVED_MAX  64          /* processes of one instance; topo.h has as many */
 #define HEARTBEAT_NS     100000000UL /* 100 ms; five missed beats are a hang */
@@ -49,7 +49,10 @@ struct proc_block {
     alignas(CACHE_LINE) _Atomic u64 beat_ns; /* CLOCK_MONOTONIC of the last turn of the loop */
     _Atomic u64 turns;                       /* of the loop */
     _Atomic u64 busy_turns;                  /* that found work */
-    _Atomic u64 slept_ns;
+    _Atomic u64 worked_ns;                   /* in turns that found work */
+    _Atomic u64 waited_ns;                   /* in turns that found none, and asleep after them */
+    _Atomic u64 blocked_ns; /* there was work, but no room for what it makes: backpressure */
+    _Atomic u64 slept_ns;   /* a part of the two before */
 
     alignas(CACHE_LINE) _Atomic u32 sleeping; /* signal.h */
     u8 zero[60];

@@ -112,6 +112,7 @@ static void apply_deposit(struct trading *t, const struct cmd_deposit *c)
     b->available += c->amount;
     b->updated_ns = c->head.time_ns;
     l->totals[c->token].deposits += c->amount;
+    t->counts.deposits++;
     account_end(a);
     emit_balance(t, b, BALANCE_DEPOSIT, c->head.seq, &c->head);
 }

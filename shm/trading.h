@@ -24,6 +24,13 @@
 /* Receives every answer, complete but for the ring. `m` lives until the call returns. */
 typedef void trading_reply_fn(void *context, const struct msg *m);
 
+/* What was done since trading began, for metrics; no part of the state. */
+struct trading_counts {
+    u64 accepted, refused; /* orders; refused ones without a record too */
+    u64 cancels, expired;  /* orders that a record names */
+    u64 deposits, trades;
+};
+
 struct trading {
     struct ledger *ledger;
     struct orders *orders;
@@ -33,6 +40,7 @@ struct trading {
     trading_reply_fn *reply;    /* NULL in a replay */
     void *reply_context;
     u64 now_ns; /* stamps the next commands; never decreases */
+    struct trading_counts counts;
 };
 
 /* Log room to ask for (log_room) before one call of trading_order, _cancel, _credit, _mode,

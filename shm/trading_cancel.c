@@ -194,6 +194,8 @@ static void apply_items(struct trading *t, const struct cmd_cancel *c)
 
 void apply_cancel(struct trading *t, const struct cmd_cancel *c)
 {
+    if (c->reason == REASON_EXPIRED) t->counts.expired += c->count;
+    else t->counts.cancels += c->count;
     if (c->uses_nonce) {
         const struct evidence *e =
             (const void *)((const u8 *)(c + 1) + c->count * sizeof(struct cancel_item));

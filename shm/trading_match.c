@@ -159,6 +159,7 @@ static void apply_trade(struct trading *t, const struct match_trade *e, const st
     struct order *maker = orders_find(t->orders, e->maker_id);
     struct order *taker = orders_find(t->orders, e->taker_id);
     CHECK(maker && taker && maker->view.account != taker->view.account);
+    t->counts.trades++;
     u64 maker_fee = clear_order(t, maker, m, e, false, merge);
     u64 taker_fee = clear_order(t, taker, m, e, true, merge);
     state->last_price = e->price;

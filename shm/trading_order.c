@@ -215,6 +215,7 @@ void trading_order(struct trading *t, const struct msg_order *m, u16 source, u64
     if (!code && nonce == NONCE_SPENT) code = CODE_NONCE_USED;
     if (!code && !has_room(t, account)) code = CODE_UNAVAILABLE;
     if (code) {
+        t->counts.refused++;
         reply_order(t, request, code, NULL,
                     atomic_load_explicit(&t->ledger->seq, memory_order_relaxed));
         return;
@@ -268,9 +269,11 @@ static void apply_refused(struct trading *t, const struct cmd_order *c)
 void apply_order(struct trading *t, const struct cmd_order *c)
 {
     if (c->code) {
+        t->counts.refused++;
         apply_refused(t, c);
         return;
     }
+    t->counts.accepted++;
     struct account *a = ledger_account(t->ledger, c->account);
     struct order *o = orders_take(t->orders, t->ledger, c->order_id, c->head.seq);
     account_begin(a, c->head.seq);

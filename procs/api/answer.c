@@ -58,7 +58,7 @@ void request_free(struct api *a, struct request *r)
 static void count(struct api *a, const struct request *r)
 {
     metric_add(a->block, METRIC_API_REQUESTS, 1);
-    metric_add(a->block, METRIC_API_REQUEST_NS, a->now_ns - r->begun_ns);
+    metric_record(a->block, METRIC_API_REQUEST, r->begun_ns, a->now_ns);
     if (r->status >= 500) metric_add(a->block, METRIC_API_SERVER_ERRORS, 1);
     else if (r->status >= 400) metric_add(a->block, METRIC_API_CLIENT_ERRORS, 1);
 }

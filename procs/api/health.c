@@ -1,9 +1,8 @@
 /* health.c: the operator's questions, on the public port, too: is it alive, ready, and how much? */
 #include "procs/api/answer.h"
 #include "procs/api/routes.h"
+#include "procs/lib/metrics_text.h"
 #include "procs/lib/ops_http.h"
-
-#define METRICS_BYTES (128UL << 10)
 
 static void health(struct api *a, struct request *r, bool ready)
 {
@@ -24,11 +23,12 @@ void health_ready(struct api *a, struct request *r, const u8 *wallet)
     health(a, r, true);
 }
 
+/* Of all processes: whichever worker is asked, the answer is the same. */
 void health_metrics(struct api *a, struct request *r, const u8 *wallet)
 {
     (void)wallet;
-    static char text[METRICS_BYTES];
-    int len = ops_metrics(a->segment, (u32)a->segment->self, a->now_ns, text, sizeof text);
+    static char text[SCRATCH_BYTES];
+    int len = metrics_text(a->segment, METRICS_ALL, a->now_ns, text, sizeof text);
     if (len < 0) answer_code(a, r, CODE_INTERNAL, 0);
     else answer_plain(a, r, 200, "text/plain; version=0.0.4", text, (size_t)len);
 }

@@ -154,6 +154,7 @@ static u32 turn(struct run *run)
     struct state *s = run->state;
     i64 done = journal_turn(&s->journal, run->now_ns);
     if (done < 0) run_fail(run);
+    run->blocked = s->journal.full;
     show(run, s);
     show_disk(run, s);
     retire(run, s);

@@ -3,15 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
 #include "procs/lib/json.h"
+#include "procs/lib/metrics_text.h"
 #include "shm/err.h"
-#include "shm/metrics.h"
 
-#define ANSWER_BYTES    65536U
 #define CONNECTIONS_MAX 32U
 #define TIMEOUT_S       5U
 
@@ -20,7 +18,7 @@ struct ops_http {
     u32 proc;
     u32 port;
     struct MHD_Daemon *daemon;
-    char answer[ANSWER_BYTES]; /* one thread serves: one answer at a time */
+    char answer[METRICS_TEXT_BYTES]; /* one thread serves: one answer at a time */
 };
 
 static const struct proc_block *block_of(const struct segment *s, u32 proc)
@@ -60,126 +58,6 @@ int ops_health(const struct segment *s, u32 proc, bool ready, u64 now_ns, char *
     json_put_close(&json, '}');
     out[json.len] = 0;
     return ok ? 200 : 503;
-}
-
-/* --- Metrics -----------------------------------------------------------------------------------
- */
-
-/* Text under way; once it does not fit, nothing more is added. */
-struct text {
-    char *at;
-    size_t size, used;
-    const char *process;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *fmt, ...)
-{
-    if (t->used >= t->size) return;
-    va_list ap;
-    va_start(ap, fmt);
-    t->used += (size_t)vsnprintf(t->at + t->used, t->size - t->used, fmt, ap);
-    va_end(ap);
-}
-
-static bool is_counter(u32 type)
-{
-    return type == METRIC_COUNTER || type == METRIC_COUNTER_NS;
-}
-
-static void put_head(struct text *t, const char *name, const char *help, u32 type)
-{
-    put(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
-        is_counter(type) ? "counter" : "gauge");
-}
-
-/* `label` is "" or `,key="value"`. */
-static void put_value(struct text *t, const char *name, const char *label, u32 type, u64 value)
-{
-    if (type == METRIC_COUNTER_NS || type == METRIC_GAUGE_NS)
-        put(t, "%s{process=\"%s\"%s} %lu.%09lu\n", name, t->process, label, value / 1000000000UL,
-            value % 1000000000UL);
-    else put(t, "%s{process=\"%s\"%s} %lu\n", name, t->process, label, value);
-}
-
-static void put_one(struct text *t, const char *name, const char *help, u32 type, u64 value)
-{
-    put_head(t, name, help, type);
-    put_value(t, name, "", type, value);
-}
-
-static u64 load(const _Atomic u64 *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
-/* What every process has. */
-static void put_common(struct text *t, const struct proc_block *p, u64 now_ns)
-{
-    u64 beat = load(&p->beat_ns);
-    bool alive = proc_is_beating(p, now_ns);
-    put_one(t, "eidos_up", "1 while the heart beats", METRIC_GAUGE, alive);
-    put_one(t, "eidos_state",
-            "0 absent, 1 starting, 2 recovering, 3 ready, 4 stopping, 5 stopped, "
-            "6 failed",
-            METRIC_GAUGE, atomic_load_explicit(&p->state, memory_order_relaxed));
-    put_one(t, "eidos_heartbeat_age_seconds", "Time since the last turn of the loop",
-            METRIC_GAUGE_NS, now_ns > beat ? now_ns - beat : 0);
-    put_one(t, "eidos_epoch", "How often the place was taken", METRIC_GAUGE, load(&p->epoch));
-    put_one(t, "eidos_turns_total", "Turns of the loop", METRIC_COUNTER, load(&p->turns));
-    put_one(t, "eidos_busy_turns_total", "Turns that found work", METRIC_COUNTER,
-            load(&p->busy_turns));
-    put_one(t, "eidos_slept_seconds_total", "Time asleep", METRIC_COUNTER_NS, load(&p->slept_ns));
-}
-
-/* Bytes waiting in the rings this process consumes. */
-static void put_rings(struct text *t, const struct segment *s, u32 proc, const struct proc_block *p)
-{
-    bool any = false;
-    for (u32 i = 0; i < s->topo.region_count; i++) {
-        const struct topo_region *r = &s->topo.regions[i];
-        if (r->kind != REGION_RING || r->consumer != proc || !s->regions[i].object) continue;
-        u64 tail = load(&p->ring_tail[r->input]);
-        u64 head = load(&((const struct ring *)s->regions[i].object)->head);
-        char label[80];
-        if (!any) put_head(t, "eidos_ring_backlog_bytes", "Bytes waiting to be read", METRIC_GAUGE);
-        any = true;
-        snprintf(label, sizeof label, ",ring=\"%s\"", r->name);
-        put_value(t, "eidos_ring_backlog_bytes", label, METRIC_GAUGE,
-                  head > tail ? head - tail : 0);
-    }
-}
-
-/* How far behind the end of the logs it reads it is. */
-static void put_logs(struct text *t, const struct segment *s, const struct proc_block *p)
-{
-    bool any = false;
-    for (u32 i = 0; i < s->topo.region_count; i++) {
-        const struct topo_region *r = &s->topo.regions[i];
-        if (r->kind != REGION_LOG || !s->regions[i].object) continue;
-        u64 read = load(&p->log_seq[r->log]);
-        u64 last = load(&((const struct log *)s->regions[i].object)->seq);
-        char label[80];
-        if (!read) continue;
-        if (!any) put_head(t, "eidos_log_backlog_records", "Records not read yet", METRIC_GAUGE);
-        any = true;
-        snprintf(label, sizeof label, ",log=\"%s\"", r->name);
-        put_value(t, "eidos_log_backlog_records", label, METRIC_GAUGE,
-                  last > read ? last - read : 0);
-    }
-}
-
-int ops_metrics(const struct segment *s, u32 proc, u64 now_ns, char *out, size_t size)
-{
-    const struct proc_block *p = block_of(s, proc);
-    struct text t = {.at = out, .size = size, .process = s->topo.procs[proc].name};
-    put_common(&t, p, now_ns);
-    put_rings(&t, s, proc, p);
-    put_logs(&t, s, p);
-    for (u32 i = 0; i < METRIC_COUNT; i++)
-        if (metric_table[i].owner == s->topo.procs[proc].role)
-            put_one(&t, metric_table[i].name, metric_table[i].help, metric_table[i].type,
-                    metric_get(p, i));
-    return t.used < size ? (int)t.used : -1;
 }
 
 /* --- HTTP --------------------------------------------------------------------------------------
@@ -225,7 +103,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
         return answer_text(c, (u32)status, http->answer);
     }
     if (strcmp(url, "/metrics") == 0) {
-        int n = ops_metrics(http->segment, http->proc, now_ns, http->answer, sizeof http->answer);
+        /* The supervisor's tell of all: one place to ask, also about those that are dead. */
+        bool all = http->segment->topo.procs[http->proc].role == ROLE_OPS;
+        int n = metrics_text(http->segment, all ? METRICS_ALL : (int)http->proc, now_ns,
+                             http->answer, sizeof http->answer);
         if (n < 0) return answer_text(c, 500, "{\"status\":\"failed\"}\n");
         return answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", http->answer, (size_t)n);
     }

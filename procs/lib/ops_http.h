@@ -5,7 +5,7 @@
  *
  *   GET /health/live    200 while the heart beats, else 503
  *   GET /health/ready   200 {"status":"ok","checks":{...}}, or 503 with the failing check
- *   GET /metrics        Prometheus text
+ *   GET /metrics        Prometheus text; the supervisor's port tells of all processes
  */
 #ifndef EIDOS_PROCS_LIB_OPS_HTTP_H
 #define EIDOS_PROCS_LIB_OPS_HTTP_H
@@ -24,9 +24,7 @@ u32 ops_http_port(const struct ops_http *http);
 /* NULL is allowed. */
 void ops_http_stop(struct ops_http *http);
 
-/* What they answer; out of `size` bytes. health: the HTTP status. metrics: the length, -1 if it
- * does not fit. `now_ns` is CLOCK_MONOTONIC. */
+/* What /health answers, out of `size` bytes: the HTTP status. `now_ns` is CLOCK_MONOTONIC. */
 int ops_health(const struct segment *s, u32 proc, bool ready, u64 now_ns, char *out, size_t size);
-int ops_metrics(const struct segment *s, u32 proc, u64 now_ns, char *out, size_t size);
 
 #endif

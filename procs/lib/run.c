@@ -141,9 +141,18 @@ static int make_state(struct run *run)
     return err_sys("reserving %lu bytes", run->descriptor->state_bytes);
 }
 
+static void add(_Atomic u64 *counter, u64 n)
+{
+    u64 now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + n, memory_order_relaxed);
+}
+
+/* The time since the last beat goes to what the turn after it turned out to be. */
 static void beat(struct run *run)
 {
+    u64 before = run->now_ns;
     run->now_ns = monotonic_ns();
+    if (run->spent) add(run->spent, run->now_ns - before);
     atomic_store_explicit(&run->proc->beat_ns, run->now_ns, memory_order_relaxed);
 }
 
@@ -230,22 +239,20 @@ static void sleep_until_input(struct run *run)
     u64 before = monotonic_ns();
     if (run->descriptor->epoll_fd) sleep_in_epoll(run);
     else waiter_sleep(&run->waiter, run->sleep_ns);
-    atomic_fetch_add_explicit(&run->proc->slept_ns, monotonic_ns() - before, memory_order_relaxed);
-}
-
-static void count(_Atomic u64 *counter)
-{
-    u64 now = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, now + 1, memory_order_relaxed);
+    add(&run->proc->slept_ns, monotonic_ns() - before);
 }
 
 static u32 take_turn(struct run *run)
 {
     beat(run);
     run->sleep_ns = RUN_SLEEP_NS;
+    run->blocked = false;
     u32 work = run->descriptor->turn(run);
-    count(&run->proc->turns);
-    if (work) count(&run->proc->busy_turns);
+    add(&run->proc->turns, 1);
+    if (work) add(&run->proc->busy_turns, 1);
+    run->spent = work           ? &run->proc->worked_ns
+                 : run->blocked ? &run->proc->blocked_ns
+                                : &run->proc->waited_ns;
     return work;
 }
 

@@ -57,8 +57,10 @@ struct run {
     int bells[TOPO_PROCS_MAX]; /* for segment_ring_tx and its like; -1 = none */
     struct waiter waiter;
     void *state;
-    u64 now_ns;   /* CLOCK_MONOTONIC when the turn began */
-    u64 sleep_ns; /* see turn */
+    u64 now_ns;         /* CLOCK_MONOTONIC when the turn began */
+    u64 sleep_ns;       /* see turn */
+    bool blocked;       /* a turn sets it when it leaves work for want of room in an output */
+    _Atomic u64 *spent; /* what the time since now_ns counts as: worked, waited or blocked */
     u64 spin_ns;
 };
 

@@ -38,6 +38,7 @@ static bool step(struct run *run, struct process *p)
     if (!log_room(&p->log, MATCHING_STEP_BYTES)) {
         metric_add(run->proc, METRIC_MATCHING_BLOCKED, 1);
         run->sleep_ns = FULL_SLEEP_NS;
+        run->blocked = true;
         return false;
     }
     bool done = p->sweeping ? matching_more(&p->machine) : matching_apply(&p->machine, cmd);
@@ -49,13 +50,14 @@ static bool step(struct run *run, struct process *p)
 static u32 turn(struct run *run)
 {
     struct process *p = run->state;
-    u64 seq = p->log.seq;
+    u64 seq = p->log.seq, trades = p->machine.trades;
     u32 work = 0;
     while (work < TURN_COMMANDS && step(run, p)) work++;
     if (!work) return 0;
     publish(run, p);
     metric_add(run->proc, METRIC_MATCHING_COMMANDS, work);
     metric_add(run->proc, METRIC_MATCHING_RECORDS, p->log.seq - seq);
+    metric_add(run->proc, METRIC_MATCHING_TRADES, p->machine.trades - trades);
     return work;
 }
 

@@ -29,6 +29,19 @@ static bool has_room_for_command(struct process *p)
     return has_room(p, COMMAND_STEP_BYTES + p->merge_reserve, ACCOUNT_STEP_BYTES);
 }
 
+/* What the machine did since the last time. */
+static void count(struct run *run, struct process *p)
+{
+    const struct trading_counts *now = &p->machine.counts, *before = &p->counted;
+    metric_add(run->proc, METRIC_TRADING_ACCEPTED, now->accepted - before->accepted);
+    metric_add(run->proc, METRIC_TRADING_REFUSED, now->refused - before->refused);
+    metric_add(run->proc, METRIC_TRADING_CANCELS, now->cancels - before->cancels);
+    metric_add(run->proc, METRIC_TRADING_EXPIRED, now->expired - before->expired);
+    metric_add(run->proc, METRIC_TRADING_DEPOSITS, now->deposits - before->deposits);
+    metric_add(run->proc, METRIC_TRADING_TRADES, now->trades - before->trades);
+    p->counted = *now;
+}
+
 static u32 merge(struct process *p)
 {
     u32 work = 0, count = 1;
@@ -100,6 +113,7 @@ static void publish(struct run *run, struct process *p)
     for (u32 i = 0; i < p->verify_count; i++) ring_release(&p->ingress[i]);
     ring_release(&p->ingress[SOURCE_OPS]);
     replies_publish(p);
+    count(run, p);
     const struct trading *t = &p->machine;
     metric_set(run->proc, METRIC_TRADING_SEQUENCE, p->command.seq);
     metric_set(run->proc, METRIC_TRADING_OPEN_ORDERS, t->orders->open_count);
@@ -155,7 +169,7 @@ static u32 turn(struct run *run)
     p->full = false;
     tell_time(run, p);
     look_at_disk(p);
-    u32 work = merge(p);
+    u32 merged = merge(p), work = merged;
     bool room;
     while ((room = has_room_for_command(p)) && trading_expire(&p->machine)) work++;
     /* What is due comes first, also when the room for it appears only now. */
@@ -164,7 +178,9 @@ static u32 turn(struct run *run)
         work += take(p, SOURCE_OPS);
     }
     metric_add(run->proc, METRIC_TRADING_COMMANDS, p->command.seq - seq);
+    run->blocked = p->full;
     if (p->full) metric_add(run->proc, METRIC_TRADING_BLOCKED, 1);
+    metric_add(run->proc, METRIC_TRADING_MERGED, merged);
     if (work || p->command.seq != seq) publish(run, p);
     set_alarm(run, p);
     return work;
@@ -177,6 +193,7 @@ static int init(struct run *run)
     replies_open(run, p);
     if (state_open(run, p)) return -1;
     clock_begin(&p->clock, p->machine.now_ns, wall_ns(), run->now_ns);
+    p->counted = p->machine.counts; /* recovery is no work of this life */
     p->machine.reply = replies_send;
     p->machine.reply_context = run;
     publish(run, p);

@@ -31,8 +31,9 @@ struct process {
     struct ring_tx replies[API_MAX];
     struct ring_tx ops_replies;
     struct log_reader matches[MATCHINGS_MAX];
-    u64 merge_reserve; /* bytes of the command log kept for CMD_MERGE */
-    bool full;         /* this turn left work behind because a log or ring had no room */
+    u64 merge_reserve;             /* bytes of the command log kept for CMD_MERGE */
+    struct trading_counts counted; /* as told in metrics */
+    bool full; /* this turn left work behind because a log or ring had no room */
 };
 
 /* Format or recover the state regions, join logs, and log what this start changes. 0 or -1. */

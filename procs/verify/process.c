@@ -120,6 +120,7 @@ static u32 turn(struct run *run)
         void *room = ring_alloc(&p->trading, sizeof p->message);
         if (!room) {
             run->sleep_ns = FULL_WAIT_NS;
+            run->blocked = true;
             break;
         }
         u32 api = p->next;

@@ -380,6 +380,36 @@ static void every_process_has_an_ops_port(void)
     json_decref(list);
 }
 
+/* What promtool says of the output of a command; "" = nothing to say. */
+static void promtool_accepts(const char *command)
+{
+    char line[720];
+    snprintf(line, sizeof line, "%s | promtool check metrics 2>&1", command);
+    FILE *said = popen(line, "r"); // NOLINT(cert-env33-c)
+    assert_non_null(said);
+    size_t n = fread(output, 1, OUTPUT - 1, said);
+    output[n] = '\0';
+    if (pclose(said) || n) fail_msg("%s: %s", line, output);
+}
+
+static void prometheus_takes_the_metrics(void)
+{
+    char line[640];
+    snprintf(line, sizeof line, "%s metrics --dir %s", program(), dir);
+    promtool_accepts(line);
+    json_t *list = ask("ps --json", 0);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *proc = json_array_get(list, i);
+        for (u32 gateway = 0; gateway < 2; gateway++) {
+            u64 port = number(proc, gateway ? "port" : "ops_port");
+            snprintf(line, sizeof line, "curl -sSf --noproxy '*' http://127.0.0.1:%lu/metrics",
+                     port);
+            if (port) promtool_accepts(line);
+        }
+    }
+    json_decref(list);
+}
+
 static void credit_is_exact(void)
 {
     assert_int_equal(run("credit " WALLET " USDC 5000.5"), 0);
@@ -438,6 +468,7 @@ static void a_life(void **state)
     second_up_is_refused();
     status_tells_all();
     every_process_has_an_ops_port();
+    prometheus_takes_the_metrics();
     credit_is_exact();
     snapshots_and_replay();
     assert_int_equal(run("mode cancel-only"), 0);

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "procs/lib/metrics_text.h"
 #include "procs/lib/ops_http.h"
 #include "shm/err.h"
 
@@ -262,7 +263,10 @@ static void starts_wakes_and_stops(void **state)
     for (u32 i = 0; i < 3; i++) send_wish(9);
     assert_true(within_5s(got_three, p));
     assert_true(atomic_load(&p->busy_turns) >= 3);
-    assert_true(atomic_load(&p->slept_ns) > 0);
+    assert_true(atomic_load(&p->slept_ns) > 100000000);
+    assert_true(atomic_load(&p->worked_ns) > 0);
+    assert_true(atomic_load(&p->waited_ns) >= atomic_load(&p->slept_ns) - 60000000);
+    assert_int_equal(atomic_load(&p->blocked_ns), 0);
     assert_int_equal(stop(child), 0);
     assert_int_equal(atomic_load(&p->state), PROC_STOPPED);
     expect_said("trading: ready\n");
@@ -482,23 +486,24 @@ static void metrics_of_every_process_are_sound(void **state)
     (void)state;
     static char text[65536];
     for (u32 i = 0; i < ops.topo.proc_count; i++) {
-        int n = ops_metrics(&ops, i, 1, text, sizeof text);
+        int n = metrics_text(&ops, (int)i, 1, text, sizeof text);
         assert_true(n > 0 && n == (int)strlen(text));
         u32 own = 0;
-        for (u32 m = 0; m < METRIC_COUNT; m++)
+        for (u32 m = 0; m < METRIC_ROWS; m++)
             own += metric_table[m].owner == ops.topo.procs[i].role;
         u32 types = 0;
         for (const char *p = text; (p = strstr(p, "# TYPE ")); p++) types++;
-        assert_true(types >= 7 + own);
+        assert_int_equal(types, COMMON_ROWS + own);
     }
-    assert_int_equal(ops_metrics(&ops, 0, 1, text, 100), -1);
-    for (u32 m = 0; m < METRIC_COUNT; m++) {
+    assert_int_equal(metrics_text(&ops, 0, 1, text, 100), -1);
+    for (u32 m = 0; m < METRIC_ROWS; m++) {
         const struct metric_row *row = &metric_table[m];
         const char *end = strstr(row->name, "_total");
         bool counter = row->type == METRIC_COUNTER || row->type == METRIC_COUNTER_NS;
         assert_memory_equal(row->name, "eidos_", 6);
         assert_true(counter == (end && end[6] == 0));
-        if (row->type == METRIC_COUNTER_NS || row->type == METRIC_GAUGE_NS)
+        if (row->type == METRIC_COUNTER_NS || row->type == METRIC_GAUGE_NS ||
+            row->type == METRIC_HISTOGRAM)
             assert_non_null(strstr(row->name, "_seconds"));
         for (u32 k = 0; k < m; k++) assert_string_not_equal(row->name, metric_table[k].name);
     }
