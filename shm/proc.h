@@ -40,7 +40,7 @@ struct proc_block {
     _Atomic u32 state;
     _Atomic u32 guards;
     _Atomic u32 pid;
-    u32 zero32;
+    _Atomic u32 copy;        /* of arenas that exist twice: the one that counts, 0 or 1 */
     _Atomic u64 start_ticks; /* field 22 of /proc/PID/stat: with pid, names a process for good */
     _Atomic u64 epoch;       /* how many times this block was taken over */
     _Atomic u32 ops_port;    /* 0 = none */

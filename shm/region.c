@@ -95,6 +95,7 @@ static int map_file(struct region *r, int fd, u32 flags)
     r->head = at;
     r->object = (u8 *)at + REGION_HEAD_BYTES;
     r->writable = flags & REGION_WRITE;
+    r->later = flags & REGION_LATER;
     return 0;
 }
 
@@ -139,7 +140,8 @@ int region_map(struct region *r, const char *path, const struct region_spec *spe
 {
     *r = (struct region){0};
     snprintf(r->path, sizeof r->path, "%s", path);
-    int fd = open(path, (flags & REGION_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    bool writes = flags & (REGION_WRITE | REGION_LATER);
+    int fd = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0) return err_sys("opening %s", path);
     struct stat st;
     int result = 0;
@@ -155,6 +157,16 @@ int region_map(struct region *r, const char *path, const struct region_spec *spe
     close(fd);
     if (result) region_unmap(r);
     return result;
+}
+
+int region_become_writable(struct region *r)
+{
+    CHECK(r->later);
+    if (mprotect(r->head, r->size, PROT_READ | PROT_WRITE))
+        return err_sys("making %s writable", r->path);
+    r->later = false;
+    r->writable = true;
+    return 0;
 }
 
 void region_unmap(struct region *r)

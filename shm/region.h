@@ -70,7 +70,8 @@ struct region {
     void *object; /* head + REGION_HEAD_BYTES */
     u64 size;
     bool writable;
-    bool huge; /* on hugetlbfs */
+    bool later; /* may become writable */
+    bool huge;  /* on hugetlbfs */
     char path[REGION_PATH_BYTES];
 };
 
@@ -96,10 +97,11 @@ u64 region_bytes(u64 object_bytes, bool huge);
 int region_create(struct region *r, const char *path, const struct region_spec *spec, bool huge);
 
 /* Map an existing region. Checks magic, kind, size, owner and layout, and names the first field
- * that differs. Without REGION_WRITE the file is opened read-only, so that not even mprotect makes
- * the mapping writable. */
-enum { REGION_WRITE = 1, REGION_PREFAULT = 2 };
+ * that differs. Without REGION_WRITE or REGION_LATER the file is opened read-only, so that not even
+ * mprotect makes the mapping writable. REGION_LATER: read-only until region_become_writable. */
+enum { REGION_WRITE = 1, REGION_PREFAULT = 2, REGION_LATER = 4 };
 int region_map(struct region *r, const char *path, const struct region_spec *spec, u32 flags);
+int region_become_writable(struct region *r);
 
 void region_unmap(struct region *r);
 

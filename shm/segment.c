@@ -42,8 +42,41 @@ static int map_region(struct segment *s, u32 i, enum topo_access right)
     bool huge = spec.arena && s->boot.huge_dir[0];
     if (huge) segment_path(path, s->boot.huge_dir, spec.name);
     if (!huge || access(path, F_OK)) segment_path(path, s->boot.shm_dir, spec.name);
-    u32 flags = (right == TOPO_WRITE ? REGION_WRITE : 0) | (s->self >= 0 ? REGION_PREFAULT : 0);
+    u32 flags = s->self >= 0 ? REGION_PREFAULT : 0;
+    if (right == TOPO_WRITE || right == TOPO_TWIN) flags |= REGION_WRITE;
+    if (right == TOPO_LATER) flags |= REGION_LATER;
     return region_map(&s->regions[i], path, &spec, flags);
+}
+
+/* Which of two copies is region `i`? */
+static u32 copy_of(const struct topo *t, u32 i)
+{
+    return t->regions[i].twin < i;
+}
+
+static const struct proc_block *block_of_owner(const struct segment *s, u32 i);
+
+/* Of a region with two copies each process of the role maps one only: not the one that counts,
+ * which is the state of a primary, alive or just dead, that others may be reading. Their blocks are
+ * the first regions, so they are mapped. */
+static void choose_copy(struct segment *s)
+{
+    for (u32 i = 0; i < s->topo.region_count; i++)
+        if (topo_access(&s->topo, i, s->self) == TOPO_TWIN) {
+            const struct proc_block *block = block_of_owner(s, i);
+            s->copy = !atomic_load_explicit(&block->copy, memory_order_acquire);
+            return;
+        }
+}
+
+/* Map region `i`, if this process may see it. */
+static int attach_region(struct segment *s, u32 i)
+{
+    enum topo_access right = topo_access(&s->topo, i, s->self);
+    if (i && s->topo.regions[i - 1].kind == REGION_PROC && s->topo.regions[i].kind != REGION_PROC)
+        choose_copy(s);
+    if (right == TOPO_NONE || (right == TOPO_TWIN && copy_of(&s->topo, i) != s->copy)) return 0;
+    return map_region(s, i, right);
 }
 
 int segment_attach(struct segment *s, const char *dir, u32 role, u32 instance)
@@ -58,8 +91,7 @@ int segment_attach(struct segment *s, const char *dir, u32 role, u32 instance)
                            role_name(role), instance);
     }
     for (u32 i = 0; i < s->topo.region_count; i++) {
-        enum topo_access right = topo_access(&s->topo, i, s->self);
-        if (right == TOPO_NONE || map_region(s, i, right) == 0) continue;
+        if (attach_region(s, i) == 0) continue;
         segment_detach(s);
         return err_wrap("attaching to %s", dir);
     }
@@ -75,7 +107,7 @@ bool segment_seal(const struct segment *s)
 {
     bool sealed = true;
     for (u32 i = 0; i < s->topo.region_count; i++)
-        if (s->regions[i].head) sealed &= region_seal(&s->regions[i]);
+        if (s->regions[i].head && !s->regions[i].later) sealed &= region_seal(&s->regions[i]);
     return sealed;
 }
 
@@ -85,7 +117,15 @@ bool segment_seal(const struct segment *s)
 static const struct region *mapped(const struct segment *s, const char *name)
 {
     int i = topo_region(&s->topo, name);
-    CHECK(i >= 0 && s->regions[i].head);
+    CHECK(i >= 0);
+    u32 twin = s->topo.regions[i].twin;
+    if (twin != NO_INSTANCE) {
+        const struct proc_block *block = block_of_owner(s, (u32)i);
+        bool own = topo_access(&s->topo, (u32)i, s->self) == TOPO_TWIN;
+        u32 copy = own ? s->copy : atomic_load_explicit(&block->copy, memory_order_acquire);
+        if (copy) i = (int)twin;
+    }
+    CHECK(s->regions[i].head);
     return &s->regions[i];
 }
 
@@ -104,6 +144,27 @@ static struct proc_block *block_of(const struct segment *s, u32 proc)
     char name[REGION_NAME_BYTES];
     snprintf(name, sizeof name, "proc.%s", s->topo.procs[proc].name);
     return proc_join(segment_object(s, name));
+}
+
+static const struct proc_block *block_of_owner(const struct segment *s, u32 i)
+{
+    return block_of(s, s->topo.regions[i].owner);
+}
+
+void segment_show_copy(const struct segment *s)
+{
+    CHECK(s->self >= 0);
+    atomic_store_explicit(&block_of(s, (u32)s->self)->copy, s->copy, memory_order_release);
+}
+
+int segment_take_over(struct segment *s)
+{
+    CHECK(s->self >= 0 && role_is_standby(s->topo.procs[s->self].role));
+    for (u32 i = 0; i < s->topo.region_count; i++)
+        if (s->regions[i].later && region_become_writable(&s->regions[i])) return -1;
+    const struct topo_proc *standby = &s->topo.procs[s->self];
+    s->self = topo_proc(&s->topo, role_of_standby(standby->role), standby->instance);
+    return 0;
 }
 
 struct proc_block *segment_proc(const struct segment *s, u32 role, u32 instance)
@@ -222,12 +283,14 @@ void segment_waiter(const struct segment *s, struct waiter *w)
         }
 }
 
-/* Is there anything of ours that `proc` sleeps on? */
+/* Is there anything that `proc` sleeps on and we write, or will? */
 static bool may_ring(const struct segment *s, u32 proc)
 {
-    for (u32 i = 0; i < s->topo.region_count; i++)
-        if (s->topo.regions[i].owner == (u32)s->self && s->topo.regions[i].sleepers >> proc & 1)
-            return true;
+    for (u32 i = 0; i < s->topo.region_count; i++) {
+        enum topo_access right = topo_access(&s->topo, i, s->self);
+        bool writes = right == TOPO_WRITE || right == TOPO_LATER;
+        if (writes && s->topo.regions[i].sleepers >> proc & 1) return true;
+    }
     return false;
 }
 

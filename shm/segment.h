@@ -42,7 +42,8 @@ struct boot {
 struct segment {
     struct boot boot;
     struct topo topo;
-    int self;                                /* index into topo.procs, or -1 for an onlooker */
+    int self; /* index into topo.procs, or -1 for an onlooker */
+    u32 copy; /* of its twin arenas: which one this process works in */
     struct region regions[TOPO_REGIONS_MAX]; /* head == NULL: not mapped */
 };
 
@@ -78,14 +79,24 @@ int segment_attach(struct segment *s, const char *dir, u32 role, u32 instance);
 void segment_detach(struct segment *s);
 
 /* Seal all mappings for the life of the process: they can no longer be unmapped, moved or made
- * writable. False where the kernel cannot (before Linux 6.10). */
+ * writable; but not what a standby makes writable later: call it again then. False where the kernel
+ * cannot (before Linux 6.10). */
 bool segment_seal(const struct segment *s);
 
 /* Remove the regions and the boot record of a dead instance. Refuses while its supervisor, if that
  * is another process, or any of its processes lives. */
 int segment_delete(const char *dir);
 
-/* By name of process or region; CHECK that it exists and is mapped. */
+/* A standby, once its primary has exited: make what the role owns writable, and be the role's
+ * process from here on (`self`). -1 with err; then it must end. */
+int segment_take_over(struct segment *s);
+
+/* Of arenas that exist twice the one whose content counts is named in the block of the role. Its
+ * holder says (release) that it is its own copy. */
+void segment_show_copy(const struct segment *s);
+
+/* By name of process or region; CHECK that it exists and is mapped. Of a region with two copies:
+ * for primary and standby their own; for everybody else the one that counts at this moment. */
 struct proc_block *segment_proc(const struct segment *s, u32 role, u32 instance);
 struct region *segment_region(struct segment *s, const char *name);
 void *segment_object(const struct segment *s, const char *region_name);

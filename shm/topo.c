@@ -35,6 +35,8 @@ static const struct role_row {
     [ROLE_SNAPSHOT] = ONE("snapshot"),
     [ROLE_VERIFY] = MANY("verify", verify),
     [ROLE_API] = MANY("api", api),
+    [ROLE_TRADING_STANDBY] = ONE("standby.trading"),
+    [ROLE_MATCHING_STANDBY] = MANY("standby.matching", matching),
 };
 
 #define OPS      (1U << ROLE_OPS)
@@ -57,24 +59,26 @@ static const struct ring_row {
 
 /* Everything else: each process of `owner` has one. Bits are roles. `gates` hold the writer back;
  * `sleepers` wait for the head to move: not those who act on a record only once it is durable,
- * or, like the journal on the derived logs, right after the commands it came from. */
+ * or, like the journal on the derived logs, right after the commands it came from. `twin`: there
+ * are two copies when the owner has a standby, "NAME" and "NAME.b". */
 static const struct region_row {
     const char *name; /* "@i" is added where the owner is one of several */
     u32 kind, owner, readers, gates, sleepers;
+    bool twin;
 } regions[] = {
-    {"proc", REGION_PROC, ROLE_COUNT, ALL, 0, 0}, /* one of every process */
+    {"proc", REGION_PROC, ROLE_COUNT, ALL, 0, 0, false}, /* one of every process */
     {"log.command", REGION_LOG, ROLE_TRADING, JOURNAL | MATCHING, JOURNAL | MATCHING,
-     JOURNAL | MATCHING},
-    {"log.account", REGION_LOG, ROLE_TRADING, JOURNAL | API, JOURNAL, 0},
+     JOURNAL | MATCHING, false},
+    {"log.account", REGION_LOG, ROLE_TRADING, JOURNAL | API, JOURNAL, 0, false},
     {"log.match", REGION_LOG, ROLE_MATCHING, JOURNAL | TRADING | MARKET | API, JOURNAL | TRADING,
-     TRADING},
-    {"ledger", REGION_LEDGER, ROLE_TRADING, API, 0, 0},
-    {"orders", REGION_ORDERS, ROLE_TRADING, API, 0, 0},
-    {"rules", REGION_RULES, ROLE_TRADING, OPS | API | VERIFY | MARKET, 0, 0},
-    {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0},
-    {"market", REGION_MARKET, ROLE_MARKET, API, 0, API},
+     TRADING, false},
+    {"ledger", REGION_LEDGER, ROLE_TRADING, API, 0, 0, true},
+    {"orders", REGION_ORDERS, ROLE_TRADING, API, 0, 0, true},
+    {"rules", REGION_RULES, ROLE_TRADING, OPS | API | VERIFY | MARKET, 0, 0, false},
+    {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0, true},
+    {"market", REGION_MARKET, ROLE_MARKET, API, 0, API, false},
     {"durable", REGION_DURABLE, ROLE_JOURNAL, OPS | TRADING | MATCHING | MARKET | SNAPSHOT | API, 0,
-     MARKET | API},
+     MARKET | API, false},
 };
 
 #define LEVELS_MAX    (1UL << 28) /* market.h */
@@ -95,6 +99,7 @@ static const struct param_row {
     PARAM(api, 1, 16, false),
     PARAM(verify, 1, 16, false),
     PARAM(matching, 1, PROC_LOGS_MAX - LOG_MATCH(0), false),
+    PARAM(standbys, 0, STANDBY_TRADING | STANDBY_MATCHING, false),
     PARAM(accounts_max, 1, 1UL << 28, false),
     PARAM(balances_max, 1, 1UL << 28, false),
     PARAM(nonce_windows_max, 1, 1UL << 28, false),
@@ -163,9 +168,23 @@ const char *role_name(u32 role)
     return role < ROLE_COUNT ? roles[role].name : "onlooker";
 }
 
+u32 role_of_standby(u32 role)
+{
+    if (role == ROLE_TRADING_STANDBY) return ROLE_TRADING;
+    return role == ROLE_MATCHING_STANDBY ? ROLE_MATCHING : role;
+}
+
+/* Has this role a standby? */
+static bool has_standby(const struct topo *t, u32 role)
+{
+    if (role == ROLE_TRADING) return t->params.standbys & STANDBY_TRADING;
+    return role == ROLE_MATCHING && t->params.standbys & STANDBY_MATCHING;
+}
+
 static u32 role_count(const struct topo *t, u32 role)
 {
     u32 n = 1;
+    if (role_is_standby(role) && !has_standby(t, role_of_standby(role))) return 0;
     if (roles[role].many) memcpy(&n, (const u8 *)&t->params + roles[role].count_at, sizeof n);
     return n;
 }
@@ -218,16 +237,19 @@ static int check_params(const struct topo_params *p)
     return 0;
 }
 
-static void add_procs(struct topo *t)
+static int add_procs(struct topo *t)
 {
     for (u32 role = 0; role < ROLE_COUNT; role++)
         for (u32 i = 0; i < role_count(t, role); i++) {
-            CHECK(t->proc_count < TOPO_PROCS_MAX);
+            if (t->proc_count == TOPO_PROCS_MAX)
+                return err_set("more than %d processes: less workers, or no standbys",
+                               TOPO_PROCS_MAX);
             struct topo_proc *p = &t->procs[t->proc_count++];
             *p = (struct topo_proc){.role = role, .instance = i};
             if (roles[role].many) snprintf(p->name, sizeof p->name, "%s@%u", role_name(role), i);
             else snprintf(p->name, sizeof p->name, "%s", role_name(role));
         }
+    return 0;
 }
 
 /* Append a region; its object and size follow from its kind. */
@@ -241,6 +263,18 @@ static int add_region(struct topo *t, const struct topo_region *region)
     return r->object_bytes ? 0 : err_set("%s: its size is impossible with these numbers", r->name);
 }
 
+static int add_twins(struct topo *t, const struct topo_region *region)
+{
+    struct topo_region r = *region;
+    r.twin = t->region_count + 1;
+    if (add_region(t, &r)) return -1;
+    r.twin = t->region_count - 1;
+    size_t length = strlen(r.name);
+    CHECK(length + sizeof ".b" <= sizeof r.name);
+    memcpy(r.name + length, ".b", sizeof ".b");
+    return add_region(t, &r);
+}
+
 static int add_row(struct topo *t, const struct region_row *row, u32 proc)
 {
     const struct topo_proc *owner = &t->procs[proc];
@@ -249,6 +283,7 @@ static int add_row(struct topo *t, const struct region_row *row, u32 proc)
         .owner = proc,
         .consumer = NO_INSTANCE,
         .log = NO_INSTANCE,
+        .twin = NO_INSTANCE,
         .readers = procs_of(t, row->readers) & ~(1UL << proc),
         .gates = procs_of(t, row->gates),
         .sleepers = procs_of(t, row->sleepers),
@@ -257,6 +292,7 @@ static int add_row(struct topo *t, const struct region_row *row, u32 proc)
     else if (roles[row->owner].many)
         snprintf(r.name, sizeof r.name, "%s@%u", row->name, owner->instance);
     else snprintf(r.name, sizeof r.name, "%s", row->name);
+    if (row->twin && has_standby(t, owner->role)) return add_twins(t, &r);
     if (row->kind == REGION_LOG)
         r.log = owner->role == ROLE_MATCHING            ? LOG_MATCH(owner->instance)
                 : strcmp(row->name, "log.command") == 0 ? LOG_COMMAND
@@ -271,6 +307,7 @@ static int add_ring(struct topo *t, u32 from, u32 to)
         .owner = from,
         .consumer = to,
         .log = NO_INSTANCE,
+        .twin = NO_INSTANCE,
         .readers = 1UL << to,
         .sleepers = 1UL << to,
     };
@@ -284,8 +321,7 @@ int topo_build(struct topo *t, const struct topo_params *params)
 {
     memset(t, 0, sizeof *t);
     t->params = *params;
-    if (check_params(params)) return -1;
-    add_procs(t);
+    if (check_params(params) || add_procs(t)) return -1;
     for (u32 i = 0; i < COUNT_OF(regions); i++)
         for (u32 p = 0; p < t->proc_count; p++)
             if (regions[i].owner == ROLE_COUNT || regions[i].owner == t->procs[p].role)
@@ -303,11 +339,11 @@ u64 topo_hash(const struct topo *t)
     u64 hash = region_hash(t->procs, sizeof t->procs[0] * t->proc_count);
     for (u32 i = 0; i < t->region_count; i++) {
         const struct topo_region *r = &t->regions[i];
-        u64 words[] = {hash,           region_hash(r->name, strlen(r->name)),
-                       r->kind,        r->owner,
-                       r->input,       r->log,
-                       r->gates,       r->readers,
-                       r->object_bytes};
+        u64 words[] = {hash,     region_hash(r->name, strlen(r->name)),
+                       r->kind,  r->owner,
+                       r->input, r->log,
+                       r->gates, r->readers,
+                       r->twin,  r->object_bytes};
         hash = region_hash(words, sizeof words);
     }
     return hash;
@@ -317,6 +353,12 @@ enum topo_access topo_access(const struct topo *t, u32 region, int proc)
 {
     const struct topo_region *r = &t->regions[region];
     if (proc < 0) return TOPO_READ;
-    if (r->owner == (u32)proc) return TOPO_WRITE;
+    if (r->owner == (u32)proc) return r->twin == NO_INSTANCE ? TOPO_WRITE : TOPO_TWIN;
+    const struct topo_proc *p = &t->procs[proc];
+    if (role_is_standby(p->role)) {
+        int primary = topo_proc(t, role_of_standby(p->role), p->instance);
+        enum topo_access right = topo_access(t, region, primary);
+        return right == TOPO_WRITE ? TOPO_LATER : right;
+    }
     return r->readers >> proc & 1 ? TOPO_READ : TOPO_NONE;
 }

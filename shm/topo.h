@@ -23,6 +23,8 @@ enum role {
     ROLE_SNAPSHOT,
     ROLE_VERIFY,
     ROLE_API,
+    ROLE_TRADING_STANDBY,
+    ROLE_MATCHING_STANDBY,
     ROLE_COUNT,
 };
 
@@ -33,8 +35,8 @@ _Static_assert(PROC_SERVED_MAX >= TOPO_PROCS_MAX, "a port for each process");
 
 /* What decides the shape; kept in the boot record. */
 struct topo_params {
-    u32 api, verify, matching; /* how many of each */
-    u32 zero32;
+    u32 api, verify, matching;                         /* how many of each */
+    u32 standbys;                                      /* STANDBY_* */
     u64 accounts_max, balances_max, nonce_windows_max; /* ledger */
     u64 orders_max;                                    /* order slots (open and recently closed) */
     u64 resting_max;                                   /* resting orders per matching process */
@@ -44,6 +46,9 @@ struct topo_params {
     u64 markets_max;                                   /* markets it has room for */
     u32 candles[INTERVALS];                            /* kept per market */
 };
+
+/* Which roles have a standby (procs/lib/standby.h). */
+enum { STANDBY_TRADING = 1, STANDBY_MATCHING = 2 };
 
 struct topo_proc {
     u32 role, instance;
@@ -58,7 +63,8 @@ struct topo_region {
     u32 consumer; /* rings: index into procs; otherwise NO_INSTANCE */
     u32 input;    /* rings: index into the consumer's proc_block.ring_tail */
     u32 log;      /* logs: index into proc_block.log_cursor; otherwise NO_INSTANCE */
-    u32 zero32;
+    u32 twin;     /* an arena of a role with a standby: region index of its other copy; otherwise
+                     NO_INSTANCE. The first copy has the plain name and the smaller index. */
     u64 readers;  /* bit per proc index that may map it read-only */
     u64 gates;    /* logs: bit per proc index that gates the writer */
     u64 sleepers; /* bit per proc index that sleeps on its head */
@@ -75,6 +81,13 @@ struct topo {
 
 /* "trading"; "onlooker" for ROLE_COUNT. */
 const char *role_name(u32 role);
+
+/* The role that a standby stands by for; any other role itself. */
+u32 role_of_standby(u32 role);
+static inline bool role_is_standby(u32 role)
+{
+    return role_of_standby(role) != role;
+}
 
 /* Expand the table; region names are at most REGION_NAME_BYTES - 1 long. Returns -1 with the
  * parameter that is impossible, its value and its range. */
@@ -95,8 +108,15 @@ int topo_ring(const struct topo *t, u32 from_role, u32 from, u32 to_role, u32 to
 /* Hash of the expansion: equal for two programs that agree on it. */
 u64 topo_hash(const struct topo *t);
 
-/* What process `proc` may do with a region; proc -1 is an onlooker, who reads everything. */
-enum topo_access { TOPO_NONE, TOPO_READ, TOPO_WRITE };
+/* What process `proc` may do with a region; proc -1 is an onlooker, who reads everything. A standby
+ * may read what its primary reads or writes. */
+enum topo_access {
+    TOPO_NONE,
+    TOPO_READ,
+    TOPO_WRITE,
+    TOPO_LATER, /* a standby: read, and write once it holds the role */
+    TOPO_TWIN,  /* primary and standby: write, each its own copy */
+};
 enum topo_access topo_access(const struct topo *t, u32 region, int proc);
 
 /* Index, in [0, PROC_LOGS_MAX), of a log within proc_block.log_cursor: the same for all processes.

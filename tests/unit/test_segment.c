@@ -45,6 +45,17 @@ static int create_as(enum segment_huge huge, const char *huge_dir)
     return segment_create(&place, &params, warning, sizeof warning);
 }
 
+static struct topo_params with_standbys;
+
+static void create_with_standbys(void)
+{
+    with_standbys = params;
+    with_standbys.standbys = STANDBY_TRADING | STANDBY_MATCHING;
+    struct segment_place place = {
+        .dir = dir, .shm_dir = "/dev/shm", .huge = SEGMENT_HUGE_OFF, .build = "test 1"};
+    if (segment_create(&place, &with_standbys, warning, sizeof warning)) fail_msg("%s", err_text());
+}
+
 static void create(void)
 {
     if (create_as(SEGMENT_HUGE_OFF, NULL)) fail_msg("%s", err_text());
@@ -169,6 +180,55 @@ static void nobody_writes_what_is_not_its_own(void **state)
     }
     sigaction(SIGSEGV, &before, NULL);
     assert_true(foreign > 100);
+}
+
+/* A standby reads what the role owns, works in the copy of its arenas that does not count, and
+ * writes to the rest only once it has taken over. */
+static void a_standby_writes_later(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = on_fault}, before;
+    create_with_standbys();
+    sigaction(SIGSEGV, &action, &before);
+    attach(&s, ROLE_TRADING_STANDBY, 0);
+    attach(&other, ROLE_TRADING, 0);
+    assert_int_equal(s.copy, 1);
+    assert_ptr_equal(segment_region(&s, "ledger"), &s.regions[topo_region(&s.topo, "ledger.b")]);
+    assert_null(s.regions[topo_region(&s.topo, "ledger")].head);
+    for (u32 i = 0; i < s.topo.region_count; i++) {
+        enum topo_access right = topo_access(&s.topo, i, s.self);
+        if (!s.regions[i].head) continue;
+        bool writes = right == TOPO_WRITE || right == TOPO_TWIN;
+        assert_int_equal(can_write(s.regions[i].object), writes);
+        assert_int_equal(s.regions[i].later, right == TOPO_LATER);
+    }
+    segment_seal(&s); /* what comes later is left out */
+    assert_int_equal(segment_take_over(&s), 0);
+    assert_int_equal(s.self, topo_proc(&s.topo, ROLE_TRADING, 0));
+    for (u32 i = 0; i < s.topo.region_count; i++) {
+        enum topo_access right = topo_access(&s.topo, i, s.self);
+        if (!s.regions[i].head || s.topo.regions[i].owner != (u32)s.self) continue;
+        assert_int_equal(can_write(s.regions[i].object), right != TOPO_READ);
+    }
+    sigaction(SIGSEGV, &before, NULL);
+}
+
+/* Primary and standby work in two copies, and everybody else looks at the one that counts. */
+static void readers_see_the_copy_that_counts(void **state)
+{
+    (void)state;
+    create_with_standbys();
+    attach(&s, ROLE_API, 0);
+    attach(&other, ROLE_TRADING, 0);
+    assert_ptr_equal(segment_region(&s, "orders"), &s.regions[topo_region(&s.topo, "orders")]);
+    assert_int_equal(other.copy, 1);
+    segment_show_copy(&other);
+    assert_ptr_equal(segment_region(&s, "orders"), &s.regions[topo_region(&s.topo, "orders.b")]);
+    segment_detach(&other);
+    attach(&other, ROLE_TRADING_STANDBY, 0);
+    assert_int_equal(other.copy, 0);
+    segment_detach(&other);
+    segment_detach(&s);
 }
 
 static int write_to_the_ledger(void)
@@ -540,6 +600,8 @@ int main(void)
         CASE(objects_are_formatted),
         CASE(nobody_writes_what_is_not_its_own),
         CASE(writing_elsewhere_is_death),
+        CASE(a_standby_writes_later),
+        CASE(readers_see_the_copy_that_counts),
         CASE(sealed_segments_can_not_be_undone),
         CASE(a_living_one_is_not_replaced),
         CASE(a_dead_one_is_replaced),

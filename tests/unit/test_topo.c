@@ -89,16 +89,61 @@ static void everyone_sees_what_it_should(void **state)
     }
 }
 
-static u64 bit(u32 role, u32 instance)
-{
-    return 1UL << topo_proc(&t, role, instance);
-}
-
 static const struct topo_region *named(const char *name)
 {
     int i = topo_region(&t, name);
     assert_true(i >= 0);
     return &t.regions[i];
+}
+
+/* A standby reads what its primary reads or writes; of arenas each has a copy of its own. */
+static void a_standby_sees_what_its_primary_does(void **state)
+{
+    (void)state;
+    struct topo_params p = small;
+    p.standbys = STANDBY_TRADING | STANDBY_MATCHING;
+    assert_int_equal(topo_build(&t, &p), 0);
+    u32 later = 0, twins = 0;
+    for (u32 proc = 0; proc < t.proc_count; proc++) {
+        u32 role = t.procs[proc].role;
+        if (!role_is_standby(role)) continue;
+        int primary = topo_proc(&t, role_of_standby(role), t.procs[proc].instance);
+        for (u32 r = 0; r < t.region_count; r++) {
+            enum topo_access own = topo_access(&t, r, (int)proc),
+                             theirs = topo_access(&t, r, primary);
+            if (t.regions[r].owner == proc) {
+                assert_int_equal(own, TOPO_WRITE);
+                assert_int_equal(theirs, TOPO_READ);
+                continue;
+            }
+            assert_int_equal(own, theirs == TOPO_WRITE ? TOPO_LATER : theirs);
+            later += own == TOPO_LATER;
+            twins += own == TOPO_TWIN;
+        }
+    }
+    assert_int_equal(later, 3 + 1 + 2 + 1 + 2 * 2); /* logs, rules, rings, blocks */
+    assert_int_equal(twins, 2 * 2 + 2 * 2);
+    const struct topo_region *first = named("ledger"), *second = named("ledger.b");
+    assert_ptr_equal(&t.regions[first->twin], second);
+    assert_ptr_equal(&t.regions[second->twin], first);
+    assert_true(first < second && first->object_bytes == second->object_bytes);
+    assert_int_equal(named("rules")->twin, NO_INSTANCE);
+    assert_int_equal(topo_region(&t, "market.b"), -1);
+}
+
+static void too_many_processes_are_refused(void **state)
+{
+    (void)state;
+    struct topo_params p = small;
+    p.api = 16, p.verify = 16, p.matching = PROC_LOGS_MAX - 2;
+    p.standbys = STANDBY_TRADING | STANDBY_MATCHING;
+    assert_int_equal(topo_build(&t, &p), -1);
+    assert_string_equal(err_text(), "more than 64 processes: less workers, or no standbys");
+}
+
+static u64 bit(u32 role, u32 instance)
+{
+    return 1UL << topo_proc(&t, role, instance);
 }
 
 static void gates_and_sleepers(void **state)
@@ -191,10 +236,15 @@ static void the_hash_sees_any_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(processes_in_order),       cmocka_unit_test(everyone_sees_what_it_should),
-        cmocka_unit_test(gates_and_sleepers),       cmocka_unit_test(ring_inputs_are_dense),
-        cmocka_unit_test(the_largest_fits),         cmocka_unit_test(impossible_numbers_are_named),
+        cmocka_unit_test(processes_in_order),
+        cmocka_unit_test(everyone_sees_what_it_should),
+        cmocka_unit_test(gates_and_sleepers),
+        cmocka_unit_test(ring_inputs_are_dense),
+        cmocka_unit_test(the_largest_fits),
+        cmocka_unit_test(impossible_numbers_are_named),
         cmocka_unit_test(the_hash_sees_any_change),
+        cmocka_unit_test(a_standby_sees_what_its_primary_does),
+        cmocka_unit_test(too_many_processes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
