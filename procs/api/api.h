@@ -98,6 +98,7 @@ struct api {
     const struct ledger *ledger;
     const struct orders *orders;
     const struct region *state; /* of the ledger; its epoch tells when trading rebuilds its state */
+    u32 copy;                   /* which of trading's copies these three are */
     const struct market_data *market;
     const struct durable *durable;
 

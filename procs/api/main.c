@@ -26,13 +26,24 @@ static u64 unix_now(void)
     return (u64)t.tv_sec * NS_PER_S + (u64)t.tv_nsec;
 }
 
+/* Look at the copy of trading's state that counts now: a standby that took over has its own. */
+static void take_state(struct api *a)
+{
+    struct segment *s = a->segment;
+    const struct proc_block *trading = segment_proc(s, ROLE_TRADING, 0);
+    while (!a->state || atomic_load_explicit(&trading->copy, memory_order_acquire) != a->copy) {
+        a->copy = atomic_load_explicit(&trading->copy, memory_order_acquire);
+        a->state = segment_region(s, "ledger");
+        a->ledger = ledger_join(a->state->object);
+        a->orders = orders_join(segment_object(s, "orders"));
+    }
+}
+
 static int join(struct api *a, struct run *run)
 {
     const struct segment *s = &run->segment;
     a->rules_region = segment_region(&run->segment, "rules");
-    a->ledger = ledger_join(segment_object(s, "ledger"));
-    a->state = segment_region(&run->segment, "ledger");
-    a->orders = orders_join(segment_object(s, "orders"));
+    take_state(a);
     a->market = market_join(segment_object(s, "market"));
     a->durable = segment_object(s, "durable");
     a->verify_count = s->topo.params.verify;
@@ -107,6 +118,7 @@ static u32 api_turn(struct run *run)
     a->now_ns = run->now_ns;
     a->unix_ns = unix_now();
     take_rules(a);
+    take_state(a);
     u32 work = answer_turn(a);
     work += poll_sockets(a);
     publish(a); /* verify works while answers are written */

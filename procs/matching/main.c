@@ -77,6 +77,7 @@ static int init(struct run *run)
                   books_join(region->object), &p->log);
     if (recover_matching(run, &p->machine, &p->commands)) return err_wrap("recovering");
     region_ready(region);
+    segment_show_copy(&run->segment);
     publish(run, p);
     return 0;
 }

@@ -172,5 +172,6 @@ int state_open(struct run *run, struct process *p)
     report_differences(p, &conf);
     static const char *const names[] = {"ledger", "orders", "rules"};
     for (u32 i = 0; i < COUNT_OF(names); i++) region_ready(segment_region(&run->segment, names[i]));
+    segment_show_copy(&run->segment);
     return 0;
 }
