@@ -115,6 +115,7 @@ static void apply_deposit(struct trading *t, const struct cmd_deposit *c)
     t->counts.deposits++;
     account_end(a);
     emit_balance(t, b, BALANCE_DEPOSIT, c->head.seq, &c->head);
+    reply_ops(t, c->origin.request, CODE_OK, c->head.seq);
 }
 
 /* Why a credit cannot be booked, or 0. Room is asked for a new account with its first row. */
@@ -146,7 +147,6 @@ void trading_credit(struct trading *t, const struct msg_credit *m, u16 source, u
     memcpy(c->wallet, m->wallet, WALLET_BYTES);
     log_commit(t->command, c, t->now_ns, t->command->seq + 1);
     trading_apply(t, &c->head);
-    reply_ops(t, m->head.request, CODE_OK, c->head.seq);
 }
 
 void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 position)
@@ -155,19 +155,18 @@ void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 p
     u16 code = CODE_OK;
     if (m->mode > MODE_HALTED) code = CODE_INVALID_PARAMS;
     if (m->market != NO_MARKET && m->market >= t->rules->market_count) code = CODE_MARKET_NOT_FOUND;
-    if (!code) {
-        struct cmd_mode *c = log_begin(t->command, CMD_MODE, sizeof *c);
-        c->origin =
-            (struct origin){.position = position, .request = m->head.request, .source = source};
-        c->market = m->market;
-        c->mode = m->mode;
-        c->reason = m->reason;
-        memset(c->zero, 0, sizeof c->zero);
-        log_commit(t->command, c, t->now_ns, t->command->seq + 1);
-        trading_apply(t, &c->head);
-        seq = c->head.seq;
+    if (code) {
+        reply_ops(t, m->head.request, code, seq);
+        return;
     }
-    reply_ops(t, m->head.request, code, seq);
+    struct cmd_mode *c = log_begin(t->command, CMD_MODE, sizeof *c);
+    c->origin = (struct origin){.position = position, .request = m->head.request, .source = source};
+    c->market = m->market;
+    c->mode = m->mode;
+    c->reason = m->reason;
+    memset(c->zero, 0, sizeof c->zero);
+    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+    trading_apply(t, &c->head);
 }
 
 void trading_config(struct trading *t, const struct rec *record)
@@ -231,6 +230,7 @@ void trading_apply(struct trading *t, const struct rec *cmd)
     case CMD_MODE:
         rules_apply(t->rules, cmd);
         origin = &((const struct cmd_mode *)body)->origin;
+        reply_ops(t, origin->request, CODE_OK, cmd->seq);
         break;
     case CMD_MERGE: apply_merge(t, body); break;
     default: rules_apply(t->rules, cmd); break;

@@ -5,7 +5,9 @@
  *
  * decide looks and writes nothing; what it found is in the record. apply does what the record says
  * and cannot fail. Live, standby, snapshot, replay and simulator run the same apply, so the command
- * log and the match log reproduce the state and every account record with the same number. No
+ * log and the match log reproduce the state and every account record with the same number; so they
+ * do every answer to what was logged: apply gives it, and decide only answers what leaves no record
+ * (a standby gives again what a primary did not live to send). No
  * clock, no random number, no file: time comes in `now_ns` and is written into records.
  *
  * Files: trading.c (dispatch, deposits, modes, expiry), trading_order.c (accepting an order),

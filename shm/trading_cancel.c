@@ -79,9 +79,6 @@ static void cancel_signed(struct trading *t, const struct msg_cancel *m, u32 acc
     d.c.replies = 1;
     if (!d.c.code) add_item(t, &d, m, o);
     log_draft(t, &d, m);
-    if (d.c.code)
-        reply_cancel(t, request, d.c.code, id, NULL, 1,
-                     atomic_load_explicit(&t->ledger->seq, memory_order_relaxed));
 }
 
 static bool passes(const struct order *o, const struct msg_cancel *m)
@@ -205,6 +202,7 @@ void apply_cancel(struct trading *t, const struct cmd_cancel *c)
         nonce_use(t->ledger, c->account, NONCE_CANCEL, c->nonce, digest_head(e->digest),
                   c->code ? OUTCOME_CODE | c->code : items[0].order_id);
         account_end(a);
+        if (c->code) reply_cancel(t, c->origin.request, c->code, 0, NULL, 1, c->head.seq);
     }
     apply_items(t, c);
 }

@@ -225,7 +225,6 @@ void trading_order(struct trading *t, const struct msg_order *m, u16 source, u64
     c->origin = (struct origin){.position = position, .request = request, .source = source};
     log_commit(t->command, c, t->now_ns, t->command->seq + 1);
     trading_apply(t, &c->head);
-    if (code) reply_order(t, request, code, NULL, c->head.seq);
 }
 
 static void fill_order(struct order *o, const struct cmd_order *c)
@@ -264,6 +263,7 @@ static void apply_refused(struct trading *t, const struct cmd_order *c)
     nonce_use(t->ledger, c->account, NONCE_ORDER, c->nonce, digest_head(c->evidence.digest),
               OUTCOME_CODE | c->code);
     account_end(a);
+    reply_order(t, c->origin.request, c->code, NULL, c->head.seq);
 }
 
 void apply_order(struct trading *t, const struct cmd_order *c)
