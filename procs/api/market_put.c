@@ -103,3 +103,31 @@ void market_put_ticker(struct json_out *o, const struct rules *r, const struct m
     json_put_key(o, "timestamp"), json_put_u64(o, (t->time_ns ? t->time_ns : now_ns) / NS_PER_MS);
     json_put_close(o, '}');
 }
+
+void market_put_kline(struct json_out *o, const struct rules *r, const struct market *m,
+                      u32 interval, const struct market_candle *c)
+{
+    u64 open_ms = interval_open_ns(interval, c->index) / NS_PER_MS;
+    u64 next_ms = interval_open_ns(interval, c->index + 1) / NS_PER_MS;
+    json_put_open(o, '{');
+    json_put_key(o, "open_time"), json_put_u64(o, open_ms);
+    json_put_key(o, "open"), wire_put_price(o, m, c->open);
+    json_put_key(o, "high"), wire_put_price(o, m, c->high);
+    json_put_key(o, "low"), wire_put_price(o, m, c->low);
+    json_put_key(o, "close"), wire_put_price(o, m, c->close);
+    json_put_key(o, "volume"), json_put_decimal(o, c->lots * m->lot_wad, 18);
+    json_put_key(o, "quote_volume");
+    json_put_decimal(o, c->quote, r->tokens[m->quote].decimals);
+    json_put_key(o, "close_time"), json_put_u64(o, next_ms - 1);
+    json_put_key(o, "trade_count"), json_put_u64(o, c->count);
+    json_put_close(o, '}');
+}
+
+u32 market_interval_of(const char *name, size_t len)
+{
+    u32 i = 0;
+    while (i < INTERVALS && (strlen(market_intervals[i].name) != len ||
+                             memcmp(market_intervals[i].name, name, len) != 0))
+        i++;
+    return i;
+}

@@ -21,4 +21,12 @@ void market_put_trade(struct json_out *o, const struct rules *r, const struct ma
 void market_put_ticker(struct json_out *o, const struct rules *r, const struct market *m,
                        const struct market_ticker *t, u64 now_ns);
 
+/* A candle of an interval (enum market_interval). */
+void market_put_kline(struct json_out *o, const struct rules *r, const struct market *m,
+                      u32 interval, const struct market_candle *c);
+
+/* "1m" -> INTERVAL_1M; INTERVALS when there is none of that name. */
+#define MARKET_INTERVALS "1m 5m 15m 30m 1h 4h 1d 1w"
+u32 market_interval_of(const char *name, size_t len);
+
 #endif

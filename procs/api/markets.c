@@ -5,7 +5,9 @@
 #include "procs/lib/decimal.h"
 #include "procs/lib/wire.h"
 
-#define RECENT_MAX 500U
+#define RECENT_MAX  500U
+#define KLINES_MAX  1500U
+#define TIME_MAX_MS 9999999999999UL /* the year 2286; beyond it nobody means milliseconds */
 
 static void refuse(struct api *a, struct request *r, const struct problem *p)
 {
@@ -102,6 +104,64 @@ void markets_trades(struct api *a, struct request *r, const u8 *wallet)
     for (int i = 0; i < n; i++) market_put_trade(o, a->rules, &m, &trades[i]);
     json_put_close(o, ']');
     answer_end(a, r, n > 0 ? trades[0].cause : 0);
+}
+
+static int read_interval(struct api *a, u32 *interval, struct problem *p)
+{
+    struct span text = {"", 0};
+    target_param(&a->target, "interval", &text);
+    *interval = market_interval_of(text.at, text.len);
+    if (*interval < INTERVALS) return 0;
+    return problem_set(p, CODE_INVALID_PARAMS, "interval", MARKET_INTERVALS,
+                       "interval is required, one of " MARKET_INTERVALS);
+}
+
+/* Candles that open in [start_time, end_time]: the first `limit` of them, or, without start_time,
+ * the last. */
+static int read_range(struct api *a, struct market_range *range, u64 *limit, struct problem *p)
+{
+    u64 start = 0, end = TIME_MAX_MS;
+    struct span given;
+    if (read_interval(a, &range->interval, p) ||
+        param_number(&a->target, "start_time", 0, TIME_MAX_MS, "Unix ms", &start, p) ||
+        param_number(&a->target, "end_time", 0, TIME_MAX_MS, "Unix ms", &end, p) ||
+        param_number(&a->target, "limit", 1, KLINES_MAX, "1 to 1500", limit, p))
+        return -1;
+    if (start > end)
+        return problem_set(p, CODE_INVALID_PARAMS, "start_time", "at most end_time",
+                           "start_time must not be after end_time");
+    range->now_ns = a->unix_ns;
+    range->newest = !target_param(&a->target, "start_time", &given);
+    range->to = interval_index(range->interval, end * NS_PER_MS);
+    range->from = interval_index(range->interval, start * NS_PER_MS);
+    range->from += interval_open_ns(range->interval, range->from) < start * NS_PER_MS;
+    return 0;
+}
+
+void markets_klines(struct api *a, struct request *r, const u8 *wallet)
+{
+    (void)wallet;
+    static struct market_candle candles[KLINES_MAX];
+    struct market_range range;
+    struct market m;
+    struct problem p;
+    u64 limit = 500, cause = 0;
+    u16 index;
+    if (find(a, r, &index, &m)) return;
+    if (read_range(a, &range, &limit, &p)) {
+        refuse(a, r, &p);
+        return;
+    }
+    int n = market_read_candles(a->market, index, &range, candles, (u32)limit, &cause);
+    if (n == MARKET_BUSY) {
+        answer_busy(a, r, "market data is being rebuilt");
+        return;
+    }
+    struct json_out *o = answer_begin(a, r);
+    json_put_open(o, '[');
+    for (int i = 0; i < n; i++) market_put_kline(o, a->rules, &m, range.interval, &candles[i]);
+    json_put_close(o, ']');
+    answer_end(a, r, cause);
 }
 
 /* A market that market data does not know yet reads as one that never traded. */

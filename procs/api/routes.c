@@ -7,6 +7,7 @@
 const struct route routes[] = {
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets",              markets_list},
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/depth/{}",             markets_depth},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/klines/{}",            markets_klines},
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/trades/{}/recent",     markets_trades},
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/ticker/{}",            markets_ticker},
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/tickers",              markets_tickers},
@@ -15,6 +16,7 @@ const struct route routes[] = {
 
     /* as older clients call them */
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/depth",     markets_depth},
+    {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/klines",    markets_klines},
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/trades",    markets_trades},
     {METHOD_GET,    ACCESS_PUBLIC, API_BASE "/markets/{}/ticker",    markets_ticker},
 

@@ -34,8 +34,8 @@ void route_run(struct api *a, struct request *r);
 route_fn orders_place, orders_prepare, orders_list, orders_open, orders_one;
 route_fn cancel_one, cancel_many;
 route_fn account_balances, account_balance;
-route_fn markets_list, markets_depth, markets_trades, markets_ticker, markets_tickers, markets_time,
-    markets_versions;
+route_fn markets_list, markets_depth, markets_klines, markets_trades, markets_ticker,
+    markets_tickers, markets_time, markets_versions;
 route_fn health_live, health_ready, health_metrics;
 
 /* The same for a WebSocket, whose params are parsed already. */

@@ -5,7 +5,7 @@
 import { after, before, describe } from "node:test";
 import { Exchange } from "./lib/exchange.mjs";
 
-const SUITES = ["markets", "trading", "kinds", "prepare", "authentication", "rules", "nonces",
+const SUITES = ["markets", "klines", "trading", "kinds", "prepare", "authentication", "rules", "nonces",
     "cancels", "lists", "socket", "socket_orders", "malformed", "afterwards"];
 
 const exchange = new Exchange();

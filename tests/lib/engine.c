@@ -69,6 +69,7 @@ void engine_init(struct engine *e, const struct engine_sizes *sizes, trading_rep
     log_join_reader(&e->commands, command);
     log_join_reader(&e->matches, match);
     log_join_reader(&e->accounts, account);
+    log_join_reader(&e->matched, match);
     init_trading(e, sizes);
     init_matching(e, sizes);
     e->trading.reply = reply;

@@ -18,6 +18,7 @@ struct engine {
     struct log_reader commands; /* matching's */
     struct log_reader matches;  /* trading's */
     struct log_reader accounts; /* the test's */
+    struct log_reader matched;  /* the test's, of the match log */
     void *memory[8];
     u32 memory_count;
 };

@@ -8,13 +8,19 @@
 #include "procs/lib/eth/keccak.h"
 #include "procs/lib/wire.h"
 #include "shm/err.h"
+#include "shm/market.h"
 #include "tests/lib/engine.h"
 
 #define ORDERS_MAX 16384
 #define WAD        18U
 #define NS_PER_MS  1000000UL
 
+#define RESTART_OPS   17
+#define CANDLES_SHOWN 40 /* the newest of each interval */
+
 static struct engine engine;
+static struct market_data *market_data[2]; /* the second takes over at every restart */
+static u32 market_now;
 static struct msg_reply_order order_reply;
 static struct msg_reply_cancel cancel_replies[ORDERS_MAX];
 static u32 cancel_reply_count;
@@ -393,6 +399,117 @@ static json_t *side_json(u16 market, u8 side)
     return list;
 }
 
+/* ---- Market data ---- */
+
+static struct market_data *new_market_data(struct market_data *old)
+{
+    static const struct market_config config = {
+        .markets_max = 8,
+        .levels_max = ORDERS_MAX,
+        .recent_trades = 64,
+        .changes_max = 64,
+        .candles = {4096, 4096, 4096, 4096, 4096, 4096, 512, 128}};
+    u64 bytes = align_up(market_footprint(&config), market_align());
+    void *memory = old ? old : aligned_alloc(market_align(), bytes);
+    CHECK(memory);
+    if (!old) memset(memory, 0, bytes);
+    CHECK(market_new(memory, &config));
+    return market_join(memory);
+}
+
+static void follow_matches(void)
+{
+    const struct rules *r = engine.trading.rules;
+    struct market_data *m = market_data[market_now];
+    const struct rec *rec;
+    for (u32 i = 0; i < r->market_count; i++)
+        if (market_add(m, i, 0, r->markets[i].tick_lot)) bad("market data", err_text());
+    for (; (rec = log_peek(&engine.matched)); log_advance(&engine.matched, rec))
+        if (market_apply(m, 0, rec)) bad("market data", err_text());
+}
+
+static u8 *tape;
+static u64 tape_end, tape_room, tape_at;
+
+static int tape_write(void *context, const void *data, u64 bytes)
+{
+    (void)context;
+    if (tape_end + bytes > tape_room) {
+        tape_room = 2 * (tape_end + bytes);
+        tape = realloc(tape, tape_room);
+        CHECK(tape);
+    }
+    memcpy(tape + tape_end, data, bytes);
+    tape_end += bytes;
+    return 0;
+}
+
+static int tape_read(void *context, void *data, u64 bytes)
+{
+    (void)context;
+    CHECK(tape_at + bytes <= tape_end);
+    memcpy(data, tape + tape_at, bytes);
+    tape_at += bytes;
+    return 0;
+}
+
+/* As if eidos-market had been killed after a snapshot: another object goes on. */
+static void restart_market_data(void)
+{
+    struct market_data *to = new_market_data(market_data[!market_now]);
+    tape_end = tape_at = 0;
+    if (market_save(market_data[market_now], tape_write, NULL) || market_load(to, tape_read, NULL))
+        bad("market data", err_text());
+    market_now = !market_now;
+}
+
+static void print_candles(u16 market, u32 interval)
+{
+    static struct market_candle candles[CANDLES_SHOWN];
+    const struct market *m = &engine.trading.rules->markets[market];
+    struct market_range newest = {
+        .interval = interval, .to = UINT64_MAX, .now_ns = engine.trading.now_ns, .newest = true};
+    int n =
+        market_read_candles(market_data[market_now], market, &newest, candles, CANDLES_SHOWN, NULL);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        const struct market_candle *c = &candles[i];
+        json_array_append_new(
+            list, json_pack("[I,o,o,o,o,o,o,I]",
+                            (json_int_t)(interval_open_ns(interval, c->index) / NS_PER_MS),
+                            price(m, c->open), price(m, c->high), price(m, c->low),
+                            price(m, c->close), amount(c->lots * m->lot_wad, WAD),
+                            amount(c->quote, engine.trading.rules->tokens[m->quote].decimals),
+                            (json_int_t)c->count));
+    }
+    print(json_pack("{s:s,s:s,s:o}", "market", m->symbol, "interval",
+                    market_intervals[interval].name, "klines", list));
+}
+
+static void print_ticker(u16 market)
+{
+    const struct market *m = &engine.trading.rules->markets[market];
+    struct market_ticker t;
+    CHECK(market_read_ticker(market_data[market_now], market, engine.trading.now_ns, &t) == 0);
+    print(json_pack("{s:s,s:[o,o,o,o,o,o,I]}", "market", m->symbol, "ticker", price(m, t.open),
+                    price(m, t.high), price(m, t.low), price(m, t.last),
+                    amount(t.lots * m->lot_wad, WAD),
+                    amount(t.quote, engine.trading.rules->tokens[m->quote].decimals),
+                    (json_int_t)t.trade_count));
+}
+
+static void print_market_data(void)
+{
+    follow_matches();
+    market_set_ready(market_data[market_now], true);
+    for (u16 m = 0; m < engine.trading.rules->market_count; m++) {
+        for (u32 i = 0; i < INTERVALS; i++) print_candles(m, i);
+        print_ticker(m);
+    }
+}
+
+/* ---- The end ---- */
+
 static void print_final(void)
 {
     print(json_pack("{s:b}", "final", 1));
@@ -401,6 +518,7 @@ static void print_final(void)
     for (u16 m = 0; m < engine.trading.rules->market_count; m++)
         print(json_pack("{s:s,s:o,s:o}", "market", engine.trading.rules->markets[m].symbol, "bids",
                         side_json(m, SIDE_BUY), "asks", side_json(m, SIDE_SELL)));
+    print_market_data();
 }
 
 static const struct {
@@ -428,14 +546,20 @@ int main(void)
 {
     char line[4096];
     engine_init(&engine, &engine_small, on_reply, NULL);
-    while (fgets(line, sizeof line, stdin)) {
+    market_data[0] = new_market_data(NULL);
+    market_data[1] = new_market_data(NULL);
+    for (u32 ops = 1; fgets(line, sizeof line, stdin); ops++) {
         json_t *op = json_loads(line, 0, NULL);
         if (!op) bad("not JSON", line);
         run(op);
+        follow_matches();
+        if (ops % RESTART_OPS == 0) restart_market_data();
         json_decref(op);
     }
     print_final();
     for (u32 i = 0; i < wallet_count; i++) free(wallets[i]);
+    free(tape);
+    for (u32 i = 0; i < 2; i++) free(market_data[i]);
     engine_free(&engine);
     return 0;
 }

@@ -14,6 +14,10 @@ import json
 import re
 import sys
 
+import klines
+
+KLINES_SHOWN = 40  # the newest of each interval
+
 SCALE = 10**18
 U64_MAX = 2**64 - 1
 NONCES_HELD = 128
@@ -91,6 +95,7 @@ class Market:
             setattr(self, key, parse(op[key]))
         self.price_decimals = len(show(self.tick_size).partition(".")[2])
         self.resting = []  # orders in the book, in order of acceptance
+        self.trades = []  # (time, price, amount, quote), the oldest first
 
     def side(self, side):
         """The orders of one side, the first to trade first."""
@@ -473,6 +478,7 @@ class Exchange:
     def fill(self, taker, maker, amount):
         price = maker.price
         quote = product(price, amount)
+        taker.market.trades.append((self.now, price, amount, quote))
         taker.taker_quote += quote
         maker.maker_quote += quote
         fees = {}
@@ -567,6 +573,17 @@ class Exchange:
             rows = {side: [[show(o.price), show(o.left()), o.number] for o in market.side(side)]
                     for side in ("buy", "sell")}
             lines.append({"market": name, "bids": rows["buy"], "asks": rows["sell"]})
+        return lines + self.market_data()
+
+    def market_data(self):
+        lines = []
+        for name, market in self.markets.items():
+            for interval in klines.INTERVALS:
+                rows = klines.klines(market.trades, interval, self.now)[-KLINES_SHOWN:]
+                lines.append({"market": name, "interval": interval,
+                              "klines": [[r[0], *map(show, r[1:7]), r[7]] for r in rows]})
+            row = klines.ticker(market.trades, self.now)
+            lines.append({"market": name, "ticker": [*map(show, row[:6]), row[6]]})
         return lines
 
 

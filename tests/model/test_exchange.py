@@ -486,7 +486,10 @@ class Guards(Case):
         self.assertEqual(lines[0], {"final": True})
         self.assertIn({"wallet": A, "token": "BTC", "available": "99", "frozen": "0.5"}, lines)
         self.assertIn({"fees": {"USDC": "0.15"}}, lines)
-        self.assertEqual(lines[-1], {"market": "BTC-USDC", "bids": [], "asks": [["100", "0.5", 0]]})
+        self.assertIn({"market": "BTC-USDC", "bids": [], "asks": [["100", "0.5", 0]]}, lines)
+        self.assertIn({"market": "BTC-USDC", "interval": "1h", "klines": [
+            [1_699_999_200_000, "100", "100", "100", "100", "0.5", "50", 1]]}, lines)
+        self.assertEqual(lines[-1]["ticker"], ["100", "100", "100", "100", "0.5", "50", 1])
 
 
 class Generated(unittest.TestCase):

@@ -74,6 +74,10 @@ export const SHAPES = {
         trade_count: whole, timestamp: time,
     },
     depth: { market: marketName, bids: levels, asks: levels, sequence: whole, timestamp: time },
+    kline: {
+        open_time: time, open: decimal, high: decimal, low: decimal, close: decimal, volume: decimal,
+        quote_volume: decimal, close_time: time, trade_count: whole,
+    },
     recentTrade: {
         trade_id: id, price: decimal, amount: decimal, quote_amount: decimal, side, timestamp: time,
     },
