@@ -42,6 +42,7 @@ static inline u64 draw(struct events *e, u64 below)
     e->random ^= e->random << 13;
     e->random ^= e->random >> 7;
     e->random ^= e->random << 17;
+    CHECK(below);
     return (e->random >> 11) % below;
 }
 
