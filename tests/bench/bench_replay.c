@@ -1,0 +1,162 @@
+/* bench_replay: how fast an exchange comes back from disk, step by step and whole.
+ *
+ *   read       the command log alone: files, checksums, shapes
+ *   replay     read, trading, matching, merge, market data; nothing else
+ *   start      recover_start, as `eidosctl up` does it, without a snapshot
+ *   snapshot   recover_start again: the newest snapshot and nothing after it
+ *   up         the program, until every process is ready: without a snapshot, and with one
+ *
+ *   bench_replay [seed] [commands] [accounts] [resting] [directory] ["steps"]
+ *
+ * A directory that is named stays, and is used again when it exists; else one is made and removed.
+ * What was written is still in the page cache, as after a crash of processes. */
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "procs/lib/recover.h"
+#include "shm/err.h"
+#include "tests/lib/history.h"
+
+static const struct history_plan ordinary = {.seed = 1,
+                                             .commands = 2000000,
+                                             .accounts = 100000,
+                                             .resting = 200000,
+                                             .segment_bytes = 64UL << 20};
+
+static char dir[200] = "/tmp/eidos-replay-XXXXXX";
+static struct topo_params params;
+static const char *wanted = "read replay start up";
+
+static bool is_wanted(const char *step)
+{
+    return strstr(wanted, step) != NULL;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static _Noreturn void die(void)
+{
+    fprintf(stderr, "bench_replay: %s\n", err_text());
+    exit(1);
+}
+
+static void show(const char *what, u64 commands, double seconds)
+{
+    printf("%-9s %7.2f s", what, seconds);
+    if (commands) printf("  %6.2f M commands/s", (double)commands / seconds / 1e6);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void show_read(void)
+{
+    struct logdir d;
+    struct logfile_reader r;
+    const struct rec *rec;
+    if (logdir_open(&d, dir, false)) die();
+    double begin = now();
+    if (logfile_open(&r, &d, LOG_COMMAND, 0, UINT64_MAX) != LOGFILE_END) die();
+    while (logfile_next(&r, &rec) == LOGFILE_RECORD) {
+    }
+    show("read", r.seq, now() - begin);
+    logfile_close(&r);
+    logdir_close(&d);
+}
+
+static void show_replay(void)
+{
+    struct logdir d;
+    static struct replica r;
+    u64 from;
+    if (logdir_open(&d, dir, false)) die();
+    double begin = now();
+    if (recover_at(&d, &params, UINT64_MAX, UINT64_MAX, &r, &from)) die();
+    show("replay", r.seq, now() - begin);
+    replica_close(&r);
+    logdir_close(&d);
+}
+
+static void show_start(const char *what)
+{
+    struct recover_options options = {.dir = dir,
+                                      .params = &params,
+                                      .segment_bytes = ordinary.segment_bytes,
+                                      .snapshots_keep = 10};
+    struct recovered found;
+    double begin = now();
+    if (recover_start(&options, &found)) die();
+    show(what, found.seq - found.snapshot_seq, now() - begin);
+}
+
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void run(const char *format, ...)
+{
+    char command[1500];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(command, sizeof command, format, ap);
+    va_end(ap);
+    if (system(command) == 0) return; /* of our own making */
+    fprintf(stderr, "bench_replay: this failed: %s\n", command);
+    exit(1);
+}
+
+static void show_up(const char *what, u64 commands)
+{
+    const char *bin = getenv("EIDOS_BIN");
+    if (!bin) bin = "build/bin";
+    double begin = now();
+    run("%s/eidosctl up --detach --dir %s --set trading.accounts_max=%u "
+        "--set trading.balances_max=%u --set trading.orders_max=%lu --set matching.orders_max=%lu "
+        "--set api.port=0 --set ops.port=0",
+        bin, dir, (u32)params.accounts_max, (u32)params.balances_max, (u64)params.orders_max,
+        (u64)params.resting_max);
+    show(what, commands, now() - begin);
+    run("grep -h recover %s/log/*.log || true", dir);
+    run("%s/eidosctl down --dir %s >/dev/null", bin, dir);
+}
+
+int main(int argc, char **argv)
+{
+    struct history_plan plan = ordinary;
+    struct history_made made;
+    if (argc > 1) plan.seed = strtoull(argv[1], NULL, 10);
+    if (argc > 2) plan.commands = strtoull(argv[2], NULL, 10);
+    if (argc > 3) plan.accounts = (u32)strtoul(argv[3], NULL, 10);
+    if (argc > 4) plan.resting = (u32)strtoul(argv[4], NULL, 10);
+    if (argc > 5) snprintf(dir, sizeof dir, "%s", argv[5]);
+    if (argc > 6) wanted = argv[6];
+    history_params(&plan, &params);
+    bool own = argc <= 5;
+    if (own) CHECK(mkdtemp(dir));
+    if (own || access(dir, F_OK)) {
+        double begin = now();
+        history_make(dir, &plan, &made);
+        show("make", made.commands, now() - begin);
+        printf("%lu commands (%lu MB), %lu account records, %lu match records, %lu open orders, "
+               "%u accounts\n",
+               made.commands, made.command_bytes >> 20, made.account_records, made.match_records,
+               made.open, plan.accounts);
+    }
+    if (is_wanted("read")) show_read();
+    if (is_wanted("replay")) show_replay();
+    if (is_wanted("start")) {
+        run("rm -rf %s/snapshots", dir);
+        show_start("start");
+        show_start("snapshot");
+    }
+    if (is_wanted("up")) {
+        run("rm -rf %s/snapshots", dir);
+        show_up("up", plan.commands);
+        show_up("up again", 0);
+    }
+    if (own) run("rm -rf %s", dir);
+    return 0;
+}
