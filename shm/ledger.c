@@ -103,7 +103,9 @@ u32 ledger_open_account(struct ledger *l, const u8 *wallet, u64 now_ns)
 
 struct balance *ledger_balance(const struct ledger *l, u32 account, u16 token)
 {
-    for (u32 row = ledger_account(l, account)->balances; row; row = ledger_row(l, row)->next)
+    const struct account *a = ledger_account(l, account);
+    if (LIKELY(token < ROWS_DIRECT)) return a->rows[token] ? ledger_row(l, a->rows[token]) : NULL;
+    for (u32 row = a->balances; row; row = ledger_row(l, row)->next)
         if (ledger_row(l, row)->token == token) return ledger_row(l, row);
     return NULL;
 }
@@ -118,6 +120,7 @@ struct balance *ledger_open_balance(struct ledger *l, u32 account, u16 token)
     b = ledger_row(l, row);
     *b = (struct balance){.account = account, .token = token, .next = a->balances};
     a->balances = row;
+    if (token < ROWS_DIRECT) a->rows[token] = row;
     return b;
 }
 
@@ -227,6 +230,17 @@ void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64
     for (u32 i = n->count; i > rank; i--) n->held[slot_of(n, i)] = n->held[slot_of(n, i - 1)];
     n->held[slot_of(n, rank)] = (struct nonce){nonce, digest, outcome};
     n->count++;
+}
+
+void nonce_ahead(const struct ledger *l, u32 account, enum nonce_use use, u32 stage)
+{
+    const struct nonces *n = window(l, ledger_account(l, account)->nonces[use]);
+    __builtin_prefetch(n, 1);
+    if (stage == 1) return;
+    /* The last one, the first one (which may be forgotten), and where the next one goes. */
+    __builtin_prefetch(&n->held[slot_of(n, n->count)], 1);
+    __builtin_prefetch(&n->held[slot_of(n, n->count + NONCES_HELD - 1)], 1);
+    if (n->count == NONCES_HELD) __builtin_prefetch(&n->held[n->first]);
 }
 
 void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out)

@@ -20,6 +20,7 @@
 #define MATCHINGS_MAX 16
 #define INGRESS_MAX   32
 #define NONCES_HELD   128 /* protocol.md 3 */
+#define ROWS_DIRECT   8U  /* tokens an account finds its balance of at once */
 #define BALANCE_MAX   (1UL << 62)
 
 enum nonce_use { NONCE_ORDER = 0, NONCE_CANCEL = 1, NONCE_WITHDRAW = 2, NONCE_USES = 3 };
@@ -41,8 +42,9 @@ struct account {
     u32 open_count;
     u32 closed_count;
     u64 created_ns;
-    u64 seq; /* last command that changed anything here */
-    u64 zero[6];
+    u64 seq;               /* last command that changed anything here */
+    u32 rows[ROWS_DIRECT]; /* of the first tokens, without a walk; 0 = none */
+    u64 zero[2];
 };
 SIZE_IS(struct account, 128);
 
@@ -163,6 +165,9 @@ void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64
 
 /* Fold an account's window into a checksum: floor, then nonces ascending with their outcomes. */
 u64 nonces_mix(const struct ledger *l, u32 account, enum nonce_use use, u64 h);
+
+/* A hint that nonce_use comes: stage 1 asks for the window, stage 2 for the places in it. */
+void nonce_ahead(const struct ledger *l, u32 account, enum nonce_use use, u32 stage);
 
 /* Sum of one token over all rows, checked against the totals: true if it is conserved. Walks every
  * row; the writer must be still, or the caller must try again. */

@@ -17,6 +17,7 @@ void fill_state(const struct trading *t, struct account_state *s, const struct o
 void emit_order(struct trading *t, const struct order *o, enum order_event event,
                 const struct rec *cause)
 {
+    if (log_skip(t->account)) return;
     size_t at = offsetof(struct account_order, now);
     struct account_order *r =
         log_begin(t->account, ACCOUNT_ORDER, account_record_length(at, o->view.client_id_length));
@@ -29,6 +30,7 @@ void emit_order(struct trading *t, const struct order *o, enum order_event event
 void emit_balance(struct trading *t, const struct balance *b, enum balance_reason reason, u64 ref,
                   const struct rec *cause)
 {
+    if (log_skip(t->account)) return;
     struct account_balance *r = log_begin(t->account, ACCOUNT_BALANCE, sizeof *r);
     r->settled_available = b->available;
     r->settled_frozen = b->frozen;

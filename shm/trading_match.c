@@ -136,6 +136,7 @@ static u64 clear_order(struct trading *t, struct order *o, const struct market *
 static void emit_side(struct trading *t, const struct match_trade *e, const struct order *o,
                       bool takes, u64 fee, const struct rec *merge)
 {
+    if (log_skip(t->account)) return;
     const struct market *m = market_of(t, e->market);
     size_t at = offsetof(struct account_trade, now);
     struct account_trade *r =

@@ -2,6 +2,7 @@
 #include "procs/lib/recover.h"
 
 #include "procs/lib/logfile_retire.h"
+#include "procs/lib/replay.h"
 #include "shm/err.h"
 
 #include <fcntl.h>
@@ -306,11 +307,14 @@ static int replay(struct start *s)
     struct logfile_reader r;
     const struct rec *rec;
     enum logfile_status status = logfile_open(&r, &s->dir, LOG_COMMAND, s->replica.seq, UINT64_MAX);
+    struct replay p;
     int rc = 0;
+    replay_begin(&p, &s->replica);
     if (status == LOGFILE_END)
-        while (!rc && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD)
-            rc = replica_apply(&s->replica, rec);
+        while (!rc && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD) rc = replay_put(&p, rec);
     if (status > LOGFILE_RECORD) rc = -1;
+    if (!rc) rc = replay_drain(&p);
+    replay_end(&p);
     logfile_close(&r);
     if (!rc && s->replica.seq != s->end)
         rc = err_set("replay ended with command %lu, not %lu", s->replica.seq, s->end);
@@ -349,6 +353,7 @@ int recover_start(const struct recover_options *options, struct recovered *out)
                                     .context = s};
     int rc = logdir_open(&s->dir, options->dir, true);
     if (!rc) rc = logdir_lock(&s->dir) || find_ends(s) ? -1 : 0;
+    config.account_after = s->derived[LOG_ACCOUNT].end;
     if (!rc) rc = replica_open(&s->replica, &config);
     if (!rc) {
         rc = load_newest(s) || replay(s) || finish(s) ? -1 : 0;

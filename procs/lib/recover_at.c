@@ -1,6 +1,7 @@
 /* recover_at.c: the state as it was after any command, in private memory. */
 #include "procs/lib/logfile_retire.h"
 #include "procs/lib/recover.h"
+#include "procs/lib/replay.h"
 #include "shm/err.h"
 
 static int load_below(struct replica *r, const struct logdir *d, u64 seq)
@@ -17,6 +18,7 @@ static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit)
 {
     struct logfile_reader files;
     const struct rec *rec;
+    struct replay p;
     int rc = 0;
     u64 first;
     if (logfile_begin(d, LOG_COMMAND, &first)) return -1;
@@ -27,9 +29,12 @@ static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit)
             "on it can",
             first, seq);
     enum logfile_status status = logfile_open(&files, d, LOG_COMMAND, r->seq, limit);
+    replay_begin(&p, r);
     if (status == LOGFILE_END)
-        while (!rc && r->seq < seq && (status = logfile_next(&files, &rec)) == LOGFILE_RECORD)
-            rc = replica_apply(r, rec);
+        while (!rc && files.seq < seq && (status = logfile_next(&files, &rec)) == LOGFILE_RECORD)
+            rc = replay_put(&p, rec);
+    if (!rc) rc = replay_drain(&p);
+    replay_end(&p);
     logfile_close(&files);
     if (rc) return -1;
     /* A torn tail was never answered for: what is before it is the end. */

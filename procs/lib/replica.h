@@ -35,6 +35,7 @@ struct replica_config {
     struct rules *matching_rules; /* of matching_first */
     struct market_data *market_data;
     replica_sink_fn *sink;       /* may be NULL */
+    u64 account_after;           /* account records through this sequence the sink does not want */
     void (*tick)(void *context); /* may be NULL; called now and then while saving */
     void *context;
 };
@@ -69,6 +70,10 @@ void replica_close(struct replica *r);
 /* Apply the next command. -1 with err: it is not the next one, or the log does not agree with what
  * the machines make of it. */
 int replica_apply(struct replica *r, const struct rec *cmd);
+
+/* A hint that this command is going to be applied soon (shm/trading_ahead.h). */
+#define REPLICA_AHEAD_STAGES 3U
+void replica_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
 
 /* Take the parts it has from a snapshot; the replica must be empty. A full replica then compares
  * checksums. -1 with err: damaged, or the arenas are too small (says which option to raise). */

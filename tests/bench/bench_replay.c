@@ -1,7 +1,8 @@
 /* bench_replay: how fast an exchange comes back from disk, step by step and whole.
  *
  *   read       the command log alone: files, checksums, shapes
- *   replay     read, trading, matching, merge, market data; nothing else
+ *   matching   read and match;  market: and make market data
+ *   replay     and trading: all there is to a replay
  *   start      recover_start, as `eidosctl up` does it, without a snapshot
  *   snapshot   recover_start again: the newest snapshot and nothing after it
  *   up         the program, until every process is ready: without a snapshot, and with one
@@ -9,13 +10,15 @@
  *   bench_replay [seed] [commands] [accounts] [resting] [directory] ["steps"]
  *
  * A directory that is named stays, and is used again when it exists; else one is made and removed.
- * What was written is still in the page cache, as after a crash of processes. */
+ * Of `up` the processor time is not known here. What was written is still in the page cache, as
+ * after a crash of processes. */
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "procs/lib/recover.h"
+#include "procs/lib/replay.h"
 #include "shm/err.h"
 #include "tests/lib/history.h"
 
@@ -27,18 +30,27 @@ static const struct history_plan ordinary = {.seed = 1,
 
 static char dir[200] = "/tmp/eidos-replay-XXXXXX";
 static struct topo_params params;
-static const char *wanted = "read replay start up";
+static const char *wanted = "read matching market replay start up";
 
 static bool is_wanted(const char *step)
 {
     return strstr(wanted, step) != NULL;
 }
 
-static double now(void)
+struct times {
+    double wall, cpu; /* seconds; cpu: of this process */
+};
+
+static double clock_s(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static struct times now(void)
+{
+    return (struct times){clock_s(CLOCK_MONOTONIC), clock_s(CLOCK_PROCESS_CPUTIME_ID)};
 }
 
 static _Noreturn void die(void)
@@ -47,10 +59,14 @@ static _Noreturn void die(void)
     exit(1);
 }
 
-static void show(const char *what, u64 commands, double seconds)
+static void show(const char *what, u64 commands, struct times begin)
 {
-    printf("%-9s %7.2f s", what, seconds);
-    if (commands) printf("  %6.2f M commands/s", (double)commands / seconds / 1e6);
+    struct times end = now();
+    double wall = end.wall - begin.wall, cpu = end.cpu - begin.cpu;
+    printf("%-9s %7.2f s, processor %7.2f s", what, wall, cpu);
+    if (commands)
+        printf("; commands/s: %.2f M, %.2f M a processor second", (double)commands / wall / 1e6,
+               (double)commands / cpu / 1e6);
     printf("\n");
     fflush(stdout);
 }
@@ -61,24 +77,35 @@ static void show_read(void)
     struct logfile_reader r;
     const struct rec *rec;
     if (logdir_open(&d, dir, false)) die();
-    double begin = now();
+    struct times begin = now();
     if (logfile_open(&r, &d, LOG_COMMAND, 0, UINT64_MAX) != LOGFILE_END) die();
     while (logfile_next(&r, &rec) == LOGFILE_RECORD) {
     }
-    show("read", r.seq, now() - begin);
+    show("read", r.seq, begin);
     logfile_close(&r);
     logdir_close(&d);
 }
 
-static void show_replay(void)
+/* Read, and apply to some of the machines. */
+static void show_part(const char *what, bool trading, bool matching, bool market)
 {
     struct logdir d;
+    struct logfile_reader files;
     static struct replica r;
-    u64 from;
-    if (logdir_open(&d, dir, false)) die();
-    double begin = now();
-    if (recover_at(&d, &params, UINT64_MAX, UINT64_MAX, &r, &from)) die();
-    show("replay", r.seq, now() - begin);
+    const struct rec *rec;
+    struct replay p;
+    struct replica_config config = {
+        .params = &params, .trading = trading, .matching_count = matching, .market = market};
+    if (logdir_open(&d, dir, false) || replica_open(&r, &config)) die();
+    struct times begin = now();
+    replay_begin(&p, &r);
+    if (logfile_open(&files, &d, LOG_COMMAND, 0, UINT64_MAX) != LOGFILE_END) die();
+    while (logfile_next(&files, &rec) == LOGFILE_RECORD)
+        if (replay_put(&p, rec)) die();
+    if (replay_drain(&p)) die();
+    show(what, r.seq, begin);
+    replay_end(&p);
+    logfile_close(&files);
     replica_close(&r);
     logdir_close(&d);
 }
@@ -90,9 +117,9 @@ static void show_start(const char *what)
                                       .segment_bytes = ordinary.segment_bytes,
                                       .snapshots_keep = 10};
     struct recovered found;
-    double begin = now();
+    struct times begin = now();
     if (recover_start(&options, &found)) die();
-    show(what, found.seq - found.snapshot_seq, now() - begin);
+    show(what, found.seq - found.snapshot_seq, begin);
 }
 
 static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -112,13 +139,13 @@ static void show_up(const char *what, u64 commands)
 {
     const char *bin = getenv("EIDOS_BIN");
     if (!bin) bin = "build/bin";
-    double begin = now();
+    struct times begin = now();
     run("%s/eidosctl up --detach --dir %s --set trading.accounts_max=%u "
         "--set trading.balances_max=%u --set trading.orders_max=%lu --set matching.orders_max=%lu "
         "--set api.port=0 --set ops.port=0",
         bin, dir, (u32)params.accounts_max, (u32)params.balances_max, (u64)params.orders_max,
         (u64)params.resting_max);
-    show(what, commands, now() - begin);
+    show(what, commands, begin);
     run("grep -h recover %s/log/*.log || true", dir);
     run("%s/eidosctl down --dir %s >/dev/null", bin, dir);
 }
@@ -137,16 +164,18 @@ int main(int argc, char **argv)
     bool own = argc <= 5;
     if (own) CHECK(mkdtemp(dir));
     if (own || access(dir, F_OK)) {
-        double begin = now();
+        struct times begin = now();
         history_make(dir, &plan, &made);
-        show("make", made.commands, now() - begin);
+        show("make", made.commands, begin);
         printf("%lu commands (%lu MB), %lu account records, %lu match records, %lu open orders, "
                "%u accounts\n",
                made.commands, made.command_bytes >> 20, made.account_records, made.match_records,
                made.open, plan.accounts);
     }
     if (is_wanted("read")) show_read();
-    if (is_wanted("replay")) show_replay();
+    if (is_wanted("matching")) show_part("matching", false, true, false);
+    if (is_wanted("market")) show_part("market", false, true, true);
+    if (is_wanted("replay")) show_part("replay", true, true, true);
     if (is_wanted("start")) {
         run("rm -rf %s/snapshots", dir);
         show_start("start");
