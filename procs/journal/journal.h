@@ -18,6 +18,7 @@
 
 #define JOURNAL_SYNC_NS  1000000000UL /* match and account logs, and the mark itself */
 #define JOURNAL_RETRY_NS 100000000UL  /* when the disk is full */
+#define JOURNAL_OWES_NS  4000000UL    /* sleep no longer than this while zeros are owed */
 
 /* One log. */
 struct journal_log {
@@ -37,10 +38,12 @@ struct journal {
     struct watch watch; /* on durable->seq; the shell adds who waits for it */
     bool sync;          /* durability = disk; false: memory */
     u64 batch_bytes, segment_bytes;
-    u64 synced_ns, retry_ns; /* CLOCK_MONOTONIC */
-    bool unsynced;           /* something was written since synced_ns */
-    bool full;               /* a file could not be reserved or written */
-    bool scarce;             /* the shell's: space is short; either sets durable->low_disk */
+    u64 synced_ns, retry_ns, zeroed_ns; /* CLOCK_MONOTONIC */
+    bool owes_zeros; /* the next file is not as far as it should be: turn again soon */
+    u32 sync_step;   /* which log is synced next; `count` = the mark */
+    bool unsynced;   /* something was written since the first of these steps */
+    bool full;       /* a file could not be reserved or written */
+    bool scarce;     /* the shell's: space is short; either sets durable->low_disk */
     int mark_fd;
     struct logfile_mark mark;
     u64 batches, records, bytes, syncs, sync_ns, sync_max_ns,

@@ -155,6 +155,7 @@ static u32 turn(struct run *run)
     i64 done = journal_turn(&s->journal, run->now_ns);
     if (done < 0) run_fail(run);
     run->blocked = s->journal.full;
+    if (s->journal.owes_zeros) run->sleep_ns = min_u64(run->sleep_ns, JOURNAL_OWES_NS);
     show(run, s);
     show_disk(run, s);
     retire(run, s);

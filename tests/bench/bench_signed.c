@@ -25,6 +25,7 @@
 
 #define WALLETS     32U
 #define ROUNDS      7U     /* an odd number: the median is one of them */
+#define HALF_ROUNDS 8U     /* at half the rate: long enough for what happens once a second */
 #define RECOVERS    2048U  /* of a round: a tenth of a second */
 #define RATE_MOST   22000U /* a second, that are signed ahead */
 #define DEPTH       400U   /* resting orders before the first round */
@@ -127,7 +128,7 @@ static void add_order(bool rests)
 
 static void make_script(double seconds)
 {
-    u32 count = DEPTH + (u32)(RATE_MOST * seconds * (ROUNDS + 1.5));
+    u32 count = DEPTH + (u32)(RATE_MOST * seconds * (ROUNDS + 1 + HALF_ROUNDS / 2.0));
     http_script_make(&script, count, (u64)count * REQUEST_MAX);
     for (u32 i = 0; i < DEPTH; i++) add_order(true);
     while (script.count < count) add_order(script.count % 2);
@@ -250,8 +251,9 @@ static double median(double values[ROUNDS])
 
 static void print_latency(const char *what, double rate)
 {
-    printf("latency %s (%.0f orders/s): p50 %u us, p99 %u us\n", what, rate,
-           http_load_percentile(&load, 0.5), http_load_percentile(&load, 0.99));
+    printf("latency %s (%.0f orders/s): p50 %u us, p99 %u us, p99.9 %u us, most %u us\n", what,
+           rate, http_load_percentile(&load, 0.5), http_load_percentile(&load, 0.99),
+           http_load_percentile(&load, 0.999), http_load_percentile(&load, 1));
 }
 
 /* A round of orders; what it cost everybody is added to `used`. */
@@ -311,7 +313,7 @@ int main(int argc, char **argv)
     pin(pinned ? 0 : -1);
     while (load.next < DEPTH) http_load_run(&load, 0.01, 0);
     http_load_run(&load, seconds / 2, 0);
-    run_at(compare(seconds, pinned) / 2, 2 * seconds);
+    run_at(compare(seconds, pinned) / 2, HALF_ROUNDS * seconds);
     printf("answers: %lu with an order, %lu others; %lu commands durable\n", load.good, load.bad,
            durable_sequence() - seq);
     http_load_close(&load);
