@@ -23,7 +23,7 @@ enum cli_exit {
     CLI_BUSY = 4,   /* an exchange is running there already */
 };
 
-#define CLI_OPTIONS_MAX 8
+#define CLI_OPTIONS_MAX 16
 #define CLI_ARGS_MAX    8
 
 struct cli_option {

@@ -22,6 +22,7 @@ int cmd_order(int argc, char **argv);
 int cmd_credit(int argc, char **argv);
 int cmd_mode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
+int cmd_load(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_state(int argc, char **argv);
@@ -190,6 +191,30 @@ const struct command commands[] = {
                  {"--seed", "N", "of prices and choices (random)"},
                  JSON},
      .example = "eidosctl demo --seconds 30 --json"},
+    {.name = "load",
+     .run = cmd_load,
+     .args = "[1|2|3|all]",
+     .args_most = 1,
+     .brief = "put it under the promised load and report: rates, latency, acceptance",
+     .more =
+         "The scenarios of the operations guide, 5.3: 1 places orders in steps, 2 matches a mix\n"
+         "of limits, markets and cancels, 3 pushes to 16,000 WebSockets. Open loop: a request\n"
+         "is due by the clock, and its latency counts from then. Wallets are made and funded\n"
+         "where exchange.env = dev. Exit code 1: an item of the acceptance list failed, or\n"
+         "something is in the way, and it says what to do.",
+     .options = {{"--scale", "F", "factor on users, their rates, and connections (1)"},
+                 {"--rate", "F", "factor on rates alone (1)"},
+                 {"--time", "F", "factor on durations (1)"},
+                 {"--steps", "U:R:S,..", "users:rate:seconds in place of the guide's steps"},
+                 {"--signatures", "WHEN", "ahead, or inline: when an order is sent (ahead)"},
+                 {"--p99", "MS", "latency target of orders (200)"},
+                 {"--push-p99", "MS", "latency target of pushes (100)"},
+                 {"--stuck", "N", "beside scenario 3, sockets that read nothing (0)"},
+                 {"--url", "URL", "http://host:port instead of the instance in --dir"},
+                 {"--keys", "FILE", "private keys of the wallets, one a line"},
+                 {"--report", "DIR", "write load.txt, load.json and load.html there"},
+                 JSON},
+     .example = "eidosctl load 1 --scale 0.1 --time 0.01 --report /tmp/load"},
     {.name = "version",
      .run = cmd_version,
      .args = "",

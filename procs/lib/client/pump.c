@@ -17,7 +17,6 @@
 #endif
 
 #define EVENTS_MAX 512
-#define SOURCES    8U /* loopback addresses that connections leave from */
 
 static u64 unix_ns(void)
 {
@@ -79,7 +78,7 @@ static void choose_source(const struct pump *p, u32 peer, int fd)
     int on = 1;
     if (p->to.ss_family != AF_INET || ntohl(to->sin_addr.s_addr) >> 24 != 127) return;
     struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + peer % SOURCES);
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + peer % PUMP_SOURCES);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     (void)bind(fd, (struct sockaddr *)&from, sizeof from); /* else it leaves from 127.0.0.1 */
 }

@@ -15,7 +15,8 @@
 
 #include "shm/base.h"
 
-#define PUMP_ROOM (256U << 10) /* bytes of one read, with what was kept */
+#define PUMP_ROOM    (256U << 10) /* bytes of one read, with what was kept */
+#define PUMP_SOURCES 8U           /* loopback addresses that connections leave from */
 
 struct pump_calls {
     void (*opened)(void *context, u32 peer);
