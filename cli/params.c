@@ -38,5 +38,6 @@ void cli_topo_params(const struct config *config, struct topo_params *params)
                 [INTERVAL_1D] = config->klines.keep_1d,
                 [INTERVAL_1W] = config->klines.keep_1w,
             },
+        .history_rows = config->history.rows,
     };
 }

@@ -33,8 +33,9 @@
 #define LISTENER_TEXT  "3"
 
 static const u32 layer_of[ROLE_COUNT] = {
-    [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0,  [ROLE_TRADING] = 1, [ROLE_MATCHING] = 1,
-    [ROLE_MARKET] = 2,           [ROLE_SNAPSHOT] = 2, [ROLE_VERIFY] = 3,  [ROLE_API] = 4,
+    [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0, [ROLE_TRADING] = 1,
+    [ROLE_MATCHING] = 1,         [ROLE_MARKET] = 2,  [ROLE_HISTORY] = 2,
+    [ROLE_SNAPSHOT] = 2,         [ROLE_VERIFY] = 3,  [ROLE_API] = 4,
 };
 
 static const struct topo_proc *proc_of(const struct super *s, const struct child *c)

@@ -176,10 +176,10 @@ static int read_account(struct account_view *v, const struct ledger *l, const st
     const struct account *a = ledger_account(l, v->index);
     struct orders_query query = {
         .account = v->index, .market = NO_MARKET, .open = true, .max = OPEN_ORDERS_SHOW};
-    u64 seq = 0;
+    struct orders_found found;
     u32 version = 0;
     int balances = ledger_read_balances(l, v->index, v->balances, TOKENS_MAX, &v->seq);
-    int open = orders_read_list(o, l, &query, v->open, &v->open_total, &seq);
+    int open = orders_read_list(o, l, &query, v->open, &found);
     bool whole = false;
     for (u32 i = 0; i < READ_TRIES && !whole; i++) {
         whole = account_read_begin(a, &version);
@@ -191,7 +191,8 @@ static int read_account(struct account_view *v, const struct ledger *l, const st
     if (balances == READ_BUSY || open == READ_BUSY || !whole) return READ_BUSY;
     v->balance_count = (u32)balances;
     v->open_shown = (u32)open;
-    v->seq = max_u64(v->seq, seq);
+    v->open_total = found.total;
+    v->seq = max_u64(v->seq, found.seq);
     return 0;
 }
 

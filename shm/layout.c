@@ -2,6 +2,7 @@
  * here; the compiler fills in the numbers, and two builds compare them as text. */
 #include "shm/book_cells.h"
 #include "shm/durable.h"
+#include "shm/history.h"
 #include "shm/log.h"
 #include "shm/market_cells.h"
 #include "shm/metrics.h"
@@ -142,6 +143,7 @@ static const struct layout_row ledger_rows[] = {LAYOUT_SIZE(ledger),
 static const struct layout_row orders_rows[] = {LAYOUT_SIZE(orders),
                                                 LAYOUT_ROW(orders, slots),
                                                 LAYOUT_ROW(orders, orders_at),
+                                                LAYOUT_ROW(orders, gone_ns),
                                                 LAYOUT_ROW(orders, markets),
                                                 LAYOUT_SIZE(order),
                                                 LAYOUT_ROW(order, view),
@@ -212,6 +214,14 @@ static const struct layout_row durable_rows[] = {LAYOUT_SIZE(durable), LAYOUT_RO
                                                  LAYOUT_ROW(durable, written),
                                                  LAYOUT_ROW(durable, low_disk), END};
 
+static const struct layout_row history_rows[] = {
+    LAYOUT_SIZE(history_data),         LAYOUT_ROW(history_data, newest_at),
+    LAYOUT_ROW(history_data, rows_at), LAYOUT_ROW(history_data, claim),
+    LAYOUT_ROW(history_data, gone_ns), LAYOUT_ROW(history_data, through),
+    LAYOUT_SIZE(history_row),          LAYOUT_ROW(history_row, ref_id),
+    LAYOUT_ROW(history_row, account),  LAYOUT_ROW(history_row, kind),
+    LAYOUT_ROW(history_row, reason),   END};
+
 const struct layout_row *region_layout(u32 kind)
 {
     static const struct layout_row *const kinds[] = {
@@ -219,7 +229,7 @@ const struct layout_row *region_layout(u32 kind)
         [REGION_LOG] = log_rows,         [REGION_LEDGER] = ledger_rows,
         [REGION_ORDERS] = orders_rows,   [REGION_RULES] = rules_rows,
         [REGION_BOOKS] = books_rows,     [REGION_MARKET] = market_rows,
-        [REGION_DURABLE] = durable_rows,
+        [REGION_DURABLE] = durable_rows, [REGION_HISTORY] = history_rows,
     };
     CHECK(kind < COUNT_OF(kinds) && kinds[kind]);
     return kinds[kind];

@@ -24,6 +24,7 @@
 #define EIDOS_SHM_MARKET_CELLS_H
 
 #include "shm/market.h"
+#include "shm/words.h"
 
 #define MARKET_MAGIC 0x314154414d534445UL
 #define CHUNK_CELLS  40U
@@ -131,24 +132,6 @@ static inline u32 half_get(const _Atomic u32 *w)
 static inline void half_put(_Atomic u32 *w, u32 value)
 {
     atomic_store_explicit(w, value, memory_order_relaxed);
-}
-
-/* Copy `bytes`, a multiple of 8, word by word: words_put into shared memory that others may be
- * reading, words_get from memory that its writer may be changing. */
-typedef u64 shared_word __attribute__((may_alias));
-
-static inline void words_put(void *to, const void *from, u64 bytes)
-{
-    shared_word *t = to;
-    const shared_word *f = from;
-    for (u64 i = 0; i < bytes / 8; i++) __atomic_store_n(&t[i], f[i], __ATOMIC_RELAXED);
-}
-
-static inline void words_get(void *to, const void *from, u64 bytes)
-{
-    shared_word *t = to;
-    const shared_word *f = from;
-    for (u64 i = 0; i < bytes / 8; i++) t[i] = __atomic_load_n(&f[i], __ATOMIC_RELAXED);
 }
 
 static inline void *market_at(const struct market_data *m, u64 offset)

@@ -93,6 +93,7 @@ static void forget_oldest(struct orders *o, struct ledger *l, u64 seq)
     struct order *old = orders_slot(o, o->fifo_first);
     struct account *a = ledger_account(l, old->view.account);
     account_begin(a, max_u64(seq, a->seq));
+    atomic_store_explicit(&o->gone_ns, old->view.updated_ns, memory_order_relaxed);
     list_remove(o, &a->closed_first, &a->closed_last, old);
     a->closed_count--;
     old->view.order_id = 0;
@@ -276,6 +277,16 @@ void orders_link_closed(struct orders *o, struct ledger *l, struct order *order)
     o->closed_count++;
 }
 
+void orders_find_gone(struct orders *o)
+{
+    for (u32 slot = 1; slot <= o->used && o->fifo_first; slot++)
+        if (orders_slot(o, slot)->view.order_id != slot) {
+            u64 gone_ns = orders_slot(o, o->fifo_first)->view.updated_ns;
+            atomic_store_explicit(&o->gone_ns, gone_ns, memory_order_relaxed);
+            return;
+        }
+}
+
 u32 orders_count_open(const struct orders *o, const struct account *a, u16 market)
 {
     u32 count = 0;
@@ -311,36 +322,40 @@ static bool matches(const struct order_view *v, const struct orders_query *q)
     return !q->end_ns || v->created_ns <= q->end_ns;
 }
 
-struct listing {
-    struct order_view *out;
-    u32 count;
-    u64 total;
-};
-
-/* One of an account's lists, from its newest end. */
-static void list_walk(const struct orders *o, u32 slot, u32 steps, const struct orders_query *q,
-                      struct listing *to)
+/* One of an account's lists, from its newest end. Returns the slot it stopped before, 0 = none. */
+static u32 list_walk(const struct orders *o, u32 slot, u32 steps, const struct orders_query *q,
+                     struct order_view *out, struct orders_found *found)
 {
     for (; slot && slot < o->slots && steps; slot = orders_slot(o, slot)->prev, steps--) {
         const struct order_view *v = &orders_slot(o, slot)->view;
         if (!matches(v, q)) continue;
-        if (to->total++ >= q->skip && to->count < q->max) to->out[to->count++] = *v;
+        if (found->total++ >= q->skip && found->count < q->max) out[found->count++] = *v;
     }
+    return slot < o->slots ? slot : 0;
+}
+
+/* The closed orders of an account, and since when they are all. */
+static void walk_closed(const struct orders *o, const struct account *a,
+                        const struct orders_query *q, struct order_view *out,
+                        struct orders_found *found)
+{
+    u32 steps = (u32)min_u64(a->closed_count, ORDERS_WALK_MAX);
+    u32 left = list_walk(o, a->closed_last, steps, q, out, found);
+    found->gone_ns = atomic_load_explicit(&o->gone_ns, memory_order_relaxed);
+    if (left) found->gone_ns = max_u64(found->gone_ns, orders_slot(o, left)->view.updated_ns);
 }
 
 int orders_read_list(const struct orders *o, const struct ledger *l, const struct orders_query *q,
-                     struct order_view *out, u64 *total, u64 *seq)
+                     struct order_view *out, struct orders_found *found)
 {
     const struct account *a = ledger_account(l, q->account);
     for (u32 i = 0, version; i < READ_TRIES; i++, cpu_pause()) {
-        struct listing to = {.out = out};
+        *found = (struct orders_found){0};
         if (!account_read_begin(a, &version)) continue;
-        if (q->open) list_walk(o, a->open_last, a->open_count, q, &to);
-        if (q->closed)
-            list_walk(o, a->closed_last, (u32)min_u64(a->closed_count, ORDERS_WALK_MAX), q, &to);
-        *total = to.total;
-        *seq = a->seq;
-        if (account_read_end(a, version)) return (int)to.count;
+        if (q->open) list_walk(o, a->open_last, a->open_count, q, out, found);
+        if (q->closed) walk_closed(o, a, q, out, found);
+        found->seq = a->seq;
+        if (account_read_end(a, version)) return (int)found->count;
     }
     return READ_BUSY;
 }

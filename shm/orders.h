@@ -55,6 +55,8 @@ struct orders {
     u32 heap_count;
     u32 client_mask;
     u64 orders_at, heap_at, clients_at; /* byte offsets */
+    _Atomic u64
+        gone_ns; /* when the newest closed order ended that gave up its slot; 0 = none did */
     struct market_state markets[MARKETS_MAX];
 };
 
@@ -99,6 +101,10 @@ void orders_close(struct orders *o, struct ledger *l, struct order *order);
 /* Load a closed order from a snapshot (they come in fifo order). */
 void orders_link_closed(struct orders *o, struct ledger *l, struct order *order);
 
+/* After loading: some slot was used twice, so orders are gone that ended before any that is there.
+ */
+void orders_find_gone(struct orders *o);
+
 /* Is there an open order of this account with this client id? */
 struct order *orders_find_client(const struct orders *o, u32 account, const u8 *client_id,
                                  u8 length);
@@ -135,8 +141,15 @@ struct orders_query {
     u32 max;              /* how many to copy */
 };
 
-/* Copies at most q->max views; returns how many, or READ_BUSY; *total counts all matches. */
+struct orders_found {
+    u32 count;   /* copied */
+    u64 total;   /* all matches */
+    u64 seq;     /* command the copy depends on */
+    u64 gone_ns; /* every order that ended later than this was looked at; 0 = all there ever were */
+};
+
+/* Copies at most q->max views; returns how many, or READ_BUSY. */
 int orders_read_list(const struct orders *o, const struct ledger *l, const struct orders_query *q,
-                     struct order_view *out, u64 *total, u64 *seq);
+                     struct order_view *out, struct orders_found *found);
 
 #endif

@@ -358,13 +358,15 @@ enum balance_reason {
     BALANCE_HOLD = 2,
     BALANCE_RELEASE = 3,
     BALANCE_TRADE = 4,
+    BALANCE_WITHDRAW = 5, /* a withdrawal was asked for: it is in flight */
+    BALANCE_RETURN = 6,   /* and did not come about: it is back */
 };
 
 struct account_balance {
     struct rec head;
     u64 settled_available, settled_frozen; /* ledger units */
     u64 pending_available, pending_frozen;
-    u64 ref_id; /* order id, trade id or deposit sequence */
+    u64 ref_id; /* version 1: deposit sequence; 2: transfer id */
     u32 account;
     u16 token;
     u8 reason; /* enum balance_reason */
@@ -373,5 +375,14 @@ struct account_balance {
     u32 zero32;
 };
 SIZE_IS(struct account_balance, 112);
+
+/* Version 2 says how much moved. */
+struct account_balance_2 {
+    struct account_balance now;
+    u64 amount; /* ledger units */
+    u8 left;    /* 1 = it left the balance, 0 = it came */
+    u8 zero[7];
+};
+SIZE_IS(struct account_balance_2, 128);
 
 #endif

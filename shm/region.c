@@ -23,9 +23,10 @@ u64 region_hash(const void *data, size_t length)
 const char *region_kind_name(u32 kind)
 {
     static const char *const names[] = {
-        [REGION_PROC] = "proc",     [REGION_RING] = "ring",     [REGION_LOG] = "log",
-        [REGION_LEDGER] = "ledger", [REGION_ORDERS] = "orders", [REGION_RULES] = "rules",
-        [REGION_BOOKS] = "books",   [REGION_MARKET] = "market", [REGION_DURABLE] = "durable",
+        [REGION_PROC] = "proc",       [REGION_RING] = "ring",     [REGION_LOG] = "log",
+        [REGION_LEDGER] = "ledger",   [REGION_ORDERS] = "orders", [REGION_RULES] = "rules",
+        [REGION_BOOKS] = "books",     [REGION_MARKET] = "market", [REGION_DURABLE] = "durable",
+        [REGION_HISTORY] = "history",
     };
     return kind < COUNT_OF(names) && names[kind] ? names[kind] : "unknown";
 }

@@ -30,6 +30,7 @@ enum region_kind {
     REGION_BOOKS = 7,
     REGION_MARKET = 8,
     REGION_DURABLE = 9,
+    REGION_HISTORY = 10,
 };
 
 /* FNV-1a, 64 bits. */

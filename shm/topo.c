@@ -32,6 +32,7 @@ static const struct role_row {
     [ROLE_TRADING] = ONE("trading"),
     [ROLE_MATCHING] = MANY("matching", matching),
     [ROLE_MARKET] = ONE("market"),
+    [ROLE_HISTORY] = ONE("history"),
     [ROLE_SNAPSHOT] = ONE("snapshot"),
     [ROLE_VERIFY] = MANY("verify", verify),
     [ROLE_API] = MANY("api", api),
@@ -44,6 +45,7 @@ static const struct role_row {
 #define TRADING  (1U << ROLE_TRADING)
 #define MATCHING (1U << ROLE_MATCHING)
 #define MARKET   (1U << ROLE_MARKET)
+#define HISTORY  (1U << ROLE_HISTORY)
 #define SNAPSHOT (1U << ROLE_SNAPSHOT)
 #define VERIFY   (1U << ROLE_VERIFY)
 #define API      (1U << ROLE_API)
@@ -69,7 +71,7 @@ static const struct region_row {
     {"proc", REGION_PROC, ROLE_COUNT, ALL, 0, 0, false}, /* one of every process */
     {"log.command", REGION_LOG, ROLE_TRADING, JOURNAL | MATCHING, JOURNAL | MATCHING,
      JOURNAL | MATCHING, false},
-    {"log.account", REGION_LOG, ROLE_TRADING, JOURNAL | API, JOURNAL, 0, false},
+    {"log.account", REGION_LOG, ROLE_TRADING, JOURNAL | HISTORY | API, JOURNAL, 0, false},
     {"log.match", REGION_LOG, ROLE_MATCHING, JOURNAL | TRADING | MARKET | API, JOURNAL | TRADING,
      TRADING, false},
     {"ledger", REGION_LEDGER, ROLE_TRADING, API, 0, 0, true},
@@ -77,8 +79,9 @@ static const struct region_row {
     {"rules", REGION_RULES, ROLE_TRADING, OPS | API | VERIFY | MARKET, 0, 0, false},
     {"books", REGION_BOOKS, ROLE_MATCHING, 0, 0, 0, true},
     {"market", REGION_MARKET, ROLE_MARKET, API, 0, API, false},
-    {"durable", REGION_DURABLE, ROLE_JOURNAL, OPS | TRADING | MATCHING | MARKET | SNAPSHOT | API, 0,
-     MARKET | API, false},
+    {"history", REGION_HISTORY, ROLE_HISTORY, API, 0, 0, false},
+    {"durable", REGION_DURABLE, ROLE_JOURNAL,
+     OPS | TRADING | MATCHING | MARKET | HISTORY | SNAPSHOT | API, 0, MARKET | API, false},
 };
 
 #define LEVELS_MAX    (1UL << 28) /* market.h */
@@ -111,6 +114,7 @@ static const struct param_row {
     PARAM(ring_bytes, 4 * MSG_BYTES_MAX, 1UL << 30, true),
     PARAM(recent_trades, 1, 1UL << 20, false),
     PARAM(markets_max, 1, MARKETS_MAX, false),
+    PARAM(history_rows, 1, HISTORY_ROWS_MAX, false),
 };
 
 struct ledger_config topo_ledger_config(const struct topo_params *p)
@@ -137,12 +141,19 @@ struct market_config topo_market_config(const struct topo_params *p)
     return c;
 }
 
+struct history_config topo_history_config(const struct topo_params *p)
+{
+    return (struct history_config){.accounts_max = (u32)p->accounts_max,
+                                   .rows = (u32)p->history_rows};
+}
+
 /* Bytes of the object in a region; 0 = impossible. */
 static u64 object_bytes(const struct topo_params *p, u32 kind, u32 log)
 {
     struct ledger_config ledger = topo_ledger_config(p);
     struct books_config books = topo_books_config(p);
     struct market_config market = topo_market_config(p);
+    struct history_config history = topo_history_config(p);
     switch (kind) {
     case REGION_PROC: return proc_footprint();
     case REGION_RING: return ring_footprint(p->ring_bytes);
@@ -155,6 +166,7 @@ static u64 object_bytes(const struct topo_params *p, u32 kind, u32 log)
     case REGION_RULES: return rules_footprint();
     case REGION_BOOKS: return books_footprint(&books);
     case REGION_MARKET: return market_footprint(&market);
+    case REGION_HISTORY: return history_footprint(&history);
     case REGION_DURABLE: return durable_footprint();
     default: return 0;
     }

@@ -9,6 +9,7 @@
 
 #include "shm/base.h"
 #include "shm/book.h"
+#include "shm/history.h"
 #include "shm/ledger.h"
 #include "shm/market.h"
 #include "shm/proc.h"
@@ -20,6 +21,7 @@ enum role {
     ROLE_TRADING,
     ROLE_MATCHING,
     ROLE_MARKET,
+    ROLE_HISTORY,
     ROLE_SNAPSHOT,
     ROLE_VERIFY,
     ROLE_API,
@@ -45,6 +47,7 @@ struct topo_params {
     u64 recent_trades;                                 /* kept per market by eidos-market */
     u64 markets_max;                                   /* markets it has room for */
     u32 candles[INTERVALS];                            /* kept per market */
+    u64 history_rows;                                  /* kept of all wallets by eidos-history */
 };
 
 /* Which roles have a standby (procs/lib/standby.h). */
@@ -97,6 +100,7 @@ int topo_build(struct topo *t, const struct topo_params *params);
 struct ledger_config topo_ledger_config(const struct topo_params *p);
 struct books_config topo_books_config(const struct topo_params *p);
 struct market_config topo_market_config(const struct topo_params *p);
+struct history_config topo_history_config(const struct topo_params *p);
 
 /* Index of a process or region, or -1. */
 int topo_proc(const struct topo *t, u32 role, u32 instance);

@@ -20,6 +20,7 @@ int requests_new(struct api *a, u64 count)
     link_init(&a->free);
     link_init(&a->waiting);
     link_init(&a->undurable);
+    link_init(&a->lagging);
     for (u64 i = 0; i < count; i++) link_append(&a->free, &a->pool[i].by_age);
     return 0;
 }
@@ -138,6 +139,7 @@ static void put_help(struct api *a, const struct request *r, const struct proble
     if (p->field) json_put_key(o, "field"), json_put_cstring(o, p->field);
     if (p->limit) json_put_key(o, "limit"), json_put_cstring(o, p->limit);
     if (p->detail[0]) json_put_key(o, "detail"), json_put_cstring(o, p->detail);
+    if (p->oldest_ms) json_put_key(o, "oldest"), json_put_u64(o, p->oldest_ms);
     if (r->retry_after_s) json_put_key(o, "retry_after"), json_put_u64(o, r->retry_after_s);
     if (order) json_put_key(o, "order"), wire_put_order(o, a->rules, order);
     json_put_close(o, '}');

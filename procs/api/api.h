@@ -4,7 +4,8 @@
  *   http.c       conn.c, http_parse.c: requests in, answers out     ws.c          WebSocket frames
  *   routes.c     method and path -> handler, one table             ws_message.c  what clients say
  *   request.c, body.c, order_read.c, cancel_read.c: text -> facts  ws_channels.c who gets what
- *   orders.c, cancel.c, account.c, markets.c, health.c: handlers   push.c        what is new
+ *   orders.c, cancel.c, account.c, markets.c, health.c,            push.c        what is new
+ *   history.c, list.c: handlers
  *   answer.c     envelope, waiting for trading and for the disk    auth.c        who is asking
  */
 #ifndef EIDOS_API_H
@@ -13,6 +14,7 @@
 #include "procs/api/request.h"
 #include "procs/lib/config.h"
 #include "procs/lib/eth/eip712.h"
+#include "shm/history.h"
 #include "shm/ledger.h"
 #include "shm/log.h"
 #include "shm/market.h"
@@ -47,7 +49,7 @@ enum request_state {
 struct route;
 
 struct request {
-    struct link by_age, by_seq; /* in api.waiting and api.undurable */
+    struct link by_age, by_seq; /* in api.waiting, and in api.undurable or api.lagging */
     struct conn *connection;    /* NULL: came over `socket`, or its connection is gone */
     struct ws *socket;
     const struct route *route;
@@ -58,6 +60,8 @@ struct request {
     u64 id;                    /* named in messages to verify; 0 = nobody was asked */
     u64 seq;                   /* command sequence the answer depends on */
     u64 begun_ns, deadline_ns; /* monotonic */
+    u64 history_seq;         /* the window must have all through this command; 0 = not asked yet */
+    u8 wallet[WALLET_BYTES]; /* who asks, while the request is in api.lagging */
 
     /* What came. */
     const char *authorization; /* NULL = no header */
@@ -100,6 +104,8 @@ struct api {
     const struct region *state; /* of the ledger; its epoch tells when trading rebuilds its state */
     u32 copy;                   /* which of trading's copies these three are */
     const struct market_data *market;
+    const struct history_data *history;
+    const struct region *history_region;
     const struct durable *durable;
 
     /* Towards verify, and back from trading. */
@@ -121,6 +127,7 @@ struct api {
     /* Requests. */
     struct request *pool;
     struct link free, waiting, undurable; /* `waiting` by age: the first times out first */
+    struct link lagging;                  /* wait for eidos-history */
     struct request **asked;               /* by id & asked_mask */
     u64 asked_mask;
     u64 next_id;    /* without the instance */

@@ -107,10 +107,15 @@ int body_signature(json_t *body, u8 signature[SIGNATURE_BYTES], bool *present, s
     return 0;
 }
 
-int order_id_read(struct span text, u64 *id, struct problem *p)
+int id_read(struct span text, const char *field, u64 *id, struct problem *p)
 {
     if (decimal_parse_u64(text.at, text.len, id) != DECIMAL_OK || *id == 0)
-        return problem_set(p, CODE_INVALID_PARAMS, "order_id", NULL,
-                           "an order id is a whole number, from 1");
+        return problem_set(p, CODE_INVALID_PARAMS, field, NULL, "%s is a whole number, from 1",
+                           field);
     return 0;
+}
+
+int order_id_read(struct span text, u64 *id, struct problem *p)
+{
+    return id_read(text, "order_id", id, p);
 }

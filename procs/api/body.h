@@ -33,6 +33,9 @@ int body_time(json_t *body, const char *name, u64 *out, struct problem *p);
  * digits; *present is false when it is missing. */
 int body_signature(json_t *body, u8 signature[SIGNATURE_BYTES], bool *present, struct problem *p);
 
+/* An id from text: a path segment, a query parameter or a JSON string; `field` names it. */
+int id_read(struct span text, const char *field, u64 *id, struct problem *p);
+
 /* An order id from text: a path segment or a JSON string. */
 int order_id_read(struct span text, u64 *id, struct problem *p);
 

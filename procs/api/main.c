@@ -10,6 +10,7 @@
 #include "procs/api/auth.h"
 #include "procs/api/http.h"
 #include "procs/api/push.h"
+#include "procs/api/routes.h"
 #include "procs/api/ws.h"
 #include "procs/lib/eth/secp.h"
 #include "procs/lib/run.h"
@@ -45,6 +46,8 @@ static int join(struct api *a, struct run *run)
     a->rules_region = segment_region(&run->segment, "rules");
     take_state(a);
     a->market = market_join(segment_object(s, "market"));
+    a->history = segment_object(s, "history");
+    a->history_region = segment_region(&run->segment, "history");
     a->durable = segment_object(s, "durable");
     a->verify_count = s->topo.params.verify;
     CHECK(a->verify_count <= VERIFY_MAX);
@@ -120,6 +123,7 @@ static u32 api_turn(struct run *run)
     take_rules(a);
     take_state(a);
     u32 work = answer_turn(a);
+    work += history_turn(a);
     work += poll_sockets(a);
     publish(a); /* verify works while answers are written */
     work += http_turn(a);
@@ -127,6 +131,7 @@ static u32 api_turn(struct run *run)
     work += push_turn(a);
     ws_turn(a);
     if (a->hub->mine || a->hub->feeds) run->sleep_ns = min_u64(run->sleep_ns, FEED_SLEEP_NS);
+    run->sleep_ns = min_u64(run->sleep_ns, history_sleep_ns(a));
     return work;
 }
 

@@ -1,6 +1,7 @@
 /* orders.c: placing an order, preparing one to be signed, and looking at one's own. */
 #include "procs/api/answer.h"
 #include "procs/api/body.h"
+#include "procs/api/list.h"
 #include "procs/api/order_read.h"
 #include "procs/api/prepare.h"
 #include "procs/api/routes.h"
@@ -52,12 +53,10 @@ void orders_prepare(struct api *a, struct request *r, const u8 *wallet)
     json_decref(body);
 }
 
-/* market, side, status, start_time, end_time from the query. */
+/* market, side, status from the query. */
 static int read_query(struct api *a, struct orders_query *q, struct problem *p)
 {
     struct span text;
-    u64 start_ms = 0, end_ms = 0;
-    static const char MS[] = "Unix milliseconds";
     if (target_param(&a->target, "side", &text)) {
         int side = wire_side_of(text.at, text.len);
         if (side < 0)
@@ -72,31 +71,21 @@ static int read_query(struct api *a, struct orders_query *q, struct problem *p)
                                "no such status");
         q->status_mask = (u8)(1U << status);
     }
-    if (param_number(&a->target, "start_time", 0, 1UL << 43, MS, &start_ms, p) ||
-        param_number(&a->target, "end_time", 0, 1UL << 43, MS, &end_ms, p))
-        return -1;
-    if (end_ms && start_ms > end_ms)
-        return problem_set(p, CODE_INVALID_PARAMS, "start_time", "end_time",
-                           "start_time lies behind end_time");
-    q->start_ns = start_ms * NS_PER_MS;
-    q->end_ns = end_ms ? (end_ms + 1) * NS_PER_MS - 1 : start_ms ? UINT64_MAX : 0;
-    if (target_param(&a->target, "market", &text)) {
-        q->market = rules_find_market(a->rules, text.at, text.len);
-        if (q->market == NO_MARKET)
-            return problem_set(p, CODE_MARKET_NOT_FOUND, "market", NULL, "no such market");
-    }
-    return 0;
+    return list_read_market(a, &q->market, p);
 }
 
-static void put_paging(struct json_out *o, const struct paging *paging, u64 total)
+/* Read a page under the account's version. False when trading is rebuilding, and answered. */
+static bool read_page(struct api *a, struct request *r, const u8 *wallet, struct orders_query *q,
+                      struct order_view *views, struct orders_found *found)
 {
-    json_put_key(o, "pagination"), json_put_open(o, '{');
-    json_put_key(o, "total"), json_put_u64(o, total);
-    json_put_key(o, "page"), json_put_u64(o, paging->page);
-    json_put_key(o, "page_size"), json_put_u64(o, paging->page_size);
-    json_put_key(o, "total_pages");
-    json_put_u64(o, (total + paging->page_size - 1) / paging->page_size);
-    json_put_close(o, '}');
+    u64 epoch = region_epoch(a->state);
+    int n = 0;
+    *found = (struct orders_found){0};
+    q->account = epoch ? ledger_find(a->ledger, wallet) : NO_ACCOUNT;
+    if (q->account != NO_ACCOUNT) n = orders_read_list(a->orders, a->ledger, q, views, found);
+    if (n != READ_BUSY && epoch && region_epoch(a->state) == epoch) return true;
+    answer_busy(a, r, "orders are being recovered");
+    return false;
 }
 
 /* A page of a wallet's orders; an account that does not exist has none. */
@@ -104,37 +93,27 @@ static void list(struct api *a, struct request *r, const u8 *wallet, bool closed
 {
     static struct order_view views[100];
     struct orders_query q = {.market = NO_MARKET, .open = true, .closed = closed};
-    struct paging paging;
+    struct orders_found found;
+    struct list_query asked;
     struct problem p;
-    u64 total = 0, seq = 0;
-    int n = 0;
-    if (read_query(a, &q, &p) || param_paging(&a->target, &paging, &p)) {
+    if (read_query(a, &q, &p) || list_read(&a->target, &asked, &p)) {
         answer_problem(a, r, &p, NULL, 0);
         return;
     }
-    u64 epoch = region_epoch(a->state);
-    q.account = epoch ? ledger_find(a->ledger, wallet) : NO_ACCOUNT;
-    q.skip = (paging.page - 1) * paging.page_size;
-    q.max = (u32)paging.page_size;
-    if (q.account != NO_ACCOUNT)
-        n = orders_read_list(a->orders, a->ledger, &q, views, &total, &seq);
-    if (n == READ_BUSY || !epoch || region_epoch(a->state) != epoch) {
-        answer_busy(a, r, "orders are being recovered");
-        return;
-    }
-    if (paging.page > 1 && q.skip >= total) {
-        problem_set(&p, CODE_INVALID_PARAMS, "page", NULL, "there are only %lu orders", total);
-        answer_problem(a, r, &p, NULL, seq);
+    q.start_ns = asked.start_ns;
+    q.end_ns = asked.end_ns;
+    q.skip = asked.skip;
+    q.max = (u32)asked.paging.page_size;
+    if (!read_page(a, r, wallet, &q, views, &found)) return;
+    if (list_check(&asked, found.total, found.gone_ns, &p)) {
+        answer_problem(a, r, &p, NULL, found.seq);
         return;
     }
     struct json_out *o = answer_begin(a, r);
-    json_put_open(o, '{');
-    json_put_key(o, "items"), json_put_open(o, '[');
-    for (int i = 0; i < n; i++) wire_put_order(o, a->rules, &views[i]);
-    json_put_close(o, ']');
-    put_paging(o, &paging, total);
-    json_put_close(o, '}');
-    answer_end(a, r, seq);
+    list_begin(o);
+    for (u32 i = 0; i < found.count; i++) wire_put_order(o, a->rules, &views[i]);
+    list_end(o, &asked, found.total, found.gone_ns);
+    answer_end(a, r, found.seq);
 }
 
 void orders_list(struct api *a, struct request *r, const u8 *wallet)

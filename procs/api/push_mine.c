@@ -107,7 +107,8 @@ static u32 push_trade(struct api *a, const struct account_trade *r)
 {
     u32 n = push_order(a, &r->now, EVENT_TRADE, r->head.seq);
     if (wanted(a, CHANNEL_MY_TRADES, r->now.order.wallet)) {
-        wire_put_trade(push_data(a), a->rules, r);
+        struct wire_trade t = wire_trade_of(r);
+        wire_put_trade(push_data(a), a->rules, &t);
         n += send_mine(a, CHANNEL_MY_TRADES, r->now.order.wallet, r->head.seq);
     }
     return n + push_order_balances(a, &r->now, &r->head, BALANCE_TRADE, r->trade_id);

@@ -36,6 +36,7 @@ struct problem {
     u32 retry_after_ms; /* 0 = does not apply */
     const char *field;  /* NULL = not about one field */
     const char *limit;  /* what is allowed, NULL = nothing to say */
+    u64 oldest_ms;      /* Unix ms from when on there is something, 0 = does not apply */
     char detail[DETAIL_MAX];
 };
 

@@ -28,6 +28,10 @@ const struct route routes[] = {
     {METHOD_DELETE, ACCESS_OWN,    API_BASE "/orders/{}",            cancel_one},
     {METHOD_DELETE, ACCESS_OWN,    API_BASE "/orders",               cancel_many},
     {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances",             account_balances},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances/history",     history_entries}, /* older */
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/transactions",         history_entries},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/mytrades",             history_trades},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/mytrades/{}",          history_trade},
     {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances/{}",          account_balance},
 
     {METHOD_GET,    ACCESS_PUBLIC, "/health/live",                   health_live},

@@ -34,9 +34,15 @@ void route_run(struct api *a, struct request *r);
 route_fn orders_place, orders_prepare, orders_list, orders_open, orders_one;
 route_fn cancel_one, cancel_many;
 route_fn account_balances, account_balance;
+route_fn history_trades, history_trade, history_entries;
 route_fn markets_list, markets_depth, markets_klines, markets_trades, markets_ticker,
     markets_tickers, markets_time, markets_versions;
 route_fn health_live, health_ready, health_metrics;
+
+/* Requests that waited for eidos-history, run again where it has caught up; returns how many were
+ * answered. Then: how long the loop may sleep for their sake. */
+u32 history_turn(struct api *a);
+u64 history_sleep_ns(const struct api *a);
 
 /* The same for a WebSocket, whose params are parsed already. */
 void orders_ask(struct api *a, struct request *r, json_t *body);

@@ -124,7 +124,8 @@ static void find_readers(const struct run *run, u64 readers[static PROC_LOGS_MAX
         u32 role = t->procs[i].role;
         const struct proc_block *p = segment_proc(&run->segment, role, t->procs[i].instance);
         for (u32 log = 0; log < LOG_MATCH(t->params.matching); log++) {
-            bool follows = role == ROLE_SNAPSHOT || (role == ROLE_MARKET && log >= LOG_MATCH(0));
+            bool follows = role == ROLE_SNAPSHOT || (role == ROLE_MARKET && log >= LOG_MATCH(0)) ||
+                           (role == ROLE_HISTORY && log == LOG_ACCOUNT);
             u64 seq = atomic_load_explicit(&p->log_seq[log], memory_order_relaxed);
             if (follows) readers[log] = min_u64(readers[log], seq);
         }

@@ -68,6 +68,9 @@ struct config {
         u32 keep_1h, keep_4h, keep_1d, keep_1w;
     } klines;
     struct {
+        u32 rows, rows_per_wallet;
+    } history;
+    struct {
         u32 open_orders_per_market, resting_orders_per_market, expiry_days_max;
         bool rates;
         u32 orders_per_second, cancels_per_second, queries_per_second;

@@ -33,6 +33,8 @@ COUNT   (klines,   keep_1h,                   keep_1h,                   25,    
 COUNT   (klines,   keep_4h,                   keep_4h,                   2,        1U << 20)
 COUNT   (klines,   keep_1d,                   keep_1d,                   2,        1U << 20)
 COUNT   (klines,   keep_1w,                   keep_1w,                   2,        1U << 20)
+COUNT   (history,  rows,                      rows,                      1024,     1U << 28)
+COUNT   (history,  rows_per_wallet,           rows_per_wallet,           100,      1000000)
 
 COUNT   (limits,   open_orders_per_market,    open_orders_per_market,    1,        1000000)
 COUNT   (limits,   resting_orders_per_market, resting_orders_per_market, 1,        1U << 27)

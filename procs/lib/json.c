@@ -102,6 +102,17 @@ void json_put_decimal(struct json_out *o, u128 value, unsigned scale)
     put_char(o, '"');
 }
 
+void json_put_signed(struct json_out *o, bool negative, u128 value, unsigned scale)
+{
+    char text[DECIMAL_TEXT + 1] = "-";
+    size_t len = decimal_format(value, scale, text + 1);
+    bool minus = negative && value;
+    put_comma(o);
+    put_char(o, '"');
+    json_put_raw(o, text + !minus, len + minus);
+    put_char(o, '"');
+}
+
 void json_put_bool(struct json_out *o, bool value)
 {
     put_comma(o);

@@ -58,6 +58,9 @@ void json_put_id(struct json_out *o, u64 value);
 /* value / 10^scale as a decimal string, shortest form; scale in [0, 18]. */
 void json_put_decimal(struct json_out *o, u128 value, unsigned scale);
 
+/* The same below zero where `negative`; zero has no sign. */
+void json_put_signed(struct json_out *o, bool negative, u128 value, unsigned scale);
+
 void json_put_bool(struct json_out *o, bool value);
 
 /* A value that is JSON already. */

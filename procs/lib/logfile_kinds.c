@@ -151,6 +151,22 @@ static const struct kind_field account_balance_fields[] = {NUM(account_balance, 
                                                            NUM(account_balance, pending_frozen),
                                                            HEX(account_balance, wallet),
                                                            LAST};
+#define NOW(name, form) \
+    { \
+#name, AT(account_balance_2, now.name), form \
+    }
+static const struct kind_field account_balance_2_fields[] = {NOW(account, FIELD_NUMBER),
+                                                             NOW(token, FIELD_NUMBER),
+                                                             NOW(reason, FIELD_NUMBER),
+                                                             NOW(ref_id, FIELD_ID),
+                                                             NUM(account_balance_2, amount),
+                                                             NUM(account_balance_2, left),
+                                                             NOW(settled_available, FIELD_NUMBER),
+                                                             NOW(settled_frozen, FIELD_NUMBER),
+                                                             NOW(pending_available, FIELD_NUMBER),
+                                                             NOW(pending_frozen, FIELD_NUMBER),
+                                                             NOW(wallet, FIELD_HEX),
+                                                             LAST};
 static const struct kind_field account_trade_fields[] = {
     ID(account_trade, trade_id),
     ID(account_trade, other_id),
@@ -197,6 +213,8 @@ static const struct kind_info kinds[] = {
     KIND("FILLED", MATCH_FILLED, match_order, match_order_fields),
     WITH_STATE("ACCOUNT_ORDER", ACCOUNT_ORDER, account_order, account_order_fields),
     KIND("ACCOUNT_BALANCE", ACCOUNT_BALANCE, account_balance, account_balance_fields),
+    {"ACCOUNT_BALANCE", ACCOUNT_BALANCE, 2, sizeof(struct account_balance_2), false, 0,
+     account_balance_2_fields},
     WITH_STATE("ACCOUNT_TRADE", ACCOUNT_TRADE, account_trade, account_trade_fields),
 };
 

@@ -214,9 +214,9 @@ static void print_title(FILE *out, const char *title)
 void metrics_reference(FILE *out)
 {
     static const char *const titles[ROLE_COUNT] = {
-        [ROLE_OPS] = "Supervisor",    [ROLE_JOURNAL] = "Journal", [ROLE_TRADING] = "Trading",
-        [ROLE_MATCHING] = "Matching", [ROLE_MARKET] = "Market",   [ROLE_SNAPSHOT] = "Snapshot",
-        [ROLE_VERIFY] = "Verify",     [ROLE_API] = "Gateway",
+        [ROLE_HISTORY] = "History",   [ROLE_OPS] = "Supervisor",    [ROLE_JOURNAL] = "Journal",
+        [ROLE_TRADING] = "Trading",   [ROLE_MATCHING] = "Matching", [ROLE_MARKET] = "Market",
+        [ROLE_SNAPSHOT] = "Snapshot", [ROLE_VERIFY] = "Verify",     [ROLE_API] = "Gateway",
     };
     fputs(reference_head, out);
     print_title(out, "Every process");

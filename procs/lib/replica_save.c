@@ -366,6 +366,7 @@ static int load_orders(struct snapshot_reader *s, struct trading *t)
         if (i < head.open) orders_link_open(o, t->ledger, orders_slot(o, slot));
         else orders_link_closed(o, t->ledger, orders_slot(o, slot));
     }
+    orders_find_gone(o);
     return 0;
 }
 

@@ -96,7 +96,8 @@ static const char *const STATUSES[] = {"pending",   "open",    "partial", "fille
                                        "cancelled", "expired", "rejected"};
 static const char *const EVENTS[] = {NULL,        "accepted", "open",    "trade",
                                      "cancelled", "expired",  "rejected"};
-static const char *const REASONS[] = {NULL, "deposit", "hold", "release", "trade"};
+static const char *const REASONS[] = {NULL,    "deposit",  "hold",           "release",
+                                      "trade", "withdraw", "withdraw_return"};
 static const char *const MODES[] = {"active", "cancel_only", "suspended"};
 
 static const char *name_of(const char *const *names, size_t count, u8 value)
@@ -267,23 +268,36 @@ void wire_put_balance(struct json_out *o, const struct rules *r, const struct wi
     json_put_close(o, '}');
 }
 
-void wire_put_trade(struct json_out *o, const struct rules *r, const struct account_trade *t)
+struct wire_trade wire_trade_of(const struct account_trade *t)
+{
+    return (struct wire_trade){.trade_id = t->trade_id,
+                               .order_id = t->now.order.order_id,
+                               .price = t->price,
+                               .lots = t->lots,
+                               .quote = t->quote,
+                               .fee = t->fee,
+                               .time_ns = t->head.time_ns,
+                               .market = t->now.order.market,
+                               .side = t->now.order.side,
+                               .takes = t->takes};
+}
+
+void wire_put_trade(struct json_out *o, const struct rules *r, const struct wire_trade *t)
 {
     struct market m;
-    const struct order_view *order = &t->now.order;
-    if (!wire_market_at(r, order->market, &m)) return;
+    if (!wire_market_at(r, t->market, &m)) return;
     json_put_open(o, '{');
     json_put_key(o, "trade_id"), json_put_id(o, t->trade_id);
     json_put_key(o, "market"), put_symbol(o, m.symbol);
-    json_put_key(o, "order_id"), json_put_id(o, order->order_id);
+    json_put_key(o, "order_id"), json_put_id(o, t->order_id);
     json_put_key(o, "role"), json_put_cstring(o, t->takes ? "taker" : "maker");
-    json_put_key(o, "side"), json_put_cstring(o, wire_side(order->side));
+    json_put_key(o, "side"), json_put_cstring(o, wire_side(t->side));
     json_put_key(o, "price"), wire_put_price(o, &m, t->price);
     json_put_key(o, "amount"), wire_put_lots(o, &m, t->lots);
     json_put_key(o, "quote_amount"), wire_put_units(o, r, m.quote, t->quote);
     json_put_key(o, "fee"), wire_put_units(o, r, m.quote, t->fee);
     json_put_key(o, "fee_token"), put_symbol(o, r->tokens[m.quote].symbol);
     json_put_key(o, "settlement_status"), json_put_cstring(o, "matched_offchain");
-    json_put_key(o, "matched_at"), json_put_u64(o, t->head.time_ns / NS_PER_MS);
+    json_put_key(o, "matched_at"), json_put_u64(o, t->time_ns / NS_PER_MS);
     json_put_close(o, '}');
 }

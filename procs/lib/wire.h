@@ -70,8 +70,18 @@ struct wire_balance {
 };
 void wire_put_balance(struct json_out *o, const struct rules *r, const struct wire_balance *b);
 
-/* A trade as the side of the record sees it. */
-void wire_put_trade(struct json_out *o, const struct rules *r, const struct account_trade *t);
+/* A trade as one of its sides sees it. */
+struct wire_trade {
+    u64 trade_id, order_id;
+    u64 price, lots;
+    u64 quote, fee; /* quote ledger units */
+    u64 time_ns;
+    u16 market;
+    u8 side;
+    bool takes;
+};
+void wire_put_trade(struct json_out *o, const struct rules *r, const struct wire_trade *t);
+struct wire_trade wire_trade_of(const struct account_trade *t);
 
 /* Copy a market's row; false when there is none of that index. */
 bool wire_market_at(const struct rules *r, u16 market, struct market *out);

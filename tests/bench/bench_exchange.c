@@ -37,6 +37,7 @@ static const struct topo_params params = {
     .recent_trades = 1000,
     .markets_max = 16,
     .candles = MARKET_CANDLES_FEWEST,
+    .history_rows = 1024,
 };
 
 /* The flow's book grows; its rules are not what is measured. */

@@ -6,7 +6,7 @@ import { after, before, describe } from "node:test";
 import { Exchange } from "./lib/exchange.mjs";
 
 const SUITES = ["markets", "klines", "trading", "kinds", "prepare", "authentication", "rules", "nonces",
-    "cancels", "lists", "socket", "socket_orders", "malformed", "afterwards"];
+    "cancels", "lists", "history", "socket", "socket_orders", "malformed", "afterwards"];
 
 const exchange = new Exchange();
 const suites = [];

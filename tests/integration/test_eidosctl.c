@@ -324,8 +324,8 @@ static void second_up_is_refused(void)
 
 static void status_tells_all(void)
 {
-    static const char *const names[] = {"ops",    "journal",  "trading",  "matching@0",
-                                        "market", "snapshot", "verify@0", "api@0"};
+    static const char *const names[] = {"ops",     "journal",  "trading",  "matching@0", "market",
+                                        "history", "snapshot", "verify@0", "api@0"};
     json_t *status = ask("status --json", 0);
     assert_true(is_true(status, "running"));
     assert_true(is_true(status, "ready"));
@@ -516,7 +516,7 @@ static void assert_comes_back(const char *name, pid_t before)
 static void the_dead_are_replaced(void **state)
 {
     static const char *const names[] = {"trading", "journal",  "matching@0", "market",
-                                        "api@0",   "verify@0", "snapshot"};
+                                        "api@0",   "verify@0", "snapshot",   "history"};
     (void)state;
     up("");
     assert_int_equal(run("credit " WALLET " BTC 1.5"), 0);

@@ -31,8 +31,8 @@ static struct audit a;
 static u32 rounds, recoveries;
 static u64 recovered_ms, slowest_ms;
 
-static const char *const victims[] = {"journal",  "trading",  "matching@0", "market",
-                                      "snapshot", "verify@0", "api@0"};
+static const char *const victims[] = {"journal", "trading",  "matching@0", "market",
+                                      "history", "snapshot", "verify@0",   "api@0"};
 
 static u64 number_from_env(const char *name, u64 otherwise)
 {

@@ -27,6 +27,7 @@ const struct topo_params instance_small = {
     .recent_trades = 1000,
     .markets_max = 16,
     .candles = MARKET_CANDLES_FEWEST,
+    .history_rows = 1024,
 };
 
 static void sleep_ms(long ms)

@@ -66,7 +66,8 @@ static void draw_params(struct plan *p, u64 *state)
                                      .ring_bytes = 64UL << 10,
                                      .recent_trades = 50,
                                      .markets_max = 16,
-                                     .candles = MARKET_CANDLES_FEWEST};
+                                     .candles = MARKET_CANDLES_FEWEST,
+                                     .history_rows = 1024};
     p->segment_bytes = 256UL << 10;
     p->batch_bytes = 16384UL << (r >> 30 & 3);
     u32 heavy = r >> 40 & 7;

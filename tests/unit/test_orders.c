@@ -202,22 +202,24 @@ static void test_readers_page_and_filter(void **state)
     model_count = 0;
     set_up();
     struct order_view page[10], one;
-    u64 total, seq, closed = 0, mine = 0;
+    struct orders_found found;
+    u64 seq, closed = 0, mine = 0;
     for (u64 i = 1; i <= 100; i++) place(i);
     for (u32 i = 0; i < 40; i++) close_any(101);
     for (u32 i = 0; i < model_count; i++)
         if (model[i].account == 2) mine++, closed += !model[i].open;
     struct orders_query q = {
         .account = 2, .market = NO_MARKET, .open = true, .closed = true, .max = 10, .skip = 3};
-    int count = orders_read_list(orders, ledger, &q, page, &total, &seq);
-    assert_int_equal(total, mine);
+    int count = orders_read_list(orders, ledger, &q, page, &found);
+    assert_int_equal(found.total, mine);
     assert_int_equal(count, min_u64(10, mine - 3));
     q = (struct orders_query){.account = 2, .market = NO_MARKET, .closed = true, .max = 10};
     q.status_mask = 1U << STATUS_CANCELLED;
-    orders_read_list(orders, ledger, &q, page, &total, &seq);
-    assert_int_equal(total, closed);
+    orders_read_list(orders, ledger, &q, page, &found);
+    assert_int_equal(found.total, closed);
+    assert_int_equal(found.gone_ns, 0);
     q.status_mask = 1U << STATUS_FILLED;
-    assert_int_equal(orders_read_list(orders, ledger, &q, page, &total, &seq), 0);
+    assert_int_equal(orders_read_list(orders, ledger, &q, page, &found), 0);
     assert_int_equal(orders_read(orders, ledger, model[5].id, &one, &seq), 1);
     assert_int_equal(one.order_id, model[5].id);
     assert_int_equal(orders_read(orders, ledger, model[5].id + (1UL << 32), &one, &seq), 0);
@@ -225,9 +227,9 @@ static void test_readers_page_and_filter(void **state)
     assert_int_equal(orders_read(orders, ledger, UINT64_MAX, &one, &seq), 0);
     /* A writer that died inside the account must not hang a reader. */
     account_begin(ledger_account(ledger, 2), 200);
-    assert_int_equal(orders_read_list(orders, ledger, &q, page, &total, &seq), READ_BUSY);
+    assert_int_equal(orders_read_list(orders, ledger, &q, page, &found), READ_BUSY);
     account_end(ledger_account(ledger, 2));
-    assert_int_not_equal(orders_read_list(orders, ledger, &q, page, &total, &seq), READ_BUSY);
+    assert_int_not_equal(orders_read_list(orders, ledger, &q, page, &found), READ_BUSY);
     free(ledger);
     free(orders);
 }

@@ -75,7 +75,8 @@ static int make(void **state)
                                     .ring_bytes = 1UL << 20,
                                     .recent_trades = 100,
                                     .markets_max = 16,
-                                    .candles = MARKET_CANDLES_FEWEST};
+                                    .candles = MARKET_CANDLES_FEWEST,
+                                    .history_rows = 1024};
     w.now = 1000000000UL;
     w.readers[LOG_COMMAND] = w.live.commands;
     w.readers[LOG_ACCOUNT] = w.live.accounts;

@@ -54,7 +54,8 @@ static int make(void **state)
                                     .resting_max = sizes.resting,
                                     .recent_trades = 50,
                                     .markets_max = 16,
-                                    .candles = MARKET_CANDLES_FEWEST};
+                                    .candles = MARKET_CANDLES_FEWEST,
+                                    .history_rows = 1024};
     w.source = (struct recover_source){
         .dir = w.j.path, .params = &w.params, .command = w.live.command.log, .durable = &w.durable};
     w.now = 1000000000UL;

@@ -149,7 +149,8 @@ static int set_up(void **state)
                                  .ring_bytes = 1 << 16,
                                  .recent_trades = 10,
                                  .markets_max = 16,
-                                 .candles = MARKET_CANDLES_FEWEST};
+                                 .candles = MARKET_CANDLES_FEWEST,
+                                 .history_rows = 1024};
     char warning[512];
     (void)state;
     if (segment_create(&place, &params, warning, sizeof warning)) return -1;

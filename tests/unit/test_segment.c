@@ -33,6 +33,7 @@ static const struct topo_params params = {
     .recent_trades = 10,
     .markets_max = 16,
     .candles = MARKET_CANDLES_FEWEST,
+    .history_rows = 1024,
 };
 
 static char dir[64], warning[1024];
@@ -120,7 +121,7 @@ static void objects_are_formatted(void **state)
     for (u32 i = 0; i < s.topo.region_count; i++) {
         u32 kind = s.topo.regions[i].kind;
         bool owners = kind == REGION_LEDGER || kind == REGION_ORDERS || kind == REGION_RULES ||
-                      kind == REGION_BOOKS || kind == REGION_MARKET;
+                      kind == REGION_BOOKS || kind == REGION_MARKET || kind == REGION_HISTORY;
         assert_int_equal(region_epoch(&s.regions[i]), owners ? 0 : 2);
         assert_false(s.regions[i].writable);
     }

@@ -25,6 +25,7 @@ static const struct topo_params small = {
     .recent_trades = 100,
     .markets_max = 16,
     .candles = MARKET_CANDLES_FEWEST,
+    .history_rows = 1024,
 };
 static struct topo t;
 
@@ -35,9 +36,9 @@ static void build(void)
 
 static void processes_in_order(void **state)
 {
-    static const char *const names[] = {"ops",        "journal", "trading",  "matching@0",
-                                        "matching@1", "market",  "snapshot", "verify@0",
-                                        "verify@1",   "api@0",   "api@1"};
+    static const char *const names[] = {"ops",        "journal",  "trading", "matching@0",
+                                        "matching@1", "market",   "history", "snapshot",
+                                        "verify@0",   "verify@1", "api@0",   "api@1"};
     (void)state;
     build();
     assert_int_equal(t.proc_count, COUNT_OF(names));
@@ -60,11 +61,12 @@ static void everyone_sees_what_it_should(void **state)
         {"matching@1", "proc.matching@1 log.match@1 books@1", "log.command durable"},
         {"journal", "proc.journal durable", "log.command log.account log.match@0 log.match@1"},
         {"market", "proc.market market", "log.match@0 log.match@1 rules durable"},
+        {"history", "proc.history history", "log.account durable"},
         {"snapshot", "proc.snapshot", "durable"},
         {"verify@0", "proc.verify@0 ring.verify@0.trading",
          "rules ring.api@0.verify@0 ring.api@1.verify@0"},
         {"api@1", "proc.api@1 ring.api@1.verify@0 ring.api@1.verify@1",
-         "ledger orders rules market durable log.account log.match@0 log.match@1 "
+         "ledger orders rules market history durable log.account log.match@0 log.match@1 "
          "ring.trading.api@1"},
         {"ops", "proc.ops ring.ops.trading", "rules durable ring.trading.ops"},
     };

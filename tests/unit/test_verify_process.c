@@ -27,6 +27,7 @@ static const struct topo_params PARAMS = {
     .recent_trades = 10,
     .markets_max = 16,
     .candles = MARKET_CANDLES_FEWEST,
+    .history_rows = 1024,
 };
 static const u8 KEY[32] = {7};
 

@@ -55,6 +55,20 @@ export class Exchange {
         this.credited.push({ wallet, token, amount });
     }
 
+    // kill -9 a process, and wait until the supervisor has it back.
+    async kill(name) {
+        const find = async () =>
+            JSON.parse(await this.ctl("ps", "--json")).find((p) => p.name === name);
+        const { pid } = await find();
+        process.kill(pid, "SIGKILL");
+        for (let i = 0; i < 400; i++) {
+            const now = await find();
+            if (now.pid !== pid && now.state === "ready") return;
+            await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        throw new Error(`${name} did not come back`);
+    }
+
     async stop() {
         await this.ctl("down");
     }

@@ -88,6 +88,13 @@ export const SHAPES = {
             "failed", "rolled_back"),
         matched_at: time, "settled_at?": time,
     },
+    // One line of the balance log; what it holds is not in the text.
+    transaction: {
+        transaction_id: id, wallet: address, token,
+        type: oneOf("deposit", "withdraw", "withdraw_return", "trade", "fee"), amount: signed,
+        balance_after: decimal, ref_type: oneOf("deposit", "withdrawal", "trade"), ref_id: id,
+        created_at: time,
+    },
     pagination: { total: whole, page: whole, page_size: whole, total_pages: whole },
 };
 
