@@ -1,6 +1,7 @@
 /* hub.h: all WebSockets of this process and who wants what.
  *
  *   hub.topics[channel] --subs--> sub -> sub -> ...     public channels, fan-out
+ *        |--due: frames of this turn, written once       hub.due: the topics that have some
  *   hub.wallets[hash]   ----ws--> ws -> ...             private channels, by wallet
  *   ws.subs[50]         --------> sub, sub, ...         what one connection has
  *
@@ -19,7 +20,7 @@
 #define WS_SUBS_MAX    50U
 #define WS_RATE_MAX    20U /* messages a second */
 #define WALLET_BUCKETS 16384U
-#define TOPICS_MAX     (MARKETS_MAX * 7U + 1U) /* 7 public kinds a market, and ticker.* */
+#define TOPICS_MAX     ((MARKETS_MAX + 1U) * CHANNEL_MINE) /* of each market, and of all at once */
 
 struct wslay_frame_context;
 
@@ -75,16 +76,28 @@ struct depth_view {
     } level[2][100];
 };
 
-struct topic {
-    struct link subs;
+/* Whole WebSocket frames, the same for all who get them. */
+struct frames {
+    char *at;
+    size_t len, room;
     u32 count;
-    struct depth_view *view; /* depth only; made at the first subscription */
 };
 
+/* A channel's subscribers, by dialect: [0] the new one, [1] the older. */
+struct topic {
+    struct link subs;
+    u32 count[2];
+    struct frames due[2];    /* go out at the end of the turn */
+    struct depth_view *view; /* depth of one market; made when somebody asks for it */
+};
+
+/* What was last told of a market. */
 struct market_feed {
     u64 depth_seq, trade_number, ticker_key;
-    u64 depth_ns, ticker_ns; /* when last told */
-    u32 subs;                /* public subscriptions of this market */
+    struct {
+        u64 index, count;
+    } kline[INTERVALS];
+    u32 subs; /* public subscriptions of this market alone */
 };
 
 struct hub {
@@ -92,9 +105,14 @@ struct hub {
     u32 count;     /* connections */
     u32 mine;      /* private subscriptions */
     u32 feeds;     /* public ones */
-    u32 tickers;   /* of those, ticker.* */
+    u32 every;     /* of those, of every market */
     bool stale;    /* some sub is */
     u64 looked_ns; /* at timeouts */
+
+    /* Public data goes out when the clock enters a new slot, all that is due at once. */
+    u64 slot, slow_slot;
+    u64 pushing_ns, rest_until_ns; /* see push_rest */
+    u32 due[TOPICS_MAX], due_count;
     struct topic topics[TOPICS_MAX];
     struct market_feed markets[MARKETS_MAX];
     struct link wallets[WALLET_BUCKETS];
@@ -103,7 +121,23 @@ struct hub {
 
 static inline u32 topic_of(const struct channel *c)
 {
-    return c->kind == CHANNEL_TICKERS ? TOPICS_MAX - 1 : c->market * 7U + c->kind;
+    return (u32)c->market * CHANNEL_MINE + c->kind;
+}
+
+static inline struct topic *hub_topic(struct hub *h, u32 kind, u32 market)
+{
+    return &h->topics[market * CHANNEL_MINE + kind];
+}
+
+static inline u32 topic_count(const struct topic *t)
+{
+    return t->count[0] + t->count[1];
+}
+
+/* Does anybody listen to this kind of a market's data? */
+static inline bool hub_wants(struct hub *h, u32 kind, u32 market)
+{
+    return topic_count(hub_topic(h, kind, market)) || topic_count(hub_topic(h, kind, EVERY_MARKET));
 }
 
 #endif

@@ -24,8 +24,8 @@ static u32 send_mine(struct api *a, u16 kind, const u8 *wallet, u64 sequence)
         next = l->next;
         if (memcmp(ws->wallet, wallet, WALLET_BYTES) != 0) continue;
         u8 mine = ws->mine[kind - CHANNEL_MINE];
-        if (mine & 1) push_one(a, &p, ws, false), n++;
-        if (mine & 2) push_one(a, &p, ws, true), n++;
+        if (mine & 1) push_one(a, &p, ws, &p.channel, false), n++;
+        if (mine & 2) push_one(a, &p, ws, &p.channel, true), n++;
     }
     return n;
 }

@@ -10,18 +10,37 @@ struct json_out *push_data(struct api *a)
     return &a->out;
 }
 
-static void put(struct api *a, const struct push *p, bool older, struct json_out *o)
+#define FRAMES_KEPT 65536UL /* a larger buffer is given back after use */
+
+/* Does the data not say what market it is of? */
+static bool lacks_market(u32 kind)
+{
+    return kind == CHANNEL_TRADES || kind >= CHANNEL_KLINE;
+}
+
+static void put_market(struct api *a, struct json_out *o, const struct push *p,
+                       const struct channel *c, bool older)
+{
+    struct market m;
+    if (c->kind >= CHANNEL_MINE) return;
+    if (!older && (c->market != EVERY_MARKET || !lacks_market(c->kind))) return;
+    if (!wire_market_at(a->rules, p->channel.market, &m)) return;
+    json_put_key(o, "market"), json_put_cstring(o, m.symbol);
+    if (!older || c->kind < CHANNEL_KLINE) return;
+    json_put_key(o, "interval");
+    json_put_cstring(o, market_intervals[c->kind - CHANNEL_KLINE].name);
+}
+
+static void put(struct api *a, const struct push *p, const struct channel *c, bool older,
+                struct json_out *o)
 {
     char name[WS_NAME_MAX];
-    struct market m;
-    size_t n = channel_name(&p->channel, a->rules, older, name);
+    size_t n = channel_name(c, a->rules, older, name);
     json_out_init(o, a->hub->text, SCRATCH_BYTES);
     json_put_open(o, '{');
     json_put_key(o, "type"), json_put_cstring(o, p->type);
     json_put_key(o, "channel"), json_put_string(o, name, n);
-    if (older && p->channel.kind < CHANNEL_MARKETLESS &&
-        wire_market_at(a->rules, p->channel.market, &m))
-        json_put_key(o, "market"), json_put_cstring(o, m.symbol);
+    put_market(a, o, p, c, older);
     json_put_key(o, "data"), json_put_json(o, a->out.at, a->out.len);
     json_put_key(o, "timestamp"), json_put_u64(o, a->unix_ns / NS_PER_MS);
     json_put_key(o, "sequence"), json_put_u64(o, p->sequence);
@@ -29,31 +48,71 @@ static void put(struct api *a, const struct push *p, bool older, struct json_out
     json_put_close(o, '}');
 }
 
-void push_one(struct api *a, const struct push *p, struct ws *ws, bool older)
+void push_one(struct api *a, const struct push *p, struct ws *ws, const struct channel *channel,
+              bool older)
 {
     struct json_out o;
-    put(a, p, older, &o);
+    put(a, p, channel, older, &o);
     ws_send(ws, o.at, o.len);
 }
 
-u32 push_all(struct api *a, const struct push *p, struct topic *t)
+/* Memory is short: what was lost comes again as a snapshot. */
+static void all_stale(struct hub *h, struct topic *t)
 {
-    bool conflates = p->channel.kind != CHANNEL_TRADES;
-    u32 n = 0;
-    for (int older = 0; older <= 1; older++) {
-        struct json_out o = {0};
-        for (struct link *l = t->subs.next, *next; l != &t->subs; l = next) {
-            struct sub *s = LINK_OF(l, struct sub, of_topic);
-            next = l->next;
-            if (s->older != older) continue;
-            if (conflates && (s->stale || ws_backlog(s->ws) > WS_SLOW_BYTES)) {
-                s->stale = true;
-                a->hub->stale = true;
-                continue;
-            }
-            if (!o.at) put(a, p, older, &o);
-            n += ws_send(s->ws, o.at, o.len);
-        }
+    for (struct link *l = t->subs.next; l != &t->subs; l = l->next)
+        LINK_OF(l, struct sub, of_topic)->stale = h->stale = true;
+}
+
+static void add_due(struct api *a, const struct push *p, const struct channel *c)
+{
+    struct hub *h = a->hub;
+    u32 index = topic_of(c);
+    struct topic *t = &h->topics[index];
+    if (topic_count(t) && !t->due[0].len && !t->due[1].len) h->due[h->due_count++] = index;
+    for (u32 older = 0; older <= 1; older++) {
+        struct json_out o;
+        if (!t->count[older]) continue;
+        put(a, p, c, older, &o);
+        if (!frames_add(&t->due[older], o.at, o.len)) all_stale(h, t);
     }
+}
+
+void push_all(struct api *a, const struct push *p)
+{
+    struct channel every = {p->channel.kind, EVERY_MARKET};
+    add_due(a, p, &p->channel);
+    add_due(a, p, &every);
+}
+
+static u32 flush_topic(struct hub *h, struct topic *t)
+{
+    u32 n = 0;
+    for (struct link *l = t->subs.next, *next; l != &t->subs; l = next) {
+        struct sub *s = LINK_OF(l, struct sub, of_topic);
+        const struct frames *f = &t->due[s->older];
+        bool conflates = s->channel.kind != CHANNEL_TRADES;
+        next = l->next;
+        if (!f->len) continue;
+        if (conflates && (s->stale || ws_backlog(s->ws) > WS_SLOW_BYTES)) {
+            s->stale = true;
+            h->stale = true;
+        } else if (ws_send_frames(s->ws, f)) n += f->count;
+    }
+    for (u32 older = 0; older <= 1; older++) {
+        struct frames *f = &t->due[older];
+        f->len = f->count = 0;
+        if (f->room <= FRAMES_KEPT) continue;
+        free(f->at);
+        *f = (struct frames){0};
+    }
+    return n;
+}
+
+u32 push_flush(struct api *a)
+{
+    struct hub *h = a->hub;
+    u32 n = 0;
+    for (u32 i = 0; i < h->due_count; i++) n += flush_topic(h, &h->topics[h->due[i]]);
+    h->due_count = 0;
     return n;
 }

@@ -36,7 +36,11 @@ int ws_start(struct api *a)
 void ws_delete(struct api *a)
 {
     struct hub *h = a->hub;
-    for (u32 i = 0; i < TOPICS_MAX; i++) free(h->topics[i].view);
+    for (u32 i = 0; i < TOPICS_MAX; i++) {
+        free(h->topics[i].view);
+        free(h->topics[i].due[0].at);
+        free(h->topics[i].due[1].at);
+    }
     free(h->text);
     free(h);
     a->hub = NULL;
@@ -188,21 +192,26 @@ static bool make_room(struct ws *ws, size_t need)
     return true;
 }
 
-/* Append one whole frame; servers do not mask. */
-static bool put_frame(struct ws *ws, u8 opcode, const void *payload, size_t len)
+/* The head of a whole frame; servers do not mask. Returns its length. */
+static size_t frame_head(u8 head[10], u8 opcode, size_t len)
 {
-    u8 head[10] = {(u8)(0x80 | opcode)};
-    size_t n = 2;
+    head[0] = (u8)(0x80 | opcode);
     if (len < 126) {
         head[1] = (u8)len;
-    } else if (len <= UINT16_MAX) {
-        head[1] = 126, head[2] = (u8)(len >> 8), head[3] = (u8)len;
-        n = 4;
-    } else {
-        head[1] = 127;
-        for (u32 i = 0; i < 8; i++) head[2 + i] = (u8)((u64)len >> (56 - 8 * i));
-        n = 10;
+        return 2;
     }
+    if (len <= UINT16_MAX) {
+        head[1] = 126, head[2] = (u8)(len >> 8), head[3] = (u8)len;
+        return 4;
+    }
+    head[1] = 127;
+    for (u32 i = 0; i < 8; i++) head[2 + i] = (u8)((u64)len >> (56 - 8 * i));
+    return 10;
+}
+
+/* Append bytes that are whole frames. False when memory is short. */
+static bool put_bytes(struct ws *ws, const void *head, size_t n, const void *payload, size_t len)
+{
     if (!make_room(ws, n + len)) return false;
     memcpy(ws->out + ws->out_to, head, n);
     if (len) memcpy(ws->out + ws->out_to + n, payload, len);
@@ -211,17 +220,54 @@ static bool put_frame(struct ws *ws, u8 opcode, const void *payload, size_t len)
     return true;
 }
 
-bool ws_send(struct ws *ws, const char *text, size_t len)
+static bool put_frame(struct ws *ws, u8 opcode, const void *payload, size_t len)
+{
+    u8 head[10];
+    return put_bytes(ws, head, frame_head(head, opcode, len), payload, len);
+}
+
+/* May `len` more bytes wait for this reader? If not, it is closed. */
+static bool may_queue(struct ws *ws, size_t len)
 {
     if (ws->dead || ws->closing) return false;
-    if (ws_backlog(ws) + len + 256 > WS_OUT_MAX) { /* 256: room for the goodbye */
-        metric_add(ws->api->block, METRIC_API_DROPPED, 1);
-        ws_close(ws, WS_CLOSE_POLICY, "slow reader: more than 1 MiB is waiting for you");
-        return false;
-    }
+    if (ws_backlog(ws) + len + 256 <= WS_OUT_MAX) return true; /* 256: room for the goodbye */
+    metric_add(ws->api->block, METRIC_API_DROPPED, 1);
+    ws_close(ws, WS_CLOSE_POLICY, "slow reader: more than 1 MiB is waiting for you");
+    return false;
+}
+
+bool ws_send(struct ws *ws, const char *text, size_t len)
+{
+    if (!may_queue(ws, len)) return false;
     if (put_frame(ws, WSLAY_TEXT_FRAME, text, len)) return true;
     die(ws);
     return false;
+}
+
+bool ws_send_frames(struct ws *ws, const struct frames *f)
+{
+    if (!may_queue(ws, f->len)) return false;
+    if (put_bytes(ws, f->at, f->len, NULL, 0)) return true;
+    die(ws);
+    return false;
+}
+
+bool frames_add(struct frames *f, const char *text, size_t len)
+{
+    u8 head[10];
+    size_t n = frame_head(head, WSLAY_TEXT_FRAME, len);
+    if (f->len + n + len > f->room) {
+        size_t room = pow2_up(f->len + n + len);
+        char *at = realloc(f->at, room);
+        if (!at) return false;
+        f->at = at;
+        f->room = room;
+    }
+    memcpy(f->at + f->len, head, n);
+    memcpy(f->at + f->len + n, text, len);
+    f->len += n + len;
+    f->count++;
+    return true;
 }
 
 void ws_control(struct ws *ws, u8 opcode, const void *payload, size_t len)

@@ -52,6 +52,12 @@ void ws_put_head(struct json_out *o, const char *type, const char *id, u64 unix_
 /* Queue a text message. False when the connection is closing or was closed for being slow. */
 bool ws_send(struct ws *ws, const char *text, size_t len);
 
+/* The same with whole frames, made by frames_add. */
+bool ws_send_frames(struct ws *ws, const struct frames *f);
+
+/* Append a text message to frames that many will get. False when memory is short. */
+bool frames_add(struct frames *f, const char *text, size_t len);
+
 /* Say goodbye; later calls do nothing. `reason` has at most 123 bytes. */
 void ws_close(struct ws *ws, u16 code, const char *reason);
 

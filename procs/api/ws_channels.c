@@ -40,9 +40,13 @@ static void answer_limit(struct ws *ws, const char *id, const char *reason)
 
 static void put_market(struct json_out *o, const struct api *a, const struct channel *c)
 {
-    struct market m;
-    if (c->kind >= CHANNEL_MARKETLESS || !wire_market_at(a->rules, c->market, &m)) return;
+    struct market m = {.symbol = "*"};
+    if (c->kind >= CHANNEL_MINE) return;
+    if (c->market != EVERY_MARKET && !wire_market_at(a->rules, c->market, &m)) return;
     json_put_key(o, "market"), json_put_cstring(o, m.symbol);
+    if (c->kind < CHANNEL_KLINE) return;
+    json_put_key(o, "interval");
+    json_put_cstring(o, market_intervals[c->kind - CHANNEL_KLINE].name);
 }
 
 /* "subscribed" and "unsubscribed" repeat the channels in the form the client used. */
@@ -107,10 +111,10 @@ static bool has(struct ws *ws, const struct channel *c, bool older)
 static void drop_sub(struct hub *h, struct sub *s)
 {
     struct topic *t = &h->topics[topic_of(&s->channel)];
-    t->count--;
+    t->count[s->older]--;
     h->feeds--;
-    if (s->channel.kind != CHANNEL_TICKERS) h->markets[s->channel.market].subs--;
-    else h->tickers--;
+    if (s->channel.market != EVERY_MARKET) h->markets[s->channel.market].subs--;
+    else h->every--;
     s->ws->sub_count--;
     link_unlink(&s->of_topic);
     s->ws = NULL;
@@ -128,11 +132,9 @@ static void drop_mine(struct ws *ws, u16 kind, u8 bit)
 /* The memory a subscription needs, made once. False when memory is short. */
 static bool ready_for(struct ws *ws, const struct channel *c)
 {
-    struct topic *t = &ws->api->hub->topics[topic_of(c)];
     if (c->kind >= CHANNEL_MINE) return true;
     if (!ws->subs) ws->subs = calloc(WS_SUBS_MAX, sizeof *ws->subs);
-    if (c->kind < CHANNEL_DEPTHS && !t->view) t->view = calloc(1, sizeof *t->view);
-    return ws->subs && (c->kind >= CHANNEL_DEPTHS || t->view);
+    return ws->subs && push_ready(ws->api, c);
 }
 
 /* A free place; there is one, since sub_count is below the limit. */
@@ -156,14 +158,14 @@ static void add_sub(struct ws *ws, const struct channel *c, bool older)
     }
     struct sub *s = free_sub(ws);
     struct topic *t = &h->topics[topic_of(c)];
-    if (t->count == 0) push_begin_topic(a, c);
+    push_begin(a, c);
     *s = (struct sub){.ws = ws, .channel = *c, .older = older};
     link_append(&t->subs, &s->of_topic);
-    t->count++;
+    t->count[older]++;
     h->feeds++;
     ws->sub_count++;
-    if (c->kind != CHANNEL_TICKERS) h->markets[c->market].subs++;
-    else h->tickers++;
+    if (c->market != EVERY_MARKET) h->markets[c->market].subs++;
+    else h->every++;
     push_first(a, s);
 }
 

@@ -1,6 +1,7 @@
 #include "procs/api/ws_message.h"
 
 #include "procs/api/body.h"
+#include "procs/api/market_put.h"
 #include "procs/lib/wire.h"
 #include "shm/err.h"
 
@@ -25,16 +26,17 @@ static const struct {
     u16 kind;
     bool market;
 } NAMES[] = {
-    {"depth", CHANNEL_DEPTH_20, true},    {"trades", CHANNEL_TRADES, true},
-    {"ticker", CHANNEL_TICKER, true},     {"orders", CHANNEL_MY_ORDERS, false},
-    {"trades", CHANNEL_MY_TRADES, false}, {"balances", CHANNEL_MY_BALANCES, false},
+    {"depth", CHANNEL_DEPTH_20, true},        {"trades", CHANNEL_TRADES, true},
+    {"ticker", CHANNEL_TICKER, true},         {"kline", CHANNEL_KLINE, true},
+    {"orders", CHANNEL_MY_ORDERS, false},     {"trades", CHANNEL_MY_TRADES, false},
+    {"balances", CHANNEL_MY_BALANCES, false},
 };
 
 static int unknown_channel(struct problem *p)
 {
     return problem_set(p, CODE_INVALID_PARAMS, "channels",
-                       "ticker.{m} ticker.* depth.{m}.{5|10|20|50|100} trades.{m} orders balances "
-                       "trades",
+                       "ticker.{m} depth.{m}.{5|10|20|50|100} trades.{m} kline.{m}.{interval}, m a "
+                       "market or *; orders balances trades",
                        "there is no such channel");
 }
 
@@ -43,18 +45,26 @@ static int find_channel(struct span name, struct span market, const struct rules
                         struct channel *c, struct problem *p)
 {
     *c = (struct channel){CHANNEL_KINDS, 0};
-    if (span_is(name, "ticker") && (span_is(market, "*") || !market.len)) {
-        c->kind = CHANNEL_TICKERS;
-        return 0;
-    }
     for (size_t i = 0; i < COUNT_OF(NAMES); i++)
         if (span_is(name, NAMES[i].name) && NAMES[i].market == (market.len != 0))
             c->kind = NAMES[i].kind;
     if (c->kind == CHANNEL_KINDS) return unknown_channel(p);
     if (!market.len) return 0;
+    c->market = EVERY_MARKET;
+    if (span_is(market, "*")) return 0;
     c->market = rules_find_market(r, market.at, market.len);
     if (c->market != NO_MARKET) return 0;
     return problem_set(p, CODE_MARKET_NOT_FOUND, "market", NULL, "no such market");
+}
+
+static int set_interval(struct channel *c, struct span name, struct problem *p)
+{
+    u32 interval = market_interval_of(name.at, name.len);
+    if (interval == INTERVALS)
+        return problem_set(p, CODE_INVALID_PARAMS, "interval", MARKET_INTERVALS,
+                           "there is no such interval");
+    c->kind = (u16)(CHANNEL_KLINE + interval);
+    return 0;
 }
 
 static int set_levels(struct channel *c, struct span levels, struct problem *p)
@@ -83,10 +93,10 @@ static int read_name(struct span text, const struct rules *r, struct channel *c,
         if (dot == end) break;
         at = dot + 1;
     }
-    if (n == 1 && span_is(parts[0], "ticker")) return unknown_channel(p);
     if (find_channel(parts[0], parts[1], r, c, p)) return -1;
-    bool depth = c->kind == CHANNEL_DEPTH_20;
-    if (depth != (n == 3)) return unknown_channel(p);
+    bool depth = c->kind == CHANNEL_DEPTH_20, kline = c->kind == CHANNEL_KLINE;
+    if ((depth || kline) != (n == 3)) return unknown_channel(p);
+    if (kline) return set_interval(c, parts[2], p);
     return depth ? set_levels(c, parts[2], p) : 0;
 }
 
@@ -119,7 +129,12 @@ static int read_older(struct ws_message *m, const struct rules *r, struct proble
         m->older = false;
         return read_name(name, r, &m->channels[0], p);
     }
-    return find_channel(name, market, r, &m->channels[0], p);
+    if (span_is(name, "ticker") && !market.len) market = (struct span){"*", 1};
+    if (find_channel(name, market, r, &m->channels[0], p)) return -1;
+    if (m->channels[0].kind != CHANNEL_KLINE) return 0;
+    from = body_field(m->root, "interval") ? m->root : m->params;
+    if (body_text(from, "interval", &name, p)) return -1;
+    return set_interval(&m->channels[0], name, p);
 }
 
 static int read_channels(struct ws_message *m, const struct rules *r, struct problem *p)
@@ -187,16 +202,24 @@ void ws_message_free(struct ws_message *m)
 size_t channel_name(const struct channel *c, const struct rules *r, bool older,
                     char name[WS_NAME_MAX])
 {
-    static const char *const FIRST[CHANNEL_KINDS] = {"depth",  "depth",    "depth",  "depth",
-                                                     "depth",  "trades",   "ticker", "ticker",
-                                                     "orders", "balances", "trades"};
-    struct market m = {.symbol = ""};
+    static const char *const FIRST[CHANNEL_KINDS] = {
+        [CHANNEL_DEPTH_5] = "depth",        [CHANNEL_DEPTH_10] = "depth",
+        [CHANNEL_DEPTH_20] = "depth",       [CHANNEL_DEPTH_50] = "depth",
+        [CHANNEL_DEPTH_100] = "depth",      [CHANNEL_TRADES] = "trades",
+        [CHANNEL_TICKER] = "ticker",        [CHANNEL_MY_ORDERS] = "orders",
+        [CHANNEL_MY_BALANCES] = "balances", [CHANNEL_MY_TRADES] = "trades",
+    };
+    bool kline = c->kind >= CHANNEL_KLINE && c->kind < CHANNEL_MINE;
+    const char *first = kline ? "kline" : FIRST[c->kind];
+    struct market m = {.symbol = "*"};
     int n;
-    if (c->kind < CHANNEL_MARKETLESS) CHECK(wire_market_at(r, c->market, &m));
-    if (older || c->kind >= CHANNEL_MINE) n = snprintf(name, WS_NAME_MAX, "%s", FIRST[c->kind]);
-    else if (c->kind == CHANNEL_TICKERS) n = snprintf(name, WS_NAME_MAX, "ticker.*");
-    else if (c->kind < CHANNEL_DEPTHS)
+    if (older || c->kind >= CHANNEL_MINE) return (size_t)snprintf(name, WS_NAME_MAX, "%s", first);
+    if (c->market != EVERY_MARKET) CHECK(wire_market_at(r, c->market, &m));
+    if (c->kind < CHANNEL_DEPTHS)
         n = snprintf(name, WS_NAME_MAX, "depth.%s.%u", m.symbol, channel_levels[c->kind]);
-    else n = snprintf(name, WS_NAME_MAX, "%s.%s", FIRST[c->kind], m.symbol);
+    else if (kline)
+        n = snprintf(name, WS_NAME_MAX, "kline.%s.%s", m.symbol,
+                     market_intervals[c->kind - CHANNEL_KLINE].name);
+    else n = snprintf(name, WS_NAME_MAX, "%s.%s", first, m.symbol);
     return (size_t)n;
 }

@@ -3,12 +3,16 @@
  *   {"type":"subscribe","id":1,"channels":["depth.BTC-USDC.20","orders"]}
  *   {"type":"subscribe","id":1,"channel":"depth","market":"BTC-USDC","params":{..}}      older
  *
+ * "*" in place of a market is every market, also those that come later: ticker.*, depth.*.20. The
+ * older dialect names a candle's interval in params: {"interval":"1m"}.
+ *
  * This file knows no socket and no state but the rules, so that it is fuzzed alone.
  */
 #ifndef EIDOS_API_WS_MESSAGE_H
 #define EIDOS_API_WS_MESSAGE_H
 
 #include "procs/api/request.h"
+#include "shm/market.h"
 #include "shm/rules.h"
 
 #define WS_MESSAGE_MAX  4096U /* protocol.md 4 */
@@ -34,21 +38,22 @@ enum channel_kind {
     CHANNEL_DEPTH_100,
     CHANNEL_TRADES,
     CHANNEL_TICKER,
-    CHANNEL_TICKERS, /* ticker.*, all markets */
-    CHANNEL_MY_ORDERS,
+    CHANNEL_KLINE, /* + enum market_interval */
+    CHANNEL_MY_ORDERS = CHANNEL_KLINE + INTERVALS,
     CHANNEL_MY_BALANCES,
     CHANNEL_MY_TRADES,
     CHANNEL_KINDS,
 };
-#define CHANNEL_DEPTHS     5U
-#define CHANNEL_MINE       CHANNEL_MY_ORDERS /* from here on: private, of the wallet */
-#define CHANNEL_MARKETLESS CHANNEL_TICKERS   /* from here on: `market` is 0 */
+#define CHANNEL_DEPTHS 5U
+#define CHANNEL_MINE \
+    ((u32)CHANNEL_MY_ORDERS)     /* from here on: private, of the wallet; `market` is 0 */
+#define EVERY_MARKET MARKETS_MAX /* as `market`: ticker.*, depth.*.20, .. */
 
 extern const u16 channel_levels[CHANNEL_DEPTHS];
 
 struct channel {
     u16 kind;
-    u16 market;
+    u16 market; /* index, or EVERY_MARKET */
 };
 
 struct ws_message {

@@ -23,10 +23,8 @@
 #define GATEWAY_START    1700000000000000000UL /* Unix ns */
 
 struct gateway {
-    struct api api;
-    struct config config;
-    struct proc_block block;
     struct durable durable;
+    struct proc_block block;
     struct rules *rules;
     void *ledger, *orders, *market, *to_verify, *from_trading, *account_log;
     _Atomic u64 verify_tail, reply_tail;
@@ -35,7 +33,9 @@ struct gateway {
     struct log_writer account; /* what trading would write */
     struct market_data *market_writer;
     struct ws *ws; /* gone when the test closed it for good */
-    int peer;      /* the client's end */
+    struct config config;
+    struct api api;
+    int peer; /* the client's end */
 };
 
 static inline void *fixture_memory(u64 bytes)

@@ -349,6 +349,91 @@ static void tells_trades_and_tickers_in_both_dialects(void **state)
     assert_silence();
 }
 
+static void assert_kline(const char *type, json_int_t open_time, json_int_t count)
+{
+    json_t *data = json_object_get(hear_type(type), "data");
+    assert_int_equal(number_of(data, "open_time"), open_time);
+    assert_int_equal(number_of(data, "trade_count"), count);
+    assert_string_equal(text_of(data, "close"), "5");
+}
+
+/* A candle is told as it grows; the next one begins flat, even when nobody trades. */
+static void tells_candles(void **state)
+{
+    const json_int_t minute = (json_int_t)(GATEWAY_START / NS_PER_MS) / 60000 * 60000;
+    (void)state;
+    gateway_durable(g, 100);
+    gateway_turn(g, 0);
+    hear_type("connected");
+    match_seq = 0;
+    match_open(0, SIDE_SELL, 500, 10, 1);
+    say("{\"type\":\"subscribe\",\"channels\":[\"kline.BTC-USDC.1m\",\"kline.*.1w\"]}");
+    hear_type("subscribed");
+    assert_silence(); /* no candle before the first trade */
+    match_trade(0, 500, 4, 6, SIDE_BUY);
+    gateway_turn(g, 100 * NS_PER_MS);
+    assert_kline("update", minute, 1);
+    json_t *m = hear_type("update");
+    assert_string_equal(text_of(m, "channel"), "kline.*.1w");
+    assert_string_equal(text_of(m, "market"), "BTC-USDC");
+    match_trade(0, 500, 1, 5, SIDE_BUY);
+    match_trade(0, 500, 1, 4, SIDE_BUY);
+    gateway_turn(g, 100 * NS_PER_MS);
+    assert_kline("update", minute, 3);
+    hear_type("update");
+    for (json_int_t i = 1; i <= 2; i++) {
+        send_frame(0x8a, "", 0); /* a pong: still there */
+        gateway_turn(g, 0);
+        gateway_turn(g, 55 * NS_PER_S);
+        assert_kline("update", minute + i * 60000, 0);
+    }
+    gateway_turn(g, 100 * NS_PER_MS);
+    assert_silence();
+    say("{\"type\":\"subscribe\",\"channel\":\"kline\",\"market\":\"BTC-USDC\",\"params\":{"
+        "\"interval\":\"5m\"}}");
+    m = hear_type("subscribed");
+    assert_string_equal(text_of(m, "interval"), "5m");
+    m = hear_type("snapshot");
+    assert_string_equal(text_of(m, "channel"), "kline");
+    assert_string_equal(text_of(m, "interval"), "5m");
+}
+
+/* All markets in one subscription: their frames come together, each with its own sequence. */
+static void tells_every_market(void **state)
+{
+    (void)state;
+    gateway_durable(g, 100);
+    gateway_turn(g, 0);
+    hear_type("connected");
+    match_seq = 0;
+    say("{\"type\":\"subscribe\",\"channels\":[\"depth.*.20\",\"trades.*\"]}");
+    hear_type("subscribed");
+    hear_type("snapshot"), hear_type("snapshot");
+    say("{\"type\":\"subscribe\",\"channels\":[\"depth.ETH-USDC.20\"]}");
+    hear_type("subscribed");
+    hear_type("snapshot");
+    match_open(0, SIDE_SELL, 500, 10, 1);
+    match_open(1, SIDE_SELL, 700, 10, 1);
+    match_trade(1, 700, 4, 6, SIDE_BUY);
+    gateway_turn(g, 20 * NS_PER_MS);
+    const char *channels[] = {"depth.*.20", "depth.*.20", "trades.*", "depth.ETH-USDC.20"};
+    const char *markets[] = {"BTC-USDC", "ETH-USDC", "ETH-USDC", "ETH-USDC"};
+    for (u32 i = 0; i < COUNT_OF(channels); i++) {
+        json_t *m = hear_type("update");
+        assert_string_equal(text_of(m, "channel"), channels[i]);
+        bool depth = channels[i][0] == 'd';
+        assert_string_equal(text_of(depth ? json_object_get(m, "data") : m, "market"), markets[i]);
+        if (depth) assert_int_equal(number_of(m, "prev_sequence"), 0);
+    }
+    assert_silence();
+    say("{\"type\":\"unsubscribe\",\"channels\":[\"depth.*.20\",\"trades.*\"]}");
+    hear_type("unsubscribed");
+    match_trade(1, 700, 4, 2, SIDE_BUY);
+    gateway_turn(g, 20 * NS_PER_MS);
+    assert_string_equal(text_of(hear_type("update"), "channel"), "depth.ETH-USDC.20");
+    assert_silence();
+}
+
 /* ---- Own channels ---- */
 
 static const u8 KEY[32] = {[31] = 7};
@@ -594,6 +679,8 @@ int main(void)
         WS_TEST(tells_depth_as_snapshot_and_differences),
         WS_TEST(keeps_exactly_the_best_levels),
         WS_TEST(tells_trades_and_tickers_in_both_dialects),
+        WS_TEST(tells_candles),
+        WS_TEST(tells_every_market),
         WS_TEST(wants_auth_for_own_channels),
         WS_TEST(holds_back_what_is_not_durable),
         WS_TEST(says_when_updates_were_lost),

@@ -43,7 +43,7 @@ static void reads_channel_names(void **state)
     assert_channel(1, CHANNEL_DEPTH_100, 1);
     assert_channel(2, CHANNEL_TRADES, 1);
     assert_channel(3, CHANNEL_TICKER, 0);
-    assert_channel(4, CHANNEL_TICKERS, 0);
+    assert_channel(4, CHANNEL_TICKER, EVERY_MARKET);
     assert_channel(5, CHANNEL_MY_ORDERS, 0);
     assert_channel(6, CHANNEL_MY_BALANCES, 0);
     assert_channel(7, CHANNEL_MY_TRADES, 0);
@@ -54,8 +54,9 @@ static void names_read_back(void **state)
 {
     (void)state;
     char name[WS_NAME_MAX], text[128];
-    for (u32 kind = 0; kind < CHANNEL_KINDS; kind++) {
-        struct channel c = {(u16)kind, kind < CHANNEL_MARKETLESS ? 1 : 0};
+    for (u32 i = 0; i < 2 * CHANNEL_KINDS; i++) {
+        u16 kind = (u16)(i / 2), market = i & 1 ? EVERY_MARKET : 1;
+        struct channel c = {kind, kind < CHANNEL_MINE ? market : 0};
         channel_name(&c, rules, false, name);
         snprintf(text, sizeof text, "{\"type\":\"unsubscribe\",\"channels\":[\"%s\"]}", name);
         assert_int_equal(read_text(text), 0);
@@ -75,9 +76,14 @@ static void reads_the_older_dialect(void **state)
         {"\"channel\":\"depth\",\"params\":{\"market\":\"ETH-USDC\"}", CHANNEL_DEPTH_20, 1},
         {"\"channel\":\"trades\",\"market\":\"BTC-USDC\"", CHANNEL_TRADES, 0},
         {"\"channel\":\"trades\"", CHANNEL_MY_TRADES, 0},
-        {"\"channel\":\"ticker\",\"market\":\"*\"", CHANNEL_TICKERS, 0},
-        {"\"channel\":\"ticker\"", CHANNEL_TICKERS, 0},
+        {"\"channel\":\"ticker\",\"market\":\"*\"", CHANNEL_TICKER, EVERY_MARKET},
+        {"\"channel\":\"ticker\"", CHANNEL_TICKER, EVERY_MARKET},
         {"\"channel\":\"orders\",\"market\":null", CHANNEL_MY_ORDERS, 0},
+        {"\"channel\":\"depth\",\"market\":\"*\"", CHANNEL_DEPTH_20, EVERY_MARKET},
+        {"\"channel\":\"kline\",\"market\":\"ETH-USDC\",\"params\":{\"interval\":\"4h\"}",
+         CHANNEL_KLINE + INTERVAL_4H, 1},
+        {"\"channel\":\"kline\",\"market\":\"ETH-USDC\",\"interval\":\"1w\"",
+         CHANNEL_KLINE + INTERVAL_1W, 1},
     };
     char text[256];
     for (size_t i = 0; i < COUNT_OF(OLDER); i++) {
@@ -119,6 +125,11 @@ static void refuses_what_it_does_not_know(void **state)
         {"{\"type\":\"subscribe\",\"channels\":[\"orders.BTC-USDC\"]}", 10003},
         {"{\"type\":\"subscribe\",\"channels\":[\"trades.DOGE-USDC\"]}", 13001},
         {"{\"type\":\"subscribe\",\"channel\":\"depth\"}", 10003},
+        {"{\"type\":\"subscribe\",\"channel\":\"kline\",\"market\":\"BTC-USDC\"}", 10003},
+        {"{\"type\":\"subscribe\",\"channels\":[\"kline.BTC-USDC\"]}", 10003},
+        {"{\"type\":\"subscribe\",\"channels\":[\"kline.BTC-USDC.2m\"]}", 10003},
+        {"{\"type\":\"subscribe\",\"channels\":[\"depth.*\"]}", 10003},
+        {"{\"type\":\"subscribe\",\"channels\":[\"orders.*\"]}", 10003},
     };
     for (size_t i = 0; i < COUNT_OF(BAD); i++) {
         if (read_text(BAD[i].text) != BAD[i].code)

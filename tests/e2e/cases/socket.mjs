@@ -1,7 +1,7 @@
 // WebSocket: channels in both dialects, both ways to authenticate, limits.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { get, newTrader, timestamp } from "../lib/client.mjs";
+import { eventually, get, newTrader, timestamp } from "../lib/client.mjs";
 import { CHECKS, has } from "../lib/protocol.mjs";
 import { Socket } from "../lib/socket.mjs";
 
@@ -13,6 +13,7 @@ function isPush(m, { depth = false, older = false } = {}) {
     const fields = ["channel", "data", "sequence", "timestamp", "type"];
     if (depth && m.type === "update") fields.push("prev_sequence");
     if (older) fields.push("market");
+    if (older && m.channel === "kline") fields.push("interval");
     assert.deepEqual(Object.keys(m).sort(), fields.sort(), JSON.stringify(m));
     assert.equal(CHECKS.time(m.timestamp), null);
     assert.ok(Number.isSafeInteger(m.sequence));
@@ -124,6 +125,65 @@ export default (exchange) => describe("WebSocket channels", () => {
         await maker.cancelAll();
         await s.close();
     });
+
+    it("every market at once: one subscription, each book exact", async () => {
+        const s = await Socket.open(exchange);
+        await s.subscribe("depth.*.20", "trades.*", "ticker.*", "kline.*.1m");
+        const books = {};
+        for (const market of ["BTC-USDC", "ETH-USDC"]) {
+            const snapshot = await s.next((m) => on("depth.*.20", "snapshot")(m) &&
+                m.data.market === market);
+            books[market] = new Book(snapshot);
+        }
+        for (let i = 0; i < 15; i++) {
+            await maker.sell(String(50001 + i), "0.01");
+            await taker.buy(String(2900 - i), "0.02", { market: "ETH-USDC" });
+        }
+        await taker.buy("50002", "0.015");
+        for (const [market, side, count] of [["BTC-USDC", "asks", 14], ["ETH-USDC", "bids", 15]])
+            for (;;) {
+                books[market].apply(await s.next((m) => on("depth.*.20", "update")(m) &&
+                    m.data.market === market));
+                const depth = await get(exchange, `/depth/${market}?limit=20`);
+                if (depth.sequence !== books[market].sequence) continue;
+                assert.deepEqual(books[market].levels, { bids: depth.bids, asks: depth.asks });
+                if (depth[side].length === count) break;
+            }
+        const trade = await s.next(on("trades.*", "update"));
+        assert.equal(trade.market, "BTC-USDC");
+        has("recentTrade", trade.data);
+        await s.next((m) => on("ticker.*", "update")(m) && m.data.market === "BTC-USDC");
+        const kline = await s.next((m) => on("kline.*.1m", "update")(m) && m.market === "BTC-USDC");
+        has("kline", kline.data);
+        await maker.cancelAll();
+        await taker.cancelAll();
+        await s.close();
+    });
+
+    for (const older of [false, true])
+        it(`candles, ${older ? "older dialect" : "by name"}`, async () => {
+            const s = await Socket.open(exchange);
+            const channel = older ? "kline" : "kline.BTC-USDC.5m";
+            const answer = await s.ask({ type: "subscribe", ...(older
+                ? { channel, market: "BTC-USDC", params: { interval: "5m" } }
+                : { channels: [channel] }) });
+            assert.equal(answer.type, "subscribed");
+            const snapshot = await s.next(on(channel, "snapshot"));
+            isPush(snapshot, { older });
+            has("kline", snapshot.data);
+            if (older) assert.deepEqual([snapshot.market, snapshot.interval], ["BTC-USDC", "5m"]);
+            await maker.sell("50000", "0.01");
+            await taker.buy("50000", "0.01");
+            let last;
+            await eventually(async () => {
+                last = await s.next(on(channel, "update"));
+                const [now] = await get(exchange, "/klines/BTC-USDC?interval=5m&limit=1");
+                assert.deepEqual(last.data, now);
+                assert.notDeepEqual(last.data, snapshot.data);
+            });
+            isPush(last, { older });
+            await s.close();
+        });
 
     it("orders, balances and trades of the wallet, after auth", async () => {
         const s = await Socket.open(exchange);
