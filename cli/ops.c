@@ -75,7 +75,7 @@ int ops_ask(struct ops *o, struct msg *message, u16 *code, u64 *seq)
     if (getrandom(&message->request, sizeof message->request, 0) != sizeof message->request)
         return err_sys("drawing a request number");
     message->request |= (u64)REQUEST_OPS << 48;
-    message->time_ns = cli_unix_ns();
+    message->sent_ns = cli_monotonic_ns();
     while (!(place = ring_alloc(&o->tx, message->length))) {
         if (cli_monotonic_ns() > until_ns)
             return err_set("trading takes no messages; see `eidosctl ps`. Nothing was done");

@@ -27,6 +27,7 @@ void cli_topo_params(const struct config *config, struct topo_params *params)
         .ring_bytes = RING_BYTES,
         .recent_trades = RECENT_TRADES,
         .markets_max = config->klines.markets_max,
+        .trace_entries = config->trace.entries,
         .candles =
             {
                 [INTERVAL_1M] = config->klines.keep_1m,

@@ -85,13 +85,15 @@ static inline u64 max_u64(u64 a, u64 b)
 /* A function that reads memory its writer may be overwriting, and checks afterwards. */
 #define RACY_READ __attribute__((no_sanitize("thread")))
 
-/* Copy `bytes`, a multiple of 8, word by word, from memory that may change meanwhile. */
+/* Copy `bytes`, a multiple of 8, word by word, from memory that may change, or to memory that may
+ * be read, meanwhile. */
 RACY_READ static inline void racy_copy(void *to, const void *from, u64 bytes)
 {
     typedef u64 __attribute__((may_alias)) word;
     word *t = to;
     const word *f = from;
-    for (u64 i = 0; i < bytes / 8; i++) t[i] = __atomic_load_n(&f[i], __ATOMIC_RELAXED);
+    for (u64 i = 0; i < bytes / 8; i++)
+        __atomic_store_n(&t[i], __atomic_load_n(&f[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
 /* The place `offset` bytes into an object. What it points to is as writable as the object is

@@ -11,6 +11,7 @@
 #include "shm/proc.h"
 #include "shm/region.h"
 #include "shm/ring.h"
+#include "shm/trace.h"
 
 #define END \
     { \
@@ -48,7 +49,7 @@ static const struct layout_row ring_rows[] = {LAYOUT_ROW(ring, capacity),
                                               LAYOUT_SIZE(ring),
                                               LAYOUT_SIZE(msg),
                                               LAYOUT_ROW(msg, request),
-                                              LAYOUT_ROW(msg, time_ns),
+                                              LAYOUT_ROW(msg, sent_ns),
                                               LAYOUT_SIZE(msg_order),
                                               LAYOUT_ROW(msg_order, price),
                                               LAYOUT_ROW(msg_order, nonce),
@@ -222,6 +223,11 @@ static const struct layout_row history_rows[] = {
     LAYOUT_ROW(history_row, account),  LAYOUT_ROW(history_row, kind),
     LAYOUT_ROW(history_row, reason),   END};
 
+static const struct layout_row trace_rows[] = {
+    LAYOUT_SIZE(trace),          LAYOUT_ROW(trace, capacity),    LAYOUT_ROW(trace, head),
+    LAYOUT_SIZE(trace_entry),    LAYOUT_ROW(trace_entry, t),     LAYOUT_ROW(trace_entry, seq),
+    LAYOUT_ROW(trace_entry, id), LAYOUT_ROW(trace_entry, value), END};
+
 const struct layout_row *region_layout(u32 kind)
 {
     static const struct layout_row *const kinds[] = {
@@ -230,6 +236,7 @@ const struct layout_row *region_layout(u32 kind)
         [REGION_ORDERS] = orders_rows,   [REGION_RULES] = rules_rows,
         [REGION_BOOKS] = books_rows,     [REGION_MARKET] = market_rows,
         [REGION_DURABLE] = durable_rows, [REGION_HISTORY] = history_rows,
+        [REGION_TRACE] = trace_rows,
     };
     CHECK(kind < COUNT_OF(kinds) && kinds[kind]);
     return kinds[kind];

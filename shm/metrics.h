@@ -100,6 +100,13 @@ static inline u64 metric_get(const struct proc_block *p, enum metric id)
     return atomic_load_explicit(&p->metrics[id], memory_order_relaxed);
 }
 
+/* CLOCK_MONOTONIC of a time that stands in a log, by the offset trading told last; `trading` is its
+ * block. Good to a microsecond while the wall clock keeps step. */
+static inline u64 metric_mono_of(const struct proc_block *trading, u64 time_ns)
+{
+    return time_ns - metric_get(trading, METRIC_TRADING_CLOCK);
+}
+
 /* Value of a HISTOGRAM that `ppm` parts per million of all do not exceed, in nanoseconds. */
 static inline u64 metric_quantile(const struct proc_block *p, enum metric id, u32 ppm)
 {

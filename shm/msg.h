@@ -28,7 +28,7 @@ struct msg {
     u16 kind;
     u16 zero;
     u64 request; /* chosen by the asker, unique over its restarts; top 16 bits: api instance */
-    u64 time_ns; /* Unix time the request was read from the socket */
+    u64 sent_ns; /* CLOCK_MONOTONIC when its sender handed it on; only metrics and traces look */
 };
 SIZE_IS(struct msg, 24);
 

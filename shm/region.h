@@ -31,6 +31,8 @@ enum region_kind {
     REGION_MARKET = 8,
     REGION_DURABLE = 9,
     REGION_HISTORY = 10,
+    REGION_TRACE = 11,
+    REGION_KINDS, /* one behind the last */
 };
 
 /* FNV-1a, 64 bits. */

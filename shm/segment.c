@@ -9,6 +9,7 @@
 
 #include "shm/err.h"
 #include "shm/segment_files.h"
+#include "shm/trace.h"
 
 /* --- Attaching ---------------------------------------------------------------------------------
  */
@@ -333,6 +334,7 @@ static void format(const struct topo *t, u32 i, struct region *region)
                 0);
         break;
     case REGION_DURABLE: durable_new(region->object); break;
+    case REGION_TRACE: trace_new(region->object, t->params.trace_entries); break;
     default: return; /* formatted by the owner */
     }
     region_ready(region);

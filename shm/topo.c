@@ -9,6 +9,7 @@
 #include "shm/msg.h"
 #include "shm/orders.h"
 #include "shm/ring.h"
+#include "shm/trace.h"
 
 /* --- The table ---------------------------------------------------------------------------------
  */
@@ -82,6 +83,10 @@ static const struct region_row {
     {"history", REGION_HISTORY, ROLE_HISTORY, API, 0, 0, false},
     {"durable", REGION_DURABLE, ROLE_JOURNAL,
      OPS | TRADING | MATCHING | MARKET | HISTORY | SNAPSHOT | API, 0, MARKET | API, false},
+    {"trace.journal", REGION_TRACE, ROLE_JOURNAL, 0, 0, 0, false},
+    {"trace.matching", REGION_TRACE, ROLE_MATCHING, 0, 0, 0, false},
+    {"trace.verify", REGION_TRACE, ROLE_VERIFY, 0, 0, 0, false},
+    {"trace.api", REGION_TRACE, ROLE_API, 0, 0, 0, false},
 };
 
 #define LEVELS_MAX    (1UL << 28) /* market.h */
@@ -115,6 +120,7 @@ static const struct param_row {
     PARAM(recent_trades, 1, 1UL << 20, false),
     PARAM(markets_max, 1, MARKETS_MAX, false),
     PARAM(history_rows, 1, HISTORY_ROWS_MAX, false),
+    PARAM(trace_entries, 0, 1UL << 24, false),
 };
 
 struct ledger_config topo_ledger_config(const struct topo_params *p)
@@ -168,6 +174,7 @@ static u64 object_bytes(const struct topo_params *p, u32 kind, u32 log)
     case REGION_MARKET: return market_footprint(&market);
     case REGION_HISTORY: return history_footprint(&history);
     case REGION_DURABLE: return durable_footprint();
+    case REGION_TRACE: return trace_footprint(p->trace_entries);
     default: return 0;
     }
 }

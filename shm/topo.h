@@ -31,7 +31,7 @@ enum role {
 };
 
 #define TOPO_PROCS_MAX   64
-#define TOPO_REGIONS_MAX 384
+#define TOPO_REGIONS_MAX 448
 #define NO_INSTANCE      UINT32_MAX
 _Static_assert(PROC_SERVED_MAX >= TOPO_PROCS_MAX, "a port for each process");
 
@@ -48,6 +48,7 @@ struct topo_params {
     u64 markets_max;                                   /* markets it has room for */
     u32 candles[INTERVALS];                            /* kept per market */
     u64 history_rows;                                  /* kept of all wallets by eidos-history */
+    u64 trace_entries;                                 /* of each trace; see trace.h */
 };
 
 /* Which roles have a standby (procs/lib/standby.h). */

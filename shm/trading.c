@@ -50,10 +50,7 @@ void reply_order(struct trading *t, u64 request, u16 code, const struct order *o
 {
     if (!request || !t->reply) return;
     struct msg_reply_order m = {
-        .head = {.length = sizeof m,
-                 .kind = MSG_REPLY_ORDER,
-                 .request = request,
-                 .time_ns = t->now_ns},
+        .head = {.length = sizeof m, .kind = MSG_REPLY_ORDER, .request = request},
         .seq = seq,
         .code = code,
         .has_order = o != NULL,
@@ -67,10 +64,7 @@ void reply_cancel(struct trading *t, u64 request, u16 code, u64 order_id, const 
 {
     if (!request || !t->reply) return;
     struct msg_reply_cancel m = {
-        .head = {.length = sizeof m,
-                 .kind = MSG_REPLY_CANCEL,
-                 .request = request,
-                 .time_ns = t->now_ns},
+        .head = {.length = sizeof m, .kind = MSG_REPLY_CANCEL, .request = request},
         .seq = seq,
         .order_id = order_id,
         .code = code,
@@ -85,10 +79,7 @@ void reply_ops(struct trading *t, u64 request, u16 code, u64 seq)
 {
     if (!request || !t->reply) return;
     struct msg_reply_ops m = {
-        .head = {.length = sizeof m,
-                 .kind = MSG_REPLY_OPS,
-                 .request = request,
-                 .time_ns = t->now_ns},
+        .head = {.length = sizeof m, .kind = MSG_REPLY_OPS, .request = request},
         .seq = seq,
         .code = code,
     };

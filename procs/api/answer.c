@@ -1,6 +1,7 @@
 #include "procs/api/answer.h"
 
 #include "procs/api/http.h"
+#include "procs/api/stamps.h"
 #include "procs/api/ws.h"
 #include "procs/lib/wire.h"
 #include "shm/err.h"
@@ -39,13 +40,15 @@ struct request *request_take(struct api *a)
     link_remove(&r->by_age);
     /* All but the texts, which their lengths make valid. */
     memset(r, 0, offsetof(struct request, text));
-    r->socket_id[0] = '\0';
+    r->socket_id[0] = r->request_id[0] = '\0';
     memset(&r->many, 0, sizeof *r - offsetof(struct request, many));
+    stamp_new(a, r);
     return r;
 }
 
 void request_free(struct api *a, struct request *r)
 {
+    if (r->state == REQUEST_DONE) stamp_done(a, r);
     link_remove(&r->by_age);
     link_remove(&r->by_seq);
     if (r->id && a->asked[r->id & a->asked_mask] == r) a->asked[r->id & a->asked_mask] = NULL;
@@ -59,7 +62,6 @@ void request_free(struct api *a, struct request *r)
 static void count(struct api *a, const struct request *r)
 {
     metric_add(a->block, METRIC_API_REQUESTS, 1);
-    metric_record(a->block, METRIC_API_REQUEST, r->begun_ns, a->now_ns);
     if (r->status >= 500) metric_add(a->block, METRIC_API_SERVER_ERRORS, 1);
     else if (r->status >= 400) metric_add(a->block, METRIC_API_CLIENT_ERRORS, 1);
 }
@@ -217,7 +219,7 @@ void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet
     r->deadline_ns = a->now_ns + a->config->api.request_timeout_ns;
     link_append(&a->waiting, &r->by_age);
     m->request = r->id;
-    m->time_ns = a->unix_ns;
+    stamp_asked(a, r, m);
     memcpy(room, m, m->length);
     ring_push(tx, m->length);
     metric_add(a->block, m->kind == MSG_ORDER ? METRIC_API_ORDERS : METRIC_API_CANCELS, 1);
@@ -254,7 +256,9 @@ static void answer_order(struct api *a, struct request *r, u16 code, u32 retry_a
 static void reply_order(struct api *a, const struct msg_reply_order *m)
 {
     struct request *r = find_asked(a, m->head.request);
-    if (r) answer_order(a, r, m->code, m->retry_after_ms, m->has_order ? &m->order : NULL, m->seq);
+    if (!r) return;
+    stamp_replied(r, &m->head);
+    answer_order(a, r, m->code, m->retry_after_ms, m->has_order ? &m->order : NULL, m->seq);
 }
 
 /* {"cancelled":[id],"failed":[{"order_id":id,"code":code}]} */
@@ -284,6 +288,7 @@ static void reply_cancel(struct api *a, const struct msg_reply_cancel *m)
 {
     struct request *r = find_asked(a, m->head.request);
     if (!r) return;
+    stamp_replied(r, &m->head);
     bool refused = m->code && !m->order_id; /* by verify, or before any order was looked at */
     if (!r->many || refused) {
         answer_order(a, r, m->code, 0, m->has_order && !m->code ? &m->order : NULL, m->seq);

@@ -7,6 +7,7 @@
  *   orders.c, cancel.c, account.c, markets.c, health.c,            push.c        what is new
  *   history.c, list.c: handlers
  *   answer.c     envelope, waiting for trading and for the disk    auth.c        who is asking
+ *   stamps.c     trace ids, and when a request passed where
  */
 #ifndef EIDOS_API_H
 #define EIDOS_API_H
@@ -14,6 +15,7 @@
 #include "procs/api/request.h"
 #include "procs/lib/config.h"
 #include "procs/lib/eth/eip712.h"
+#include "procs/lib/trace_id.h"
 #include "shm/history.h"
 #include "shm/ledger.h"
 #include "shm/log.h"
@@ -24,11 +26,13 @@
 #include "shm/ring.h"
 #include "shm/rules.h"
 #include "shm/segment.h"
+#include "shm/trace.h"
 
-#define VERIFY_MAX    64U
-#define SCRATCH_BYTES (1UL << 20) /* the longest answer there is: 1000 levels, 100 orders */
-#define NS_PER_MS     1000000UL
-#define NS_PER_S      1000000000UL
+#define VERIFY_MAX     64U
+#define REQUEST_ID_MAX 65U
+#define SCRATCH_BYTES  (1UL << 20) /* the longest answer there is: 1000 levels, 100 orders */
+#define NS_PER_MS      1000000UL
+#define NS_PER_S       1000000000UL
 
 struct http;
 struct conn;
@@ -63,13 +67,20 @@ struct request {
     u64 history_seq;         /* the window must have all through this command; 0 = not asked yet */
     u8 wallet[WALLET_BYTES]; /* who asks, while the request is in api.lagging */
 
+    /* See stamps.h. */
+    struct trace_id trace;
+    u64 asked_id; /* `id`, kept when it is forgotten; 0 = nobody was asked */
+    u64 asked_ns, replied_ns;
+    bool is_order, has_parent; /* the client sent a traceparent */
+
     /* What came. */
     const char *authorization; /* NULL = no header */
     const char *body;          /* both are the connection's, while the handler runs */
     u32 body_len;
     u32 text_len;
-    char text[TARGET_MAX]; /* path and query as sent */
-    char socket_id[72];    /* the WebSocket message's id, as JSON; "" = none */
+    char text[TARGET_MAX];           /* path and query as sent */
+    char socket_id[72];              /* the WebSocket message's id, as JSON; "" = none */
+    char request_id[REQUEST_ID_MAX]; /* X-Request-Id as it came; "" = none */
 
     /* Replies to a cancel of several orders. */
     bool many;
@@ -107,6 +118,7 @@ struct api {
     const struct history_data *history;
     const struct region *history_region;
     const struct durable *durable;
+    const struct proc_block *trading; /* for its clock */
 
     /* Towards verify, and back from trading. */
     u32 verify_count;
@@ -130,7 +142,10 @@ struct api {
     struct link lagging;                  /* wait for eidos-history */
     struct request **asked;               /* by id & asked_mask */
     u64 asked_mask;
-    u64 next_id;    /* without the instance */
+    u64 next_id; /* without the instance */
+    u64 named;   /* likewise, of trace ids */
+    u64 boot_ns; /* the instance's, in trace ids of our own */
+    struct trace *trace;
     u64 last_nonce; /* given out by prepare */
 
     u64 now_ns;      /* monotonic, once a turn */

@@ -10,6 +10,7 @@
 #include "procs/api/answer.h"
 #include "procs/api/conn.h"
 #include "procs/api/routes.h"
+#include "procs/api/stamps.h"
 #include "procs/api/ws.h"
 #include "procs/lib/listen.h"
 #include "shm/err.h"
@@ -17,7 +18,7 @@
 #define ACCEPTS       64U               /* in a turn */
 #define ROUNDS        16U               /* pipelined requests of a connection, in a turn */
 #define ACCEPT_AGAIN  (100 * NS_PER_MS) /* after descriptors ran out */
-#define RESPONSE_HEAD 512U
+#define RESPONSE_HEAD (512U + STAMP_HEADERS)
 
 /* What a connection without a request gets: nothing is free. */
 static const char BARE[] = "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
@@ -96,6 +97,7 @@ static size_t put_head(struct http *h, const struct conn *c, const struct reques
     put(&o, "\r\nContent-Length: ");
     put_number(&o, body_len);
     if (retry_s) put(&o, "\r\nRetry-After: "), put_number(&o, retry_s);
+    if (r) stamp_headers(&o, r);
     if (r && r->header) put(&o, "\r\n"), put(&o, r->header);
     if (!c->keep_alive) put(&o, "\r\nConnection: close");
     else if (c->minor == 0) put(&o, "\r\nConnection: keep-alive");
@@ -223,6 +225,7 @@ void http_request(struct http *h, struct conn *c, char *bytes, u32 rest)
     r->text_len = p->target.len;
     memcpy(r->text, bytes + p->target.at, p->target.len);
     r->method = method_in(bytes, p->method);
+    stamp_name(r, p, bytes);
     if (ws_wants_upgrade(r)) upgrade(h, c, r, bytes, rest);
     else handle(h->api, r, p, bytes);
 }

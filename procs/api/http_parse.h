@@ -32,6 +32,8 @@ enum http_field {
     HTTP_UPGRADE,
     HTTP_WS_KEY,
     HTTP_WS_VERSION,
+    HTTP_TRACEPARENT,
+    HTTP_REQUEST_ID,
     HTTP_FIELDS,
 };
 

@@ -43,12 +43,17 @@ static void take_state(struct api *a)
 static int join(struct api *a, struct run *run)
 {
     const struct segment *s = &run->segment;
+    char trace[REGION_NAME_BYTES];
     a->rules_region = segment_region(&run->segment, "rules");
     take_state(a);
     a->market = market_join(segment_object(s, "market"));
     a->history = segment_object(s, "history");
     a->history_region = segment_region(&run->segment, "history");
     a->durable = segment_object(s, "durable");
+    a->trading = segment_proc(s, ROLE_TRADING, 0);
+    snprintf(trace, sizeof trace, "trace.api@%u", run->instance);
+    a->trace = trace_join(segment_object(s, trace));
+    a->boot_ns = s->boot.created_ns;
     a->verify_count = s->topo.params.verify;
     CHECK(a->verify_count <= VERIFY_MAX);
     for (u32 i = 0; i < a->verify_count; i++)
@@ -85,6 +90,7 @@ static int api_init(struct run *run)
     a->unix_ns = unix_now();
     /* Ids of a former life of this instance never come again. */
     a->next_id = (atomic_load_explicit(&run->proc->epoch, memory_order_relaxed) & 0xffff) << 32;
+    a->named = a->next_id;
     eip712_init(&a->eip712, run->config.exchange.chain_id,
                 run->config.exchange.verifying_contract.bytes);
     if (join(a, run)) return -1;

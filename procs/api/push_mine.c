@@ -2,6 +2,7 @@
 
 #include "procs/api/push.h"
 #include "procs/api/push_put.h"
+#include "procs/api/stamps.h"
 #include "procs/api/ws.h"
 #include "procs/api/ws_channels.h"
 #include "procs/lib/wire.h"
@@ -150,7 +151,9 @@ u32 push_mine_turn(struct api *a)
             lapped(a);
             break;
         }
-        n += push_record(a, (const void *)record);
+        u32 sockets = push_record(a, (const void *)record);
+        if (sockets) stamp_pushed(a, (const void *)record, sockets);
+        n += sockets;
     }
     return n;
 }

@@ -1,8 +1,8 @@
 #include "procs/journal/journal.h"
 
+#include "procs/lib/clock.h"
 #include "shm/err.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #define ZEROS    (64UL << 10) /* written ahead at once: 0.03 ms */
@@ -104,9 +104,20 @@ int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomi
     return 0;
 }
 
+static void note_time(struct journal_times *t, u64 time_ns)
+{
+    bool same = t->count && t->at[t->count - 1].time_ns == time_ns;
+    if (!same && t->count < JOURNAL_TIMES_MAX) {
+        t->at[t->count].time_ns = time_ns;
+        t->at[t->count++].records = 0;
+    }
+    t->at[t->count - 1].records++;
+}
+
 /* Take whole records after `seq` whose cause is at most `cause_max`, up to `bytes_max`. A fresh
  * match log begins with records that the files have. */
-static void gather(struct log_reader *r, u64 seq, u64 cause_max, u64 bytes_max, struct gathered *g)
+static void gather(struct log_reader *r, u64 seq, u64 cause_max, u64 bytes_max, struct gathered *g,
+                   struct journal_times *times)
 {
     *g = (struct gathered){0};
     for (const struct rec *rec; (rec = log_peek(r)); log_advance(r, rec)) {
@@ -119,6 +130,7 @@ static void gather(struct log_reader *r, u64 seq, u64 cause_max, u64 bytes_max, 
         if (!g->records++) g->first = rec->seq;
         g->bytes += rec->length;
         g->last = rec->seq;
+        if (times) note_time(times, rec->time_ns);
     }
 }
 
@@ -128,20 +140,13 @@ static void publish(struct journal *j, u64 seq)
     watch_notify(&j->watch);
 }
 
-static u64 clock_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
-}
-
 /* Sync the command log, and only then let it be known. */
 static int make_durable(struct journal *j, u64 seq)
 {
-    u64 before = clock_ns();
+    u64 before = clock_mono();
     if (logfile_sync(&j->logs[0].file)) return -1;
     j->syncs++;
-    u64 took = clock_ns() - before;
+    u64 took = clock_mono() - before;
     j->sync_ns += took;
     j->sync_max_ns = max_u64(j->sync_max_ns, took);
     j->mark.synced[LOG_COMMAND] = seq;
@@ -162,7 +167,9 @@ static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u6
     struct gathered g;
     struct log_reader before = l->shm;
     if (l->blocked && now_ns < j->retry_ns) return 0;
-    gather(&l->shm, l->file.seq, cause_max, j->batch_bytes, &g);
+    struct journal_times *times = l->log == LOG_COMMAND ? &j->times : NULL;
+    if (times) times->count = 0;
+    gather(&l->shm, l->file.seq, cause_max, j->batch_bytes, &g, times);
     if (!g.records) {
         if (l->shm.pos != before.pos) log_release(&l->shm);
         return 0;
@@ -184,6 +191,10 @@ static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u6
     if (l->log == LOG_COMMAND) {
         if (j->sync && make_durable(j, g.last)) return -1;
         publish(j, g.last);
+        j->times.gathered_ns = now_ns;
+        j->times.durable_ns = clock_mono();
+        j->times.first = g.first;
+        j->times.last = g.last;
     }
     j->unsynced = true;
     log_release(&l->shm);

@@ -16,9 +16,10 @@
 #include "shm/log.h"
 #include "shm/signal.h"
 
-#define JOURNAL_SYNC_NS  1000000000UL /* match and account logs, and the mark itself */
-#define JOURNAL_RETRY_NS 100000000UL  /* when the disk is full */
-#define JOURNAL_OWES_NS  4000000UL    /* sleep no longer than this while zeros are owed */
+#define JOURNAL_SYNC_NS   1000000000UL /* match and account logs, and the mark itself */
+#define JOURNAL_RETRY_NS  100000000UL  /* when the disk is full */
+#define JOURNAL_OWES_NS   4000000UL    /* sleep no longer than this while zeros are owed */
+#define JOURNAL_TIMES_MAX 512U
 
 /* One log. */
 struct journal_log {
@@ -46,6 +47,16 @@ struct journal {
     bool scarce;     /* the shell's: space is short; either sets durable->low_disk */
     int mark_fd;
     struct logfile_mark mark;
+    /* Of the last batch of the command log, for metrics and traces: the times of its commands,
+     * equal ones together; what has no room counts as the last. */
+    struct journal_times {
+        u64 gathered_ns, durable_ns; /* CLOCK_MONOTONIC; durable_ns 0 = nothing new */
+        u64 first, last;             /* commands */
+        u32 count;
+        struct {
+            u64 time_ns, records;
+        } at[JOURNAL_TIMES_MAX];
+    } times;
     u64 batches, records, bytes, syncs, sync_ns, sync_max_ns,
         retries; /* since the start, for metrics */
 };

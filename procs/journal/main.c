@@ -4,6 +4,7 @@
 #include "procs/journal/retire.h"
 #include "procs/lib/run.h"
 #include "shm/err.h"
+#include "shm/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,6 +19,8 @@ enum space { SPACE_ENOUGH, SPACE_SHORT, SPACE_NONE };
 
 struct state {
     struct journal journal;
+    const struct proc_block *trading; /* for its clock */
+    struct trace *trace;
     u64 gauges_ns, retire_ns;
     enum space space; /* last reported */
 };
@@ -56,6 +59,8 @@ static int init(struct run *run)
         if (add(run, j, LOG_MATCH(i), region)) return -1;
     }
     segment_watch(&run->segment, "durable", run->bells, &j->watch);
+    s->trading = segment_proc(&run->segment, ROLE_TRADING, 0);
+    s->trace = trace_join(segment_object(&run->segment, "trace.journal"));
     return 0;
 }
 
@@ -92,6 +97,24 @@ static void show(struct run *run, struct state *s)
     set(run, METRIC_JOURNAL_DURABLE, atomic_load_explicit(&j->durable->seq, memory_order_relaxed));
     set(run, METRIC_JOURNAL_LOW_DISK, low);
     show_space(run, s);
+}
+
+/* The last batch is on disk, and that is known. */
+static void stamp(struct run *run, struct state *s)
+{
+    struct journal_times *t = &s->journal.times;
+    struct trace_entry e = {.kind = TRACE_DURABLE,
+                            .key = t->last,
+                            .seq = t->first,
+                            .t = {t->gathered_ns, t->durable_ns}};
+    if (!t->durable_ns) return;
+    trace_put(s->trace, &e);
+    for (u32 i = 0; i < t->count; i++) {
+        u64 from_ns = metric_mono_of(s->trading, t->at[i].time_ns);
+        hist_record_n(&run->proc->metrics[METRIC_HOP_DURABLE], METRIC_HIST_BITS,
+                      t->durable_ns > from_ns ? t->durable_ns - from_ns : 0, t->at[i].records);
+    }
+    t->durable_ns = 0;
 }
 
 static void show_disk(struct run *run, struct state *s)
@@ -157,6 +180,7 @@ static u32 turn(struct run *run)
     if (done < 0) run_fail(run);
     run->blocked = s->journal.full;
     if (s->journal.owes_zeros) run->sleep_ns = min_u64(run->sleep_ns, JOURNAL_OWES_NS);
+    stamp(run, s);
     show(run, s);
     show_disk(run, s);
     retire(run, s);

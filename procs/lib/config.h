@@ -96,6 +96,9 @@ struct config {
         struct config_text huge_dir, shm_dir;
     } shm;
     struct {
+        u32 entries;
+    } trace;
+    struct {
         u32 spin_us;
         struct config_cores pin_cores;
         bool sandbox;

@@ -64,6 +64,8 @@ WORDS   (shm,      hugepages,                 hugepages,                 "auto|o
 PATH    (shm,      huge_dir,                  huge_dir)
 PATH    (shm,      shm_dir,                   shm_dir)
 
+COUNT   (trace,    entries,                   entries,                   1024,     1U << 24)
+
 COUNT   (run,      spin_us,                   spin_us,                   0,        1000000)
 CORES   (run,      pin_cores,                 pin_cores)
 ONOFF   (run,      sandbox,                   sandbox)

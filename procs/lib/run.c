@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "procs/lib/clock.h"
 #include "procs/lib/crash.h"
 #include "procs/lib/ops_http.h"
 #include "shm/err.h"
@@ -30,13 +30,6 @@ static void on_stop(int signal)
 bool run_is_stopping(void)
 {
     return atomic_load_explicit(&stop_signal, memory_order_relaxed) != 0;
-}
-
-static u64 monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
 }
 
 /* --- Setting up --------------------------------------------------------------------------------
@@ -151,7 +144,7 @@ static void add(_Atomic u64 *counter, u64 n)
 static void beat(struct run *run)
 {
     u64 before = run->now_ns;
-    run->now_ns = monotonic_ns();
+    run->now_ns = clock_mono();
     if (run->spent) add(run->spent, run->now_ns - before);
     atomic_store_explicit(&run->proc->beat_ns, run->now_ns, memory_order_relaxed);
 }
@@ -236,10 +229,10 @@ static void sleep_in_epoll(struct run *run)
 
 static void sleep_until_input(struct run *run)
 {
-    u64 before = monotonic_ns();
+    u64 before = clock_mono();
     if (run->descriptor->epoll_fd) sleep_in_epoll(run);
     else waiter_sleep(&run->waiter, run->sleep_ns);
-    add(&run->proc->slept_ns, monotonic_ns() - before);
+    add(&run->proc->slept_ns, clock_mono() - before);
 }
 
 static u32 take_turn(struct run *run)
@@ -260,7 +253,7 @@ static u32 take_turn(struct run *run)
  * either, sleep until a head moves. */
 static void loop(struct run *run)
 {
-    u64 busy_ns = monotonic_ns();
+    u64 busy_ns = clock_mono();
     while (!run_is_stopping()) {
         bool tired = run->now_ns - busy_ns >= run->spin_ns;
         if (tired) waiter_look(&run->waiter);
@@ -274,7 +267,7 @@ static void loop(struct run *run)
 static void finish(struct run *run)
 {
     proc_step(run->proc, PROC_STOPPING, "stopping");
-    u64 until = monotonic_ns() + STOP_MAX_NS;
+    u64 until = clock_mono() + STOP_MAX_NS;
     while (take_turn(run) && run->now_ns < until) {
     }
     if (run->descriptor->stop) run->descriptor->stop(run);

@@ -2,10 +2,12 @@
  *
  *   log.command --> machine --> log.match@i
  */
+#include "procs/lib/clock.h"
 #include "procs/lib/recover.h"
 #include "procs/lib/run.h"
 #include "shm/err.h"
 #include "shm/matching.h"
+#include "shm/trace.h"
 
 #define TURN_COMMANDS 256U
 #define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
@@ -16,8 +18,25 @@ struct process {
     struct log_reader commands;
     bool sweeping; /* a command is only half applied */
     struct rules rules;
+    const struct proc_block *trading; /* for its clock */
+    struct trace *trace;
+    u64 times[TURN_COMMANDS]; /* of the commands done in this turn, for metrics only */
+    u32 count;
     char log_name[REGION_NAME_BYTES], books_name[REGION_NAME_BYTES];
 };
+
+/* The commands of this turn, their first before `before` + 1, are matched: readers see it. */
+static void stamp(struct run *run, struct process *p, u64 before, u32 count)
+{
+    u64 now_ns = clock_mono();
+    struct trace_entry e = {.kind = TRACE_MATCHED,
+                            .key = p->machine.applied,
+                            .seq = before + 1,
+                            .t = {run->now_ns, now_ns}};
+    if (count) trace_put(p->trace, &e);
+    for (u32 i = 0; i < count; i++)
+        metric_record(run->proc, METRIC_HOP_MATCH, metric_mono_of(p->trading, p->times[i]), now_ns);
+}
 
 static void publish(struct run *run, struct process *p)
 {
@@ -41,20 +60,25 @@ static bool step(struct run *run, struct process *p)
         run->blocked = true;
         return false;
     }
+    u64 time_ns = cmd->time_ns;
     bool done = p->sweeping ? matching_more(&p->machine) : matching_apply(&p->machine, cmd);
     p->sweeping = !done;
-    if (done) log_advance(&p->commands, cmd);
+    if (!done) return true;
+    p->times[p->count++] = time_ns;
+    log_advance(&p->commands, cmd);
     return true;
 }
 
 static u32 turn(struct run *run)
 {
     struct process *p = run->state;
-    u64 seq = p->log.seq, trades = p->machine.trades;
+    u64 seq = p->log.seq, trades = p->machine.trades, before = p->machine.applied;
     u32 work = 0;
+    p->count = 0;
     while (work < TURN_COMMANDS && step(run, p)) work++;
     if (!work) return 0;
     publish(run, p);
+    stamp(run, p, before, p->count);
     metric_add(run->proc, METRIC_MATCHING_COMMANDS, work);
     metric_add(run->proc, METRIC_MATCHING_RECORDS, p->log.seq - seq);
     metric_add(run->proc, METRIC_MATCHING_TRADES, p->machine.trades - trades);
@@ -65,10 +89,14 @@ static int init(struct run *run)
 {
     struct process *p = run->state;
     struct books_config c = topo_books_config(&run->segment.topo.params);
+    char trace_name[REGION_NAME_BYTES];
     snprintf(p->log_name, sizeof p->log_name, "log.match@%u", run->instance);
     snprintf(p->books_name, sizeof p->books_name, "books@%u", run->instance);
     segment_log_writer(&run->segment, p->log_name, run->bells, &p->log);
     segment_log_reader(&run->segment, "log.command", &p->commands);
+    p->trading = segment_proc(&run->segment, ROLE_TRADING, 0);
+    snprintf(trace_name, sizeof trace_name, "trace.matching@%u", run->instance);
+    p->trace = trace_join(segment_object(&run->segment, trace_name));
     struct region *region = segment_region(&run->segment, p->books_name);
     region_rebuild(region);
     if (!books_new(region->object, &c)) return -1;

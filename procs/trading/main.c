@@ -1,19 +1,10 @@
-#include <time.h>
-
+#include "procs/lib/clock.h"
 #include "procs/trading/disk.h"
 #include "procs/trading/process.h"
 #include "shm/err.h"
 
-#define TURN_MESSAGES 64U      /* of one ring */
 #define TURN_MERGES   4U       /* of MERGE_MAX match records, of one matching process */
 #define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
-
-static u64 wall_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
-}
 
 static bool has_room(struct process *p, u64 command_bytes, u64 account_bytes)
 {
@@ -42,6 +33,15 @@ static void count(struct run *run, struct process *p)
     p->counted = *now;
 }
 
+/* What was taken in this turn is sequenced: readers see it. */
+static void stamp(struct run *run, struct process *p)
+{
+    u64 now_ns = p->sent_count ? clock_mono() : 0;
+    for (u32 i = 0; i < p->sent_count; i++)
+        metric_record(run->proc, METRIC_HOP_SEQUENCE, p->sent_ns[i], now_ns);
+    p->sent_count = 0;
+}
+
 static u32 merge(struct process *p)
 {
     u32 work = 0, count = 1;
@@ -49,6 +49,7 @@ static u32 merge(struct process *p)
         for (u32 turn = 0;
              turn < TURN_MERGES && count && has_room(p, COMMAND_STEP_BYTES, MERGE_ACCOUNT_BYTES);
              turn++) {
+            p->reply_ns = 0;
             count = trading_merge(&p->machine, i, &p->matches[i]);
             work += count;
         }
@@ -71,7 +72,7 @@ static void take_mode(struct process *p, const struct msg_mode *m, u16 source, u
 {
     struct msg_mode asked = *m;
     asked.reason = MODE_BY_OPERATOR;
-    if (m->mode == MODE_NORMAL && m->market == NO_MARKET) clock_accept(&p->clock, wall_ns());
+    if (m->mode == MODE_NORMAL && m->market == NO_MARKET) clock_accept(&p->clock, clock_unix());
     trading_mode(&p->machine, &asked, source, position);
 }
 
@@ -94,9 +95,11 @@ static u32 take(struct process *p, u16 source)
     struct ring_rx *rx = &p->ingress[source];
     const struct msg *m;
     u32 work = 0;
+    p->reply_ns = 0;
     for (; work < TURN_MESSAGES && (m = ring_peek(rx)); work++) {
         if (!has_room_for_command(p)) break;
         u32 length = m->length;
+        p->sent_ns[p->sent_count++] = m->sent_ns;
         dispatch(p, m, source, rx->pos + length);
         ring_pop(rx, length);
     }
@@ -108,6 +111,7 @@ static u32 take(struct process *p, u16 source)
 static void publish(struct run *run, struct process *p)
 {
     log_publish(&p->command);
+    stamp(run, p);
     log_publish(&p->account);
     for (u32 i = 0; i < p->matching_count; i++) log_release(&p->matches[i]);
     for (u32 i = 0; i < p->verify_count; i++) ring_release(&p->ingress[i]);
@@ -136,7 +140,8 @@ static void tell_time(struct run *run, struct process *p)
     struct msg_mode m = {.market = NO_MARKET, .mode = MODE_CANCEL_ONLY, .reason = MODE_BY_CLOCK};
     const struct rules *r = p->machine.rules;
     bool believed = !p->clock.jumped;
-    p->machine.now_ns = clock_turn(&p->clock, wall_ns(), run->now_ns);
+    p->machine.now_ns = clock_turn(&p->clock, clock_unix(), run->now_ns);
+    metric_set(run->proc, METRIC_TRADING_CLOCK, p->machine.now_ns - run->now_ns);
     if (!p->clock.jumped || !believed) return;
     text_log(TEXT_ERROR,
              "the wall clock jumped ahead by more than %lu s: cancel-only. Check the "
@@ -189,10 +194,10 @@ static u32 turn(struct run *run)
 static int init(struct run *run)
 {
     struct process *p = run->state;
-    p->machine.now_ns = wall_ns();
+    p->machine.now_ns = clock_unix();
     replies_open(run, p);
     if (state_open(run, p)) return -1;
-    clock_begin(&p->clock, p->machine.now_ns, wall_ns(), run->now_ns);
+    clock_begin(&p->clock, p->machine.now_ns, clock_unix(), run->now_ns);
     p->counted = p->machine.counts; /* recovery is no work of this life */
     p->machine.reply = replies_send;
     p->machine.reply_context = run;

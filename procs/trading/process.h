@@ -16,10 +16,11 @@
 #include "shm/durable.h"
 #include "shm/trading.h"
 
-#define VERIFY_MAX 16U
-#define API_MAX    16U
-#define SOURCE_OPS VERIFY_MAX /* ingress sources: verify k is k, then this */
-#define SOURCES    (VERIFY_MAX + 1)
+#define VERIFY_MAX    16U
+#define API_MAX       16U
+#define SOURCE_OPS    VERIFY_MAX /* ingress sources: verify k is k, then this */
+#define SOURCES       (VERIFY_MAX + 1)
+#define TURN_MESSAGES 64U /* of one ring */
 
 struct process {
     struct trading machine;
@@ -31,7 +32,11 @@ struct process {
     struct ring_tx replies[API_MAX];
     struct ring_tx ops_replies;
     struct log_reader matches[MATCHINGS_MAX];
-    u64 merge_reserve;             /* bytes of the command log kept for CMD_MERGE */
+    u64 merge_reserve; /* bytes of the command log kept for CMD_MERGE */
+    /* Stamps for metrics and traces; nothing else looks at them. */
+    u64 sent_ns[SOURCES * TURN_MESSAGES]; /* of the messages taken in this turn */
+    u32 sent_count;
+    u64 reply_ns;                  /* stamp of the replies of this step, 0 = not taken yet */
     struct trading_counts counted; /* as told in metrics */
     bool full; /* this turn left work behind because a log or ring had no room */
 };

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "procs/lib/clock.h"
 #include "procs/trading/process.h"
 
 void replies_open(struct run *run, struct process *p)
@@ -24,6 +25,8 @@ void replies_send(void *context, const struct msg *m)
         return;
     }
     memcpy(at, m, m->length);
+    if (!p->reply_ns) p->reply_ns = clock_mono();
+    ((struct msg *)at)->sent_ns = p->reply_ns;
     ring_push(ring, m->length);
     metric_add(run->proc, METRIC_TRADING_REPLIES, 1);
 }

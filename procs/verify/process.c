@@ -2,24 +2,18 @@
 
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
+#include "procs/lib/clock.h"
 #include "procs/lib/eth/secp.h"
 #include "shm/err.h"
 
 #define FULL_WAIT_NS 200000UL /* trading's ring is full, or the rules are being rebuilt */
 
-static u64 unix_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
-}
-
 static int init(struct run *run)
 {
     struct verify_process *p = run->state;
     const struct config *c = &run->config;
+    char trace[REGION_NAME_BYTES];
     struct verify_params params = {
         .chain_id = c->exchange.chain_id,
         .instance = run->instance,
@@ -27,7 +21,7 @@ static int init(struct run *run)
         .orders_per_second = c->limits.rates ? c->limits.orders_per_second : 0,
         .cancels_per_second = c->limits.rates ? c->limits.cancels_per_second : 0,
         .guard_slots = GUARD_SLOTS,
-        .start_ms = unix_ns() / 1000000,
+        .start_ms = clock_unix() / 1000000,
     };
     memcpy(params.contract, c->exchange.verifying_contract.bytes, sizeof params.contract);
     if (getrandom(&params.salt, sizeof params.salt, 0) != sizeof params.salt)
@@ -39,6 +33,8 @@ static int init(struct run *run)
     for (u32 i = 0; i < p->apis; i++)
         segment_ring_rx(&run->segment, ROLE_API, i, &p->ingress[i].ring);
     segment_ring_tx(&run->segment, ROLE_TRADING, 0, run->bells, &p->trading);
+    snprintf(trace, sizeof trace, "trace.verify@%u", run->instance);
+    p->trace = trace_join(segment_object(&run->segment, trace));
     return 0;
 }
 
@@ -68,15 +64,28 @@ static void give_up(struct run *run, u32 api, const char *why)
              api, why);
 }
 
-static void forward(struct run *run, struct verdict verdict, void *room)
+/* The hop ends where the message is handed on, which is where the next one begins. */
+static void stamp(struct run *run, struct msg *m, u16 code, u64 taken_ns)
+{
+    struct verify_process *p = run->state;
+    u64 now_ns = clock_mono();
+    struct trace_entry e = {
+        .kind = TRACE_PROVEN, .key = m->request, .t = {taken_ns, now_ns}, .value = code};
+    metric_record(run->proc, METRIC_HOP_VERIFY, m->sent_ns, now_ns);
+    trace_put(p->trace, &e);
+    m->sent_ns = now_ns;
+}
+
+static void forward(struct run *run, struct verdict verdict, u64 taken_ns, void *room)
 {
     struct verify_process *p = run->state;
     struct msg *m = &p->message.head;
+    stamp(run, m, verdict.code, taken_ns);
     struct msg_refused refused = {
         .head = {.length = sizeof refused,
                  .kind = MSG_REFUSED,
                  .request = m->request,
-                 .time_ns = m->time_ns},
+                 .sent_ns = m->sent_ns},
         .code = verdict.code,
         .retry_after_ms = verdict.retry_after_ms,
     };
@@ -102,7 +111,8 @@ static u32 take(struct run *run, u32 api, void *room)
         give_up(run, api, length < 0 ? "no message where one should be" : err_text());
         return 0;
     }
-    forward(run, verify_message(&p->verify, &p->message.head, unix_ns()), room);
+    u64 taken_ns = clock_mono();
+    forward(run, verify_message(&p->verify, &p->message.head, clock_unix()), taken_ns, room);
     return 1;
 }
 

@@ -15,6 +15,7 @@
 
 #include "procs/lib/run.h"
 #include "procs/verify/verify.h"
+#include "shm/trace.h"
 
 #define VERIFY_BATCH    16U /* messages between two publishes: under a millisecond */
 #define VERIFY_APIS_MAX 16U
@@ -29,6 +30,7 @@ struct verify_process {
     struct verify verify;
     struct region *rules;
     struct ring_tx trading;
+    struct trace *trace;
     u32 apis, next; /* of ingress; whose turn it is */
     struct ingress ingress[VERIFY_APIS_MAX];
     union {

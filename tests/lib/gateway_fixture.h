@@ -110,6 +110,9 @@ static inline struct gateway *gateway_new(void)
     g->config.api.request_timeout_ns = 5 * NS_PER_S;
     a->config = &g->config;
     a->block = &g->block;
+    a->trading = &g->block;
+    a->trace = fixture_memory(trace_footprint(0));
+    trace_new(a->trace, 0);
     a->now_ns = 1000 * NS_PER_S;
     a->unix_ns = GATEWAY_START;
     gateway_regions(g);
@@ -161,8 +164,8 @@ static inline void gateway_delete(struct gateway *g)
     ws_delete(a);
     requests_delete(a);
     free(a->auth_cache);
-    void *memory[] = {g->rules,     g->ledger,       g->orders,     g->market,
-                      g->to_verify, g->from_trading, g->account_log};
+    void *memory[] = {g->rules,     g->ledger,       g->orders,      g->market,
+                      g->to_verify, g->from_trading, g->account_log, a->trace};
     for (size_t i = 0; i < COUNT_OF(memory); i++) free(memory[i]);
     free(g);
 }

@@ -58,14 +58,16 @@ static void everyone_sees_what_it_should(void **state)
          "ring.trading.api@1 ring.trading.ops",
          "log.match@0 log.match@1 durable ring.verify@0.trading ring.verify@1.trading "
          "ring.ops.trading"},
-        {"matching@1", "proc.matching@1 log.match@1 books@1", "log.command durable"},
-        {"journal", "proc.journal durable", "log.command log.account log.match@0 log.match@1"},
+        {"matching@1", "proc.matching@1 log.match@1 books@1 trace.matching@1",
+         "log.command durable"},
+        {"journal", "proc.journal durable trace.journal",
+         "log.command log.account log.match@0 log.match@1"},
         {"market", "proc.market market", "log.match@0 log.match@1 rules durable"},
         {"history", "proc.history history", "log.account durable"},
         {"snapshot", "proc.snapshot", "durable"},
-        {"verify@0", "proc.verify@0 ring.verify@0.trading",
+        {"verify@0", "proc.verify@0 ring.verify@0.trading trace.verify@0",
          "rules ring.api@0.verify@0 ring.api@1.verify@0"},
-        {"api@1", "proc.api@1 ring.api@1.verify@0 ring.api@1.verify@1",
+        {"api@1", "proc.api@1 ring.api@1.verify@0 ring.api@1.verify@1 trace.api@1",
          "ledger orders rules market history durable log.account log.match@0 log.match@1 "
          "ring.trading.api@1"},
         {"ops", "proc.ops ring.ops.trading", "rules durable ring.trading.ops"},
@@ -123,7 +125,7 @@ static void a_standby_sees_what_its_primary_does(void **state)
             twins += own == TOPO_TWIN;
         }
     }
-    assert_int_equal(later, 3 + 1 + 2 + 1 + 2 * 2); /* logs, rules, rings, blocks */
+    assert_int_equal(later, 3 + 1 + 2 + 1 + 2 * 3); /* logs, rules, rings, blocks, traces */
     assert_int_equal(twins, 2 * 2 + 2 * 2);
     const struct topo_region *first = named("ledger"), *second = named("ledger.b");
     assert_ptr_equal(&t.regions[first->twin], second);
