@@ -155,7 +155,6 @@ int check_before(struct load *l)
 {
     u64 need = connections(l);
     look_at_markets(l);
-    if (check_files(need) || check_ports(l, need) || check_memory(l)) return -1;
-    if (!l->local) return 0;
-    return check_gateways(l, need) || check_rates(l) || check_room(l) ? -1 : 0;
+    if (l->local && (check_gateways(l, need) || check_rates(l) || check_room(l))) return -1;
+    return check_files(need) || check_ports(l, need) || check_memory(l) ? -1 : 0;
 }
