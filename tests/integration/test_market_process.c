@@ -110,6 +110,19 @@ static void same_trades(u32 market)
     assert_memory_equal(&a, &b, sizeof a);
 }
 
+static void same_candles(u32 market)
+{
+    static struct market_candle want[1500], got[1500];
+    for (u32 i = 0; i < INTERVALS; i++) {
+        struct market_range all = {
+            .interval = i, .to = UINT64_MAX, .now_ns = events.time_ns, .newest = true};
+        int count = market_read_candles(truth, market, &all, want, 1500, NULL);
+        assert_true(count > 0);
+        assert_int_equal(market_read_candles(data, market, &all, got, 1500, NULL), count);
+        assert_memory_equal(got, want, (u64)count * sizeof got[0]);
+    }
+}
+
 /* It catches up, and is then the same. */
 static void expect_the_truth(void)
 {
@@ -122,6 +135,7 @@ static void expect_the_truth(void)
     for (u32 market = 0; market < events.markets; market++) {
         same_depth(market);
         same_trades(market);
+        same_candles(market);
     }
 }
 
@@ -138,6 +152,7 @@ static int set_up(void **state)
     params.match_bytes = 1UL << 20;
     params.resting_max = 8192;
     params.recent_trades = 100;
+    for (u32 i = 0; i < INTERVALS; i++) params.candles[i] = 2000;
     instance_open(&in, NULL, &params);
     struct market_config config = topo_market_config(&params);
     void *memory = aligned_alloc(CACHE_LINE, align_up(market_footprint(&config), CACHE_LINE));
@@ -223,7 +238,8 @@ static void goes_on_from_the_journal_when_lapped(void **state)
 {
     (void)state;
     signal_to(ROLE_MARKET, SIGSTOP);
-    feed(40000); /* three times what the log holds */
+    events.step_ns = 2 * MINUTE;
+    feed(40000); /* three times what the log holds, and two weeks of candles */
     signal_to(ROLE_MARKET, SIGCONT);
     expect_the_truth();
     assert_true(metric_get(segment_proc(&in.onlooker, ROLE_MARKET, 0), METRIC_MARKET_LAPPED) > 0);
