@@ -168,6 +168,18 @@ struct market_depth {
  * 0, MARKET_BUSY or MARKET_UNKNOWN; then the counts are 0. */
 int market_read_depth(const struct market_data *m, u32 market, u32 limit, struct market_depth *out);
 
+/* The same into the caller's memory, for more levels: `max` of each side at most, of which the last
+ * MARKET_DEPTH_SLACK may stay unused. `cut` tells whether a side has more. 0, MARKET_BUSY or
+ * MARKET_UNKNOWN; then the counts are 0. */
+struct market_sides {
+    struct market_level *levels[2]; /* bids, asks: the caller's, `max` each */
+    u32 max;
+    u32 count[2];
+    bool cut[2];
+    u64 sequence, time_ns, cause;
+};
+int market_read_sides(const struct market_data *m, u32 market, struct market_sides *out);
+
 /* One level as it is from `sequence` on. */
 struct market_change {
     u64 sequence;

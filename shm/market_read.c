@@ -174,23 +174,35 @@ static int depth_read(const struct market_view *v, u32 limit, struct side_copy *
     return MARKET_BUSY;
 }
 
-int market_read_depth(const struct market_data *m, u32 market, u32 limit, struct market_depth *out)
+int market_read_sides(const struct market_data *m, u32 market, struct market_sides *out)
 {
     struct market_view v;
-    out->bid_count = out->ask_count = 0;
+    out->count[0] = out->count[1] = 0;
     int answer = market_view_open(&v, m, market);
     if (answer) return answer;
-    if (limit > MARKET_DEPTH_MAX) limit = MARKET_DEPTH_MAX;
-    u32 max = limit + MARKET_DEPTH_SLACK;
-    struct side_copy bids = {.levels = out->bids, .max = max, .side = SIDE_BUY};
-    struct side_copy asks = {.levels = out->asks, .max = max, .side = SIDE_SELL};
-    answer = depth_read(&v, limit, &bids, &asks, &out->sequence);
+    CHECK(out->max >= MARKET_DEPTH_SLACK);
+    struct side_copy bids = {.levels = out->levels[0], .max = out->max, .side = SIDE_BUY};
+    struct side_copy asks = {.levels = out->levels[1], .max = out->max, .side = SIDE_SELL};
+    answer = depth_read(&v, out->max - MARKET_DEPTH_SLACK, &bids, &asks, &out->sequence);
     out->time_ns = word_get(&v.b->time_ns);
     out->cause = word_get(&v.b->cause);
     if (answer || !market_view_held(&v)) return MARKET_BUSY;
-    out->bid_count = (u32)min_u64(bids.count, limit);
-    out->ask_count = (u32)min_u64(asks.count, limit);
+    out->count[0] = bids.count, out->cut[0] = bids.cut;
+    out->count[1] = asks.count, out->cut[1] = asks.cut;
     return 0;
+}
+
+int market_read_depth(const struct market_data *m, u32 market, u32 limit, struct market_depth *out)
+{
+    if (limit > MARKET_DEPTH_MAX) limit = MARKET_DEPTH_MAX;
+    struct market_sides s = {.levels = {out->bids, out->asks}, .max = limit + MARKET_DEPTH_SLACK};
+    int answer = market_read_sides(m, market, &s);
+    out->sequence = s.sequence;
+    out->time_ns = s.time_ns;
+    out->cause = s.cause;
+    out->bid_count = (u32)min_u64(s.count[0], limit);
+    out->ask_count = (u32)min_u64(s.count[1], limit);
+    return answer;
 }
 
 /* ---- Rings ---- */

@@ -5,9 +5,10 @@
 #include "procs/lib/decimal.h"
 #include "procs/lib/wire.h"
 
-#define RECENT_MAX  500U
-#define KLINES_MAX  1500U
-#define TIME_MAX_MS 9999999999999UL /* the year 2286; beyond it nobody means milliseconds */
+#define RECENT_MAX   500U
+#define KLINES_MAX   1500U
+#define GROUP_LEVELS 131072U         /* of a side, read for ?group= */
+#define TIME_MAX_MS  9999999999999UL /* the year 2286; beyond it nobody means milliseconds */
 
 static void refuse(struct api *a, struct request *r, const struct problem *p)
 {
@@ -53,6 +54,27 @@ static int read_group(struct api *a, const struct market *m, u64 *ticks, struct 
     return 0;
 }
 
+/* Steps of `group` ticks, each with all the levels of the book that fall into it. A book deeper
+ * than GROUP_LEVELS loses the step that may lack some. */
+static int read_grouped(struct api *a, u16 index, u64 group, u32 limit, struct market_depth *d)
+{
+    static struct market_level levels[2][GROUP_LEVELS];
+    struct market_sides s = {.levels = {levels[0], levels[1]}, .max = GROUP_LEVELS};
+    struct market_level *to[2] = {d->bids, d->asks};
+    u32 *count[2] = {&d->bid_count, &d->ask_count};
+    int answer = market_read_sides(a->market, index, &s);
+    d->sequence = s.sequence;
+    d->time_ns = s.time_ns;
+    d->cause = s.cause;
+    for (u32 side = 0; side < 2; side++) {
+        u32 n = market_group(levels[side], s.count[side], group, side == 1, limit + 1);
+        if (s.cut[side] && n <= limit && n) n--;
+        *count[side] = (u32)min_u64(n, limit);
+        memcpy(to[side], levels[side], *count[side] * sizeof levels[0][0]);
+    }
+    return answer;
+}
+
 void markets_depth(struct api *a, struct request *r, const u8 *wallet)
 {
     (void)wallet;
@@ -67,14 +89,11 @@ void markets_depth(struct api *a, struct request *r, const u8 *wallet)
         refuse(a, r, &p);
         return;
     }
-    u32 read = group > 1 ? MARKET_DEPTH_MAX : (u32)limit;
-    if (market_read_depth(a->market, index, read, &depth) == MARKET_BUSY) {
+    int answer = group > 1 ? read_grouped(a, index, group, (u32)limit, &depth)
+                           : market_read_depth(a->market, index, (u32)limit, &depth);
+    if (answer == MARKET_BUSY) {
         answer_busy(a, r, "market data is being rebuilt");
         return;
-    }
-    if (group > 1) {
-        depth.bid_count = market_group(depth.bids, depth.bid_count, group, false, (u32)limit);
-        depth.ask_count = market_group(depth.asks, depth.ask_count, group, true, (u32)limit);
     }
     struct json_out *o = answer_begin(a, r);
     market_put_depth(o, &m, &depth, a->unix_ns);

@@ -51,7 +51,7 @@ static inline void gateway_regions(struct gateway *g)
     struct api *a = &g->api;
     struct ledger_config ledger = {.accounts_max = 64, .balances_max = 64, .nonce_windows_max = 4};
     struct market_config market = {.markets_max = 4,
-                                   .levels_max = 1024,
+                                   .levels_max = 8192,
                                    .recent_trades = 64,
                                    .changes_max = 64,
                                    .candles = MARKET_CANDLES_FEWEST};
