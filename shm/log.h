@@ -61,6 +61,7 @@ struct log_writer {
     u64 head;      /* next byte to write */
     u64 published; /* head as published */
     u64 seq;       /* of the last committed record */
+    u64 digest;    /* fold of the checksums of committed records, for marks (mark.h) */
     u64 claim;     /* as stored */
     u64 marked;    /* chunk number whose mark is written */
     u64 gate;      /* the slowest gating reader, as last seen */
@@ -168,6 +169,7 @@ static inline struct rec *log_commit(struct log_writer *w, void *record, u64 tim
     w->seq++;
     if (UNLIKELY(w->discard)) return rec;
     rec->crc = crc32c(0, rec, rec->length);
+    w->digest = w->digest * 0x9e3779b97f4a7c15UL + rec->crc;
     if (UNLIKELY(w->head / LOG_CHUNK != w->marked)) log_mark_chunk(w);
     w->head += rec->length;
     return rec;

@@ -165,9 +165,37 @@ static void apply_config(struct matching *m, const struct rec *cmd)
         CHECK(books_open(m->books, c->market) == 0);
 }
 
+#define SLICE_ORDERS 32U
+
+/* The slice of a mark: of one book in turn the orders that trade next. Deeper ones get there before
+ * they can matter. */
+static u64 fold_book(const struct matching *m, u32 market)
+{
+    u64 h = mark_mix(market, book_orders(m->books, market));
+    h = mark_mix(h, book_levels(m->books, market));
+    for (u32 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        u32 cursor = book_first(m->books, market, (u8)side);
+        for (u32 i = 0; cursor && i < SLICE_ORDERS; i++, cursor = book_next(m->books, cursor)) {
+            struct book_order o;
+            book_at(m->books, cursor, &o);
+            h = mark_mix(mark_mix(mark_mix(mark_mix(h, o.id), o.price), o.lots), o.account);
+        }
+    }
+    return h;
+}
+
+static void make_mark(struct matching *m, u64 seq)
+{
+    u32 markets = m->rules->market_count;
+    u32 market = markets ? (u32)(seq / MARK_EVERY % markets) : 0;
+    bool open = markets && books_is_open(m->books, market);
+    mark_make(&m->mark, m->log, seq, open ? fold_book(m, market) : 0);
+}
+
 bool matching_apply(struct matching *m, const struct rec *cmd)
 {
     const struct cmd_order *order = (const void *)cmd;
+    if (mark_is_due(&m->mark, cmd->seq)) make_mark(m, cmd->seq - 1);
     m->cause = cmd->seq;
     m->time_ns = cmd->time_ns;
     switch (cmd->kind) {

@@ -14,6 +14,7 @@
 
 #include "shm/book.h"
 #include "shm/log.h"
+#include "shm/mark.h"
 #include "shm/rules.h"
 
 #define MATCHING_EVENTS 1024U /* of one step; a cancel list never needs more */
@@ -27,6 +28,7 @@ struct matching {
     u16 self;    /* which matching process this is */
     u64 applied; /* last command sequence applied in full */
     u64 trades;  /* made since it began, for metrics */
+    struct mark mark;
     /* The command in progress. */
     u64 cause, time_ns;
     u16 market;

@@ -62,19 +62,32 @@ bool proc_is_alive(const struct proc_block *p)
 
 int proc_take(struct proc_block *p)
 {
-    u32 self = (u32)getpid();
     u32 holder = atomic_load_explicit(&p->pid, memory_order_acquire);
-    if (holder != self && proc_is_alive(p))
+    if (holder != (u32)getpid() && proc_is_alive(p))
         return err_set("process %u runs already in this place; stop it first", holder);
+    return proc_take_from(p, holder, proc_start_ticks((u32)getpid()));
+}
+
+int proc_take_from(struct proc_block *p, u32 holder, u64 start_ticks)
+{
+    u32 self = (u32)getpid();
+    if (!atomic_compare_exchange_strong_explicit(&p->pid, &holder, self, memory_order_acq_rel,
+                                                 memory_order_acquire))
+        return err_set("process %u took this place first", holder);
+    atomic_store_explicit(&p->start_ticks, start_ticks, memory_order_relaxed);
     atomic_store_explicit(&p->sleeping, 0, memory_order_relaxed);
     atomic_store_explicit(&p->guards, 0, memory_order_relaxed);
     atomic_store_explicit(&p->ops_port, 0, memory_order_relaxed);
     atomic_store_explicit(&p->port, 0, memory_order_relaxed);
-    atomic_fetch_add_explicit(&p->epoch, 1, memory_order_relaxed);
-    atomic_store_explicit(&p->start_ticks, proc_start_ticks(self), memory_order_relaxed);
-    atomic_store_explicit(&p->pid, self, memory_order_release);
     proc_step(p, PROC_STARTING, "");
+    atomic_fetch_add_explicit(&p->epoch, 1, memory_order_release);
     return 0;
+}
+
+void proc_give_back(struct proc_block *p)
+{
+    proc_step(p, PROC_ABSENT, "");
+    atomic_store_explicit(&p->pid, 0, memory_order_release);
 }
 
 void proc_step(struct proc_block *p, enum proc_state state, const char *note)

@@ -17,6 +17,7 @@
 #define PROC_LOGS_MAX    16    /* logs a process reads */
 #define PROC_METRICS_MAX 16384 /* words */
 #define PROC_NOTE_BYTES  256
+#define PROC_MARKS       64
 #define PROC_SERVED_MAX  64          /* processes of one instance; topo.h has as many */
 #define HEARTBEAT_NS     100000000UL /* 100 ms; five missed beats are a hang */
 
@@ -32,6 +33,12 @@ enum proc_state {
 
 /* Which protections hold (eidosctl ps). */
 enum { GUARD_SEALED = 1, GUARD_LANDLOCK = 2, GUARD_SECCOMP = 4, GUARD_HUGEPAGES = 8 };
+
+/* A checksum of a state, after command `seq`: mark.h. */
+struct proc_mark {
+    _Atomic u64 seq; /* 0 = none, or being written */
+    _Atomic u64 sum;
+};
 
 struct proc_block {
     u64 magic;
@@ -61,6 +68,14 @@ struct proc_block {
     alignas(CACHE_LINE) _Atomic u64
         log_cursor[PROC_LOGS_MAX];      /* byte positions; UINT64_MAX = not gating */
     _Atomic u64 log_seq[PROC_LOGS_MAX]; /* last sequence consumed */
+    /* Of a role with a standby (procs/lib/standby.h). */
+    alignas(
+        CACHE_LINE) _Atomic u64 derived; /* last record of its own derived log that is published */
+    _Atomic u64 replied;                 /* last command whose answers are all published */
+    /* CLOCK_MONOTONIC: a standby that took over heard of the exit, and went on in its place. */
+    _Atomic u64 taken_ns, served_ns;
+    _Atomic u64 checked; /* a standby's own: last command after which its state was the primary's */
+    struct proc_mark marks[PROC_MARKS];
     alignas(CACHE_LINE) _Atomic u64 metrics[PROC_METRICS_MAX]; /* by metrics.h */
     alignas(CACHE_LINE) char note[PROC_NOTE_BYTES]; /* last error or progress, zero-terminated */
 
@@ -89,8 +104,14 @@ void *proc_leave(struct proc_block *p);
 void proc_delete(void *memory);
 
 /* Take the block for this process: its pid and start time, STARTING, epoch + 1; ring tails, cursors
- * and counters go on. -1 if another living process has it; err names it. */
+ * and counters go on. -1 if another living process has it; err names it. proc_take_from: only from
+ * the process `holder`, which is known to have ended (0 = from nobody); `start_ticks` is the start
+ * time of the caller. */
 int proc_take(struct proc_block *p);
+int proc_take_from(struct proc_block *p, u32 holder, u64 start_ticks);
+
+/* Give the block back, for another process to take. */
+void proc_give_back(struct proc_block *p);
 
 /* Does the process that holds the block (or last held it) live? */
 bool proc_is_alive(const struct proc_block *p);

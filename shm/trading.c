@@ -206,6 +206,7 @@ void trading_apply(struct trading *t, const struct rec *cmd)
 {
     const void *body = cmd;
     const struct origin *origin = NULL;
+    if (mark_is_due(&t->mark, cmd->seq)) trading_mark(t, cmd->seq - 1);
     switch (cmd->kind) {
     case CMD_ORDER:
         apply_order(t, body);

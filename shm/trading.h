@@ -11,7 +11,7 @@
  * clock, no random number, no file: time comes in `now_ns` and is written into records.
  *
  * Files: trading.c (dispatch, deposits, modes, expiry), trading_order.c (accepting an order),
- * trading_cancel.c, trading_match.c (clearing).
+ * trading_cancel.c, trading_match.c (clearing), trading_mark.c (its checksums).
  */
 #ifndef EIDOS_SHM_TRADING_H
 #define EIDOS_SHM_TRADING_H
@@ -19,6 +19,7 @@
 #include "shm/codes.h"
 #include "shm/ledger.h"
 #include "shm/log.h"
+#include "shm/mark.h"
 #include "shm/msg.h"
 #include "shm/orders.h"
 #include "shm/rules.h"
@@ -42,6 +43,7 @@ struct trading {
     trading_reply_fn *reply;    /* NULL in a replay */
     void *reply_context;
     u64 now_ns; /* stamps the next commands; never decreases */
+    struct mark mark;
     struct trading_counts counts;
 };
 

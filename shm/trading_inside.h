@@ -34,6 +34,9 @@ void reply_cancel(struct trading *t, u64 request, u16 code, u64 order_id, const 
                   u32 total, u64 seq);
 void reply_ops(struct trading *t, u64 request, u16 code, u64 seq);
 
+/* Make the mark of `seq`, after which all that follows from it is done. */
+void trading_mark(struct trading *t, u64 seq);
+
 /* Apply, by kind; each is called once for each record, live and in replay. */
 void apply_order(struct trading *t, const struct cmd_order *c);
 void apply_cancel(struct trading *t, const struct cmd_cancel *c);
