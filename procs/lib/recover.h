@@ -15,6 +15,7 @@
 #ifndef EIDOS_PROCS_LIB_RECOVER_H
 #define EIDOS_PROCS_LIB_RECOVER_H
 
+#include "procs/lib/owed.h"
 #include "procs/lib/replica.h"
 #include "shm/durable.h"
 
@@ -72,7 +73,16 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
 int recover_matching_from(const struct recover_source *s, struct matching *m,
                           struct log_reader *commands);
 
-/* The same for the processes themselves. */
+/* A standby: fill its empty objects with the state after some command that is published, *seq. What
+ * was made beyond `derived` (the last record of the role's derived log that is known to be
+ * published) is owed. Answers given on the way are not: who asked then has them, or a time-out. */
+int recover_trading_standby(const struct recover_source *s, struct trading *t, u64 derived,
+                            struct owed *account, u64 *seq);
+int recover_matching_standby(const struct recover_source *s, struct matching *m, u64 derived,
+                             struct owed *made, u64 *seq);
+
+/* The same for the processes themselves: where they find the logs, and their own recovery. */
+void recover_source_of(struct run *run, struct recover_source *s);
 int recover_trading(struct run *run, struct trading *t, struct log_reader *matches);
 int recover_matching(struct run *run, struct matching *m, struct log_reader *commands);
 

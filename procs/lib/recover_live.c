@@ -1,6 +1,5 @@
 /* recover_live.c: one process comes back while the others may be running. */
-#include "procs/lib/follow.h"
-#include "procs/lib/recover.h"
+#include "procs/lib/recover_inside.h"
 #include "procs/lib/run.h"
 #include "shm/err.h"
 
@@ -10,14 +9,6 @@
 #define PROGRESS_EVERY 16384U   /* commands */
 #define ROOM_WAIT_NS   100000UL /* for readers that hold a log back */
 #define WAITS_MAX      20000U   /* of that, for a record that must be there */
-
-struct live {
-    const struct recover_source *source;
-    struct log_writer *account;
-    u64 target;
-    struct replica replica;
-    struct follow follow;
-};
 
 static void progress(const struct live *l)
 {
@@ -84,9 +75,8 @@ static int replay(struct live *l)
     return 0;
 }
 
-/* The parts in `config` as of the last command. */
-static int rebuild(struct live *l, const struct recover_source *s, struct replica_config *config,
-                   u64 published)
+int recover_rebuild(struct live *l, const struct recover_source *s, struct replica_config *config,
+                    u64 published)
 {
     u64 durable = atomic_load_explicit(&s->durable->seq, memory_order_acquire);
     struct logdir dir;
@@ -141,7 +131,7 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
                                     .orders = t->orders,
                                     .rules = t->rules,
                                     .sink = fresh ? NULL : take_account};
-    int rc = rebuild(l, s, &config, t->command->seq);
+    int rc = recover_rebuild(l, s, &config, t->command->seq);
     if (rc) {
         free(l);
         return -1;
@@ -180,7 +170,7 @@ int recover_matching_from(const struct recover_source *s, struct matching *m,
     u64 published = atomic_load_explicit(&s->command->seq, memory_order_acquire);
     struct replica_config config = {
         .matching_first = self, .matching_count = 1, .books = m->books, .matching_rules = m->rules};
-    int rc = rebuild(l, s, &config, published);
+    int rc = recover_rebuild(l, s, &config, published);
     if (rc) {
         free(l);
         return -1;
@@ -202,14 +192,14 @@ static void show_progress(void *context, u64 seq, u64 target)
     run_progress(context, "replaying: command %lu of %lu", seq, target);
 }
 
-static struct recover_source source_of(struct run *run)
+void recover_source_of(struct run *run, struct recover_source *s)
 {
-    return (struct recover_source){.dir = run->segment.boot.dir,
-                                   .params = &run->segment.topo.params,
-                                   .command = segment_object(&run->segment, "log.command"),
-                                   .durable = segment_object(&run->segment, "durable"),
-                                   .progress = show_progress,
-                                   .context = run};
+    *s = (struct recover_source){.dir = run->segment.boot.dir,
+                                 .params = &run->segment.topo.params,
+                                 .command = segment_object(&run->segment, "log.command"),
+                                 .durable = segment_object(&run->segment, "durable"),
+                                 .progress = show_progress,
+                                 .context = run};
 }
 
 /* Recovery is over: whoever showed progress goes on to READY by the loop. */
@@ -221,12 +211,14 @@ static int recovered(struct run *run, int rc)
 
 int recover_trading(struct run *run, struct trading *t, struct log_reader *matches)
 {
-    struct recover_source s = source_of(run);
+    struct recover_source s;
+    recover_source_of(run, &s);
     return recovered(run, recover_trading_from(&s, t, matches));
 }
 
 int recover_matching(struct run *run, struct matching *m, struct log_reader *commands)
 {
-    struct recover_source s = source_of(run);
+    struct recover_source s;
+    recover_source_of(run, &s);
     return recovered(run, recover_matching_from(&s, m, commands));
 }

@@ -1,0 +1,24 @@
+/* recover_inside.h: what the files of the recovery of one process share. */
+#ifndef EIDOS_PROCS_LIB_RECOVER_INSIDE_H
+#define EIDOS_PROCS_LIB_RECOVER_INSIDE_H
+
+#include "procs/lib/follow.h"
+#include "procs/lib/recover.h"
+
+/* A process that comes back while others may be running. Large: not on a stack. */
+struct live {
+    const struct recover_source *source;
+    struct log_writer *account; /* a primary's: gets what its predecessor did not publish */
+    struct owed *owed;          /* a standby's: keeps it */
+    u64 derived; /* records of the own derived log that were published when it began */
+    u64 target;
+    struct replica replica;
+    struct follow follow;
+};
+
+/* The parts in `config` as of the last command that is published or on disk. l->replica is open
+ * afterwards, unless -1. */
+int recover_rebuild(struct live *l, const struct recover_source *s, struct replica_config *config,
+                    u64 published);
+
+#endif

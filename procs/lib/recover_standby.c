@@ -1,0 +1,75 @@
+/* recover_standby.c: a standby comes to where its primary is, and keeps what that owes. */
+#include "procs/lib/recover_inside.h"
+
+/* Once something is owed, all that follows is: it is dropped when it shows as published. */
+static int take(void *context, u32 log, const struct rec *rec, u32 wanted)
+{
+    const struct live *l = context;
+    if (log != wanted || rec->seq <= l->derived) return 0;
+    return owed_take(l->owed, rec);
+}
+
+static int take_account(void *context, u32 log, const struct rec *rec)
+{
+    return take(context, log, rec, LOG_ACCOUNT);
+}
+
+static int take_match(void *context, u32 log, const struct rec *rec)
+{
+    const struct live *l = context;
+    return take(context, log, rec, LOG_MATCH(l->replica.config.matching_first));
+}
+
+static u64 published_commands(const struct recover_source *s)
+{
+    return atomic_load_explicit(&s->command->seq, memory_order_acquire);
+}
+
+int recover_trading_standby(const struct recover_source *s, struct trading *t, u64 derived,
+                            struct owed *account, u64 *seq)
+{
+    struct live *l = calloc(1, sizeof *l);
+    CHECK(l);
+    l->owed = account;
+    l->derived = derived;
+    struct replica_config config = {.trading = true,
+                                    .matching_count = s->params->matching,
+                                    .ledger = t->ledger,
+                                    .orders = t->orders,
+                                    .rules = t->rules,
+                                    .sink = take_account};
+    int rc = recover_rebuild(l, s, &config, published_commands(s));
+    if (!rc) {
+        owed_go_on(account, l->replica.account.seq);
+        *seq = l->replica.seq;
+        t->now_ns = l->replica.time_ns;
+        replica_close(&l->replica);
+    }
+    free(l);
+    return rc;
+}
+
+int recover_matching_standby(const struct recover_source *s, struct matching *m, u64 derived,
+                             struct owed *made, u64 *seq)
+{
+    struct live *l = calloc(1, sizeof *l);
+    CHECK(l);
+    u32 self = m->self;
+    l->owed = made;
+    l->derived = derived;
+    struct replica_config config = {.matching_first = self,
+                                    .matching_count = 1,
+                                    .books = m->books,
+                                    .matching_rules = m->rules,
+                                    .sink = take_match};
+    int rc = recover_rebuild(l, s, &config, published_commands(s));
+    if (!rc) {
+        owed_go_on(made, l->replica.matching[self].log.seq);
+        *seq = l->replica.seq;
+        matching_init(m, (u16)self, m->rules, m->books, &made->writer);
+        m->applied = *seq;
+        replica_close(&l->replica);
+    }
+    free(l);
+    return rc;
+}
