@@ -77,6 +77,7 @@ bool cli_is_ready(const struct segment *s, char *who, size_t size)
     for (u32 i = 0; i < s->topo.proc_count; i++) {
         const struct topo_proc *proc = &s->topo.procs[i];
         const struct proc_block *block = segment_proc(s, proc->role, proc->instance);
+        if (role_is_standby(proc->role)) continue; /* it serves nobody, yet */
         u32 state = atomic_load_explicit(&block->state, memory_order_acquire);
         if (state == PROC_READY && proc_is_beating(block, now_ns) && proc_is_alive(block)) continue;
         snprintf(who, size, "%s is %s%s%.*s", proc->name,

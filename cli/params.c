@@ -14,6 +14,8 @@ void cli_topo_params(const struct config *config, struct topo_params *params)
         .api = config->api.workers,
         .verify = config->verify.workers,
         .matching = config->matching.workers,
+        .standbys = (config->trading.standby ? STANDBY_TRADING : 0U) |
+                    (config->matching.standby ? STANDBY_MATCHING : 0U),
         .accounts_max = config->trading.accounts_max,
         .balances_max = config->trading.balances_max,
         /* Every wallet orders; few sign a Cancel or a Withdraw of their own, which are windows of

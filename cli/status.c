@@ -16,6 +16,7 @@ struct proc_view {
     u32 pid, role, state, guards, port, ops_port;
     bool alive, beating;
     u64 beat_age_ms, starts, turns, busy_permille;
+    u64 position, lag, checked; /* of a standby: commands */
     char note[PROC_NOTE_BYTES];
 };
 
@@ -41,6 +42,13 @@ static void look_at(const struct segment *s, u32 i, struct proc_view *v)
         .turns = atomic_load_explicit(&b->turns, memory_order_relaxed),
     };
     v->busy_permille = v->turns ? (u64)((u128)busy * 1000 / v->turns) : 0;
+    if (role_is_standby(proc->role)) {
+        const struct log *log = segment_object(s, "log.command");
+        u64 head = atomic_load_explicit(&log->seq, memory_order_acquire);
+        v->position = atomic_load_explicit(&b->log_seq[LOG_COMMAND], memory_order_relaxed);
+        v->lag = head > v->position ? head - v->position : 0;
+        v->checked = atomic_load_explicit(&b->checked, memory_order_relaxed);
+    }
     memcpy(v->note, b->note, sizeof v->note);
     v->note[sizeof v->note - 1] = '\0';
 }
@@ -81,6 +89,11 @@ static void json_proc(struct json_out *out, const struct proc_view *v)
         json_put_bool(out, v->guards & guards[i].bit);
     }
     json_put_close(out, '}');
+    if (role_is_standby(v->role)) {
+        json_put_key(out, "position"), json_put_u64(out, v->position);
+        json_put_key(out, "lag"), json_put_u64(out, v->lag);
+        json_put_key(out, "checked"), json_put_u64(out, v->checked);
+    }
     json_put_key(out, "note"), json_put_cstring(out, v->note);
     json_put_close(out, '}');
 }
@@ -100,11 +113,12 @@ static void json_procs(struct json_out *out, const struct segment *s)
 
 static void print_proc(const struct proc_view *v)
 {
-    printf("%-12s %8u  %-10s %7lu %8lu %5lu.%lu%% %6u %6u  ", v->name, v->pid, state_of(v),
+    printf("%-18s %8u  %-10s %7lu %8lu %5lu.%lu%% %6u %6u  ", v->name, v->pid, state_of(v),
            v->beat_age_ms, v->starts ? v->starts - 1 : 0, v->busy_permille / 10,
            v->busy_permille % 10, v->port, v->ops_port);
     for (u32 i = 0, any = 0; i < COUNT_OF(guards); i++)
         if (v->guards & guards[i].bit) printf("%s%s", any++ ? "," : "", guards[i].name);
+    if (role_is_standby(v->role)) printf("  %lu behind, checked through %lu", v->lag, v->checked);
     printf("%s%s\n", v->note[0] ? "  " : "", v->note);
 }
 
@@ -121,7 +135,7 @@ int cmd_ps(int argc, char **argv)
         cli_json_end(&out);
         return CLI_OK;
     }
-    printf("%-12s %8s  %-10s %7s %8s %7s %6s %6s  %s\n", "NAME", "PID", "STATE", "BEAT ms",
+    printf("%-18s %8s  %-10s %7s %8s %7s %6s %6s  %s\n", "NAME", "PID", "STATE", "BEAT ms",
            "RESTARTS", "BUSY", "PORT", "OPS", "GUARDS");
     for (u32 i = 0; i < s.topo.proc_count; i++) {
         struct proc_view v;

@@ -23,6 +23,7 @@
 #define TICK_NS        50000000L
 #define HUNG_TICKS     200U         /* 10 s without a heartbeat of a ready process */
 #define SILENT_TICKS   1200U        /* 60 s without a sign of one that starts or recovers */
+#define HEIR_TICKS     10U          /* 500 ms of a standby that should be taking over */
 #define QUICK_NS       (5 * SECOND) /* a life shorter than this counts as quick */
 #define QUICK_FREE     3U           /* quick deaths without delay */
 #define DELAY_MAX_NS   (30 * SECOND)
@@ -33,9 +34,10 @@
 #define LISTENER_TEXT  "3"
 
 static const u32 layer_of[ROLE_COUNT] = {
-    [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0, [ROLE_TRADING] = 1,
-    [ROLE_MATCHING] = 1,         [ROLE_MARKET] = 2,  [ROLE_HISTORY] = 2,
-    [ROLE_SNAPSHOT] = 2,         [ROLE_VERIFY] = 3,  [ROLE_API] = 4,
+    [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0,          [ROLE_TRADING] = 1,
+    [ROLE_MATCHING] = 1,         [ROLE_MARKET] = 2,           [ROLE_HISTORY] = 2,
+    [ROLE_SNAPSHOT] = 2,         [ROLE_VERIFY] = 3,           [ROLE_API] = 4,
+    [ROLE_TRADING_STANDBY] = 2,  [ROLE_MATCHING_STANDBY] = 2,
 };
 
 static const struct topo_proc *proc_of(const struct super *s, const struct child *c)
@@ -58,7 +60,7 @@ static u32 state_of(const struct super *s, const struct child *c)
     return atomic_load_explicit(&block_of(s, c)->state, memory_order_acquire);
 }
 
-static bool is_ready(const struct super *s, const struct child *c)
+bool super_is_ready(const struct super *s, const struct child *c)
 {
     const struct proc_block *b = block_of(s, c);
     return c->pid && atomic_load_explicit(&b->pid, memory_order_acquire) == (u32)c->pid &&
@@ -110,19 +112,20 @@ _Noreturn static void become(char **argv, int log_fd, int listener, const sigset
 static int spawn(struct super *s, struct child *c)
 {
     const struct topo_proc *proc = proc_of(s, c);
-    const char *argv[1 + 6 + 2 * CONFIG_SETS_MAX + 2 + 2 + 1];
+    const char *argv[1 + 6 + 2 * CONFIG_SETS_MAX + 2 + 2 + 1 + 1];
     char path[PATH_MAX], instance[16], *words[COUNT_OF(argv)];
     int log_fd = -1;
     u32 n = 0;
-    if (program_of(role_name(proc->role), path)) return -1;
+    if (program_of(role_name(role_of_standby(proc->role)), path)) return -1;
     if (s->to_files && (log_fd = open_log(s, proc->name)) < 0) return -1;
     snprintf(instance, sizeof instance, "%u", proc->instance);
     argv[n++] = path;
-    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 5);
+    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 6);
     if (c->listener >= 0) {
         argv[n++] = "--listener";
         argv[n++] = LISTENER_TEXT;
     }
+    if (role_is_standby(proc->role)) argv[n++] = "--standby";
     argv[n++] = "--instance";
     argv[n++] = instance;
     argv[n] = NULL;
@@ -242,8 +245,12 @@ static int start_layer(struct super *s, u32 layer)
 
 static bool layer_is_ready(const struct super *s)
 {
-    for (u32 i = 0; i < s->count; i++)
-        if (s->children[i].layer <= s->layer && !is_ready(s, &s->children[i])) return false;
+    for (u32 i = 0; i < s->count; i++) {
+        const struct child *c = &s->children[i];
+        /* Who only stands by is waited for, unless it can not live. */
+        bool spare = super_primary_of(s, c) && c->quick_deaths;
+        if (c->layer <= s->layer && !spare && !super_is_ready(s, c)) return false;
+    }
     return true;
 }
 
@@ -325,6 +332,7 @@ static void bury(struct super *s, struct child *c)
     siginfo_t end = {0};
     char text[PROC_NOTE_BYTES + 2 * CONFIG_TEXT_MAX];
     if (waitid(P_PIDFD, (id_t)c->pidfd, &end, WEXITED | WNOHANG) || !end.si_pid) return;
+    c = super_notice_takeover(s, c);
     obituary(s, c, &end, text, sizeof text);
     close(c->pidfd); /* which takes it out of epoll */
     c->pid = 0;
@@ -336,7 +344,8 @@ static void bury(struct super *s, struct child *c)
     c->quick_deaths = now_ns - c->started_ns < QUICK_NS ? c->quick_deaths + 1 : 0;
     c->died_ns = now_ns;
     bool gave_up = end.si_code == CLD_EXITED || c->quick_deaths > QUICK_FREE;
-    if (s->phase == SUPER_START && gave_up) {
+    if (super_leave_to_standby(s, c, text)) return;
+    if (s->phase == SUPER_START && gave_up && !super_primary_of(s, c)) {
         err_set("%s", text);
         begin_failure(s);
         return;
@@ -364,7 +373,9 @@ static void watch_silence(struct super *s, struct child *c)
     c->silent_ticks = sign == c->last_sign ? c->silent_ticks + 1 : 0;
     c->last_sign = sign;
     bool ready = state_of(s, c) == PROC_READY;
-    if (c->silent_ticks < (ready ? HUNG_TICKS : SILENT_TICKS)) return;
+    u32 ticks = ready ? HUNG_TICKS : SILENT_TICKS;
+    if (ready && super_must_take_over(s, c)) ticks = HEIR_TICKS;
+    if (c->silent_ticks < ticks) return;
     c->silent_ticks = 0;
     if (s->phase == SUPER_START) {
         err_set("%s (pid %d) is %s and has shown no sign of life for %lu s; its last note: %s",
@@ -373,8 +384,8 @@ static void watch_silence(struct super *s, struct child *c)
         begin_failure(s);
         return;
     }
-    text_log(TEXT_ERROR, "%s (pid %d) hangs: no heartbeat for %lu s; killing it", name_of(s, c),
-             c->pid, (ready ? HUNG_TICKS : SILENT_TICKS) * (u64)TICK_NS / SECOND);
+    text_log(TEXT_ERROR, "%s (pid %d) hangs: no heartbeat for %lu.%lu s; killing it", name_of(s, c),
+             c->pid, ticks * (u64)TICK_NS / SECOND, ticks * (u64)TICK_NS / (SECOND / 10) % 10);
     pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
 }
 
@@ -383,8 +394,8 @@ static void tick_children(struct super *s)
 {
     u64 now_ns = cli_monotonic_ns();
     for (u32 i = 0; i < s->count && s->phase != SUPER_STOP; i++) {
-        struct child *c = &s->children[i];
-        if (c->again_ns && now_ns >= c->again_ns) {
+        struct child *c = super_notice_takeover(s, &s->children[i]);
+        if (c->again_ns && now_ns >= c->again_ns && super_may_start(s, c)) {
             if (spawn(s, c)) {
                 text_log(TEXT_ERROR, "%s", err_text());
                 c->again_ns = now_ns + SECOND;
@@ -393,7 +404,7 @@ static void tick_children(struct super *s)
             }
         }
         if (!c->pid) continue;
-        if (!c->was_ready && is_ready(s, c)) {
+        if (!c->was_ready && super_is_ready(s, c)) {
             c->was_ready = true;
             if (c->died_ns)
                 text_log(TEXT_INFO, "%s is back (pid %d) after %lu ms", name_of(s, c), c->pid,

@@ -2,10 +2,12 @@
  *
  *   START 0: journal     each layer when the one before is ready (state READY, heart beating)
  *         1: trading, matching@i
- *         2: market, snapshot
+ *         2: market, snapshot, standbys
  *         3: verify@k
  *         4: api@n       then READY is announced
- *   RUN      who dies is started again, at once, or later if it keeps dying young
+ *   RUN      who dies is started again, at once, or later if it keeps dying young; but a primary
+ *            with a living standby is left to that, and a new standby is started once it holds the
+ *            role (super_standby.c)
  *   STOP     layers in reverse; SIGTERM, and SIGKILL for who has not ended by the deadline
  *
  * One thread, one epoll: a signalfd for SIGINT and SIGTERM, a pidfd for each process, a timer. It
@@ -59,5 +61,27 @@ struct super {
 /* Run until the last process has stopped. 0 when it was asked to stop, -1 with err when the start
  * failed (everything is stopped again). Fields above the gap are the caller's. */
 int super_run(struct super *s);
+
+/* ---- Of primaries and standbys, for super.c ---------------------------------------------------*/
+
+/* Ready, and the very process that was started. */
+bool super_is_ready(const struct super *s, const struct child *c);
+
+/* The primary that `c` stands by for, or NULL: it is no standby. */
+struct child *super_primary_of(const struct super *s, const struct child *c);
+
+/* A standby that has taken over is the primary's child from here on. Returns whose child the
+ * process of `c` is now. */
+struct child *super_notice_takeover(struct super *s, struct child *c);
+
+/* A primary that has died is left to its standby, if that lives: true. A standby that dies while it
+ * should take over leaves the primary to be started. */
+bool super_leave_to_standby(struct super *s, struct child *c, const char *obituary);
+
+/* A living standby whose primary is gone. */
+bool super_must_take_over(const struct super *s, const struct child *c);
+
+/* A standby needs somebody to stand by for. */
+bool super_may_start(const struct super *s, const struct child *c);
 
 #endif

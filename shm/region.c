@@ -10,8 +10,6 @@
 
 #include "shm/err.h"
 
-#define SYS_MSEAL 462 /* the same on all architectures; newer than our headers */
-
 u64 region_hash(const void *data, size_t length)
 {
     const u8 *p = data;

@@ -108,6 +108,8 @@ int region_become_writable(struct region *r);
 
 void region_unmap(struct region *r);
 
+#define SYS_MSEAL 462 /* the same on all architectures; newer than our headers */
+
 /* Forbid any further change of the mapping (mseal, Linux 6.10). False where the kernel cannot. */
 bool region_seal(const struct region *r);
 

@@ -58,9 +58,11 @@ struct config {
     struct {
         u32 workers;
         u32 orders_max;
+        bool standby;
     } matching;
     struct {
         u32 accounts_max, balances_max, orders_max;
+        bool standby;
     } trading;
     struct {
         u32 markets_max;

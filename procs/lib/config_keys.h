@@ -19,10 +19,12 @@ COUNT   (verify,   workers,                   workers,                   1,     
 
 COUNT   (matching, workers,                   workers,                   1,        32)
 COUNT   (matching, orders_max,                orders_max,                1024,     1U << 27)
+ONOFF   (matching, standby,                   standby)
 
 COUNT   (trading,  accounts_max,              accounts_max,              64,       1U << 27)
 COUNT   (trading,  balances_max,              balances_max,              64,       1U << 28)
 COUNT   (trading,  orders_max,                orders_max,                1024,     1U << 27)
+ONOFF   (trading,  standby,                   standby)
 
 COUNT   (klines,   markets_max,               markets_max,               1,        256)
 COUNT   (klines,   keep_1m,                   keep_1m,                   1441,     1U << 20)

@@ -74,6 +74,11 @@ static void on_crash(int number, siginfo_t *info, void *context)
     raise(number); /* blocked while we are here; then it takes its course */
 }
 
+void crash_report_to(struct proc_block *own)
+{
+    who.own = own;
+}
+
 void crash_report(const char *name, const struct segment *segment, struct proc_block *own)
 {
     static u8 stack[64 << 10];

@@ -9,4 +9,7 @@
 /* Report crashes of this process from now on. The arguments stay where they are. */
 void crash_report(const char *name, const struct segment *segment, struct proc_block *own);
 
+/* From now on `own` is the block that says so. */
+void crash_report_to(struct proc_block *own);
+
 #endif

@@ -38,11 +38,11 @@ bool run_is_stopping(void)
 static int usage(const struct proc_descriptor *d, FILE *out)
 {
     fprintf(out,
-            "usage: eidos-%s [--instance N] [--listener FD] [--dir DIR] [--config FILE] "
+            "usage: eidos-%s [--instance N]%s [--listener FD] [--dir DIR] [--config FILE] "
             "[--set section.key=value]...\n"
             "Started by `eidosctl up`, which makes the shared memory this process attaches to.\n"
             "exit codes: 0 stopped as asked, 1 failed, 2 wrong usage\n",
-            d->name);
+            d->name, d->standby ? " [--standby]" : "");
     return out == stdout ? 0 : 2;
 }
 
@@ -69,6 +69,8 @@ static int parse_args(struct run *run, int argc, char **argv)
         } else if (strcmp(argv[i], "--listener") == 0 && i + 1 < argc) {
             if (parse_number("--listener", argv[++i], 1024, &fd)) return -1;
             run->listener = (int)fd;
+        } else if (strcmp(argv[i], "--standby") == 0 && run->descriptor->standby) {
+            run->standby = standby_new();
         } else if (strcmp(argv[i], "--version") == 0) {
             printf("eidos-%s %s %s\n", run->descriptor->name, EIDOS_VERSION, EIDOS_COMMIT);
             return 1;
@@ -141,7 +143,7 @@ static void add(_Atomic u64 *counter, u64 n)
 }
 
 /* The time since the last beat goes to what the turn after it turned out to be. */
-static void beat(struct run *run)
+void run_beat(struct run *run)
 {
     u64 before = run->now_ns;
     run->now_ns = clock_mono();
@@ -153,14 +155,15 @@ static void beat(struct run *run)
 static int take_place(struct run *run, bool supervised)
 {
     const struct proc_descriptor *d = run->descriptor;
-    if (segment_attach(&run->segment, run->source.dir.s, d->role, run->instance)) return -1;
+    u32 role = run->standby ? d->standby->role : d->role;
+    if (segment_attach(&run->segment, run->source.dir.s, role, run->instance)) return -1;
     snprintf(run->name, sizeof run->name, "%s", run->segment.topo.procs[run->segment.self].name);
     text_log_name(run->name);
     if (supervised && follow_supervisor(run)) return -1;
-    struct proc_block *own = segment_proc(&run->segment, d->role, run->instance);
+    struct proc_block *own = segment_proc(&run->segment, role, run->instance);
     if (proc_take(own)) return err_wrap("%s", run->name);
     run->proc = own;
-    beat(run);
+    run_beat(run);
     crash_report(run->name, &run->segment, own);
     return 0;
 }
@@ -170,7 +173,7 @@ static int set_up(struct run *run)
     run->spin_ns = spin_time(run);
     segment_waiter(&run->segment, &run->waiter);
     if (segment_bells_open(&run->segment, run->bells) || pin(run) || make_state(run)) return -1;
-    return run->descriptor->init(run);
+    return run->standby ? standby_init(run) : run->descriptor->init(run);
 }
 
 /* Give up what is not needed any more, and note which protections hold. */
@@ -179,13 +182,14 @@ static int guard(struct run *run, u32 *guards)
     const struct proc_descriptor *d = run->descriptor;
     u32 calls = d->calls | (d->ops_socket ? SANDBOX_SOCKETS | SANDBOX_THREADS : 0);
     u32 sandboxed = 0;
+    const struct sandbox_path *paths = run->standby ? standby_paths : d->paths;
+    if (run->standby) calls |= SANDBOX_FILES | SANDBOX_STANDBY;
     json_object_seed(0); /* would read /dev/urandom at its first object */
     *guards = segment_seal(&run->segment) ? GUARD_SEALED : 0;
     for (u32 i = 0; i < run->segment.topo.region_count; i++)
         if (run->segment.regions[i].huge && run->segment.regions[i].head)
             *guards |= GUARD_HUGEPAGES;
-    if (run->config.run.sandbox &&
-        sandbox_enter(run->segment.boot.dir, d->paths, calls, &sandboxed))
+    if (run->config.run.sandbox && sandbox_enter(run->segment.boot.dir, paths, calls, &sandboxed))
         return -1;
     *guards |= sandboxed;
     atomic_store_explicit(&run->proc->guards, *guards, memory_order_relaxed);
@@ -237,7 +241,7 @@ static void sleep_until_input(struct run *run)
 
 static u32 take_turn(struct run *run)
 {
-    beat(run);
+    run_beat(run);
     run->sleep_ns = RUN_SLEEP_NS;
     run->blocked = false;
     u32 work = run->descriptor->turn(run);
@@ -268,9 +272,9 @@ static void finish(struct run *run)
 {
     proc_step(run->proc, PROC_STOPPING, "stopping");
     u64 until = clock_mono() + STOP_MAX_NS;
-    while (take_turn(run) && run->now_ns < until) {
+    while (!run->standby && take_turn(run) && run->now_ns < until) {
     }
-    if (run->descriptor->stop) run->descriptor->stop(run);
+    if (!run->standby && run->descriptor->stop) run->descriptor->stop(run);
     proc_step(run->proc, PROC_STOPPED, "stopped as asked");
 }
 
@@ -285,12 +289,12 @@ void run_progress(struct run *run, const char *fmt, ...)
     vsnprintf(note, sizeof note, fmt, ap);
     va_end(ap);
     proc_step(run->proc, PROC_RECOVERING, note);
-    beat(run);
+    run_beat(run);
 }
 
 void run_ready(struct run *run)
 {
-    beat(run);
+    run_beat(run);
     proc_step(run->proc, PROC_READY, "");
     text_log(TEXT_INFO, "ready");
 }
@@ -323,7 +327,8 @@ int run_main(const struct proc_descriptor *descriptor, int argc, char **argv)
     if (guard(&run, &guards) || serve_ops(&run, &http)) return fail(&run, 1);
     if (atomic_load_explicit(&run.proc->state, memory_order_relaxed) == PROC_STARTING)
         run_ready(&run);
-    loop(&run);
+    if (run.standby) standby_loop(&run);
+    if (!run.standby) loop(&run);
     finish(&run);
     ops_http_stop(http);
     return 0;

@@ -22,6 +22,7 @@
 
 #include "procs/lib/config.h"
 #include "procs/lib/sandbox.h"
+#include "procs/lib/standby.h"
 #include "procs/lib/text_log.h"
 #include "shm/metrics.h"
 #include "shm/segment.h"
@@ -43,6 +44,7 @@ struct proc_descriptor {
     /* Sleeps in epoll: the descriptor to watch beside the bell (readable = call turn). NULL: sleeps
      * in futex. */
     int (*epoll_fd)(struct run *run);
+    const struct standby_calls *standby; /* NULL: this role has none */
 };
 
 struct run {
@@ -54,6 +56,7 @@ struct run {
     struct config config;
     struct segment segment;
     struct proc_block *proc;   /* own */
+    struct standby *standby;   /* NULL: no standby, or one that took over */
     int bells[TOPO_PROCS_MAX]; /* for segment_ring_tx and its like; -1 = none */
     struct waiter waiter;
     void *state;
@@ -70,6 +73,9 @@ int run_main(const struct proc_descriptor *descriptor, int argc, char **argv);
 /* Beat, and say how a long recovery goes on; state RECOVERING. A process that returns from init in
  * this state goes on recovering in its turns and ends with run_ready. */
 void run_progress(struct run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The heart beats: call it now and then in steps that take long. Sets now_ns. */
+void run_beat(struct run *run);
 
 /* Ready to serve. Done by the loop itself unless init left it RECOVERING. */
 void run_ready(struct run *run);

@@ -15,6 +15,7 @@
 
 #include "shm/err.h"
 #include "shm/proc.h"
+#include "shm/region.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -57,6 +58,7 @@ static const struct {
       "recvmmsg",    "sendto",         "sendmsg",        "sendmmsg", "sendfile", "epoll_create1",
       "epoll_ctl",   "epoll_wait",     "epoll_pwait",    "eventfd2", "pipe2",    "fcntl",
       "ioctl",       "timerfd_create", "timerfd_settime"}},
+    {SANDBOX_STANDBY, {"pidfd_send_signal"}}, /* and mseal, below */
     {SANDBOX_THREADS,
      {"clone", "clone3", "set_robust_list", "rseq", "sched_getaffinity", "rt_sigaction"}},
 };
@@ -103,6 +105,8 @@ static int allow(scmp_filter_ctx filter, u32 calls)
     struct scmp_arg_cmp name_only = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0);
     int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_exec);
     if (!result) result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
+    if (!result && calls & SANDBOX_STANDBY)
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_MSEAL, 0);
     if (!result && calls & SANDBOX_THREADS)
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, name_only);
     return result;

@@ -73,7 +73,10 @@
 #ifndef EIDOS_PROCS_LIB_STANDBY_H
 #define EIDOS_PROCS_LIB_STANDBY_H
 
-#include "shm/proc.h"
+#include "procs/lib/sandbox.h"
+#include "shm/mark.h"
+
+struct run;
 
 #define STANDBY_MISSED  5U                 /* beats in a row, HEARTBEAT_NS each */
 #define STANDBY_LATE_NS (HEARTBEAT_NS / 2) /* a tick this late means the standby itself was */
@@ -108,5 +111,30 @@ static inline u64 standby_watch_due(const struct standby_watch *w)
  * READY), and whether its pidfd has reported its exit. STANDBY_KILL comes once. */
 enum standby_act standby_watch_look(struct standby_watch *w, u64 now_ns, u64 beat_ns,
                                     bool holder_is_ready, bool holder_has_exited);
+
+/* ---- In a process (standby_run.c) -------------------------------------------------------------*/
+
+/* What a role with a standby has to give, beside what every process does. Main thread only. */
+struct standby_calls {
+    u32 role; /* the standby's own */
+    /* Instead of init: build the own copy of the state up to some published command. */
+    int (*follow)(struct run *run);
+    /* Apply what is published, a millisecond's worth at most. How many records; 0: all are; -1. */
+    int (*tail)(struct run *run);
+    /* Steps 3 to 8, with the role's regions writable and its block taken; then turns follow. */
+    int (*take_over)(struct run *run);
+    const struct mark *(*mark)(const struct run *run);
+    u64 (*position)(const struct run *run); /* last command applied */
+};
+
+extern const struct sandbox_path standby_paths[];
+
+struct standby *standby_new(void);
+
+/* Have hold of the role's holder, then follow. */
+int standby_init(struct run *run);
+
+/* Until told to stop, or until this process holds the role: then run->standby is NULL. */
+void standby_loop(struct run *run);
 
 #endif

@@ -4,26 +4,11 @@
  */
 #include "procs/lib/clock.h"
 #include "procs/lib/recover.h"
-#include "procs/lib/run.h"
+#include "procs/matching/process.h"
 #include "shm/err.h"
-#include "shm/matching.h"
 #include "shm/trace.h"
 
-#define TURN_COMMANDS 256U
 #define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
-
-struct process {
-    struct matching machine;
-    struct log_writer log;
-    struct log_reader commands;
-    bool sweeping; /* a command is only half applied */
-    struct rules rules;
-    const struct proc_block *trading; /* for its clock */
-    struct trace *trace;
-    u64 times[TURN_COMMANDS]; /* of the commands done in this turn, for metrics only */
-    u32 count;
-    char log_name[REGION_NAME_BYTES], books_name[REGION_NAME_BYTES];
-};
 
 /* The commands of this turn, their first before `before` + 1, are matched: readers see it. */
 static void stamp(struct run *run, struct process *p, u64 before, u32 count)
@@ -38,10 +23,12 @@ static void stamp(struct run *run, struct process *p, u64 before, u32 count)
         metric_record(run->proc, METRIC_HOP_MATCH, metric_mono_of(p->trading, p->times[i]), now_ns);
 }
 
-static void publish(struct run *run, struct process *p)
+void matching_publish(struct run *run, struct process *p)
 {
     struct books_use use = books_use(p->machine.books);
     log_publish(&p->log);
+    mark_show(run->proc, &p->machine.mark);
+    atomic_store_explicit(&run->proc->derived, p->log.seq, memory_order_release);
     log_release(&p->commands);
     metric_set(run->proc, METRIC_MATCHING_COMMAND_SEQUENCE, p->machine.applied);
     metric_set(run->proc, METRIC_MATCHING_SEQUENCE, p->log.seq);
@@ -77,7 +64,7 @@ static u32 turn(struct run *run)
     p->count = 0;
     while (work < TURN_COMMANDS && step(run, p)) work++;
     if (!work) return 0;
-    publish(run, p);
+    matching_publish(run, p);
     stamp(run, p, before, p->count);
     metric_add(run->proc, METRIC_MATCHING_COMMANDS, work);
     metric_add(run->proc, METRIC_MATCHING_RECORDS, p->log.seq - seq);
@@ -85,28 +72,45 @@ static u32 turn(struct run *run)
     return work;
 }
 
-static int init(struct run *run)
+void matching_names(const struct run *run, struct process *p)
 {
-    struct process *p = run->state;
-    struct books_config c = topo_books_config(&run->segment.topo.params);
-    char trace_name[REGION_NAME_BYTES];
     snprintf(p->log_name, sizeof p->log_name, "log.match@%u", run->instance);
     snprintf(p->books_name, sizeof p->books_name, "books@%u", run->instance);
+}
+
+void matching_join(struct run *run, struct process *p)
+{
+    char trace_name[REGION_NAME_BYTES];
     segment_log_writer(&run->segment, p->log_name, run->bells, &p->log);
     segment_log_reader(&run->segment, "log.command", &p->commands);
     p->trading = segment_proc(&run->segment, ROLE_TRADING, 0);
     snprintf(trace_name, sizeof trace_name, "trace.matching@%u", run->instance);
     p->trace = trace_join(segment_object(&run->segment, trace_name));
+}
+
+int matching_format(struct run *run, struct process *p, struct log_writer *log)
+{
+    struct books_config c = topo_books_config(&run->segment.topo.params);
     struct region *region = segment_region(&run->segment, p->books_name);
     region_rebuild(region);
     if (!books_new(region->object, &c)) return -1;
     rules_new(&p->rules);
     matching_init(&p->machine, (u16)run->instance, rules_join(&p->rules),
-                  books_join(region->object), &p->log);
+                  books_join(region->object), log);
+    return 0;
+}
+
+static int init(struct run *run)
+{
+    struct process *p = run->state;
+    matching_names(run, p);
+    matching_join(run, p);
+    if (matching_format(run, p, &p->log)) return -1;
     if (recover_matching(run, &p->machine, &p->commands)) return err_wrap("recovering");
-    region_ready(region);
+    mark_begin(&p->machine.mark, &p->log, p->machine.applied);
+    region_ready(segment_region(&run->segment, p->books_name));
     segment_show_copy(&run->segment);
-    publish(run, p);
+    matching_publish(run, p);
     return 0;
 }
 
@@ -116,6 +120,7 @@ static const struct proc_descriptor descriptor = {
     .state_bytes = sizeof(struct process),
     .init = init,
     .turn = turn,
+    .standby = &matching_standby,
 };
 
 int main(int argc, char **argv)

@@ -108,15 +108,18 @@ static u32 take(struct process *p, u16 source)
 
 /* Commands first: what they say exists from here on, and only then may anything that depends on it
  * be seen, or what it came from be forgotten. */
-static void publish(struct run *run, struct process *p)
+void trading_publish(struct run *run, struct process *p)
 {
     log_publish(&p->command);
     stamp(run, p);
     log_publish(&p->account);
+    mark_show(run->proc, &p->machine.mark);
+    atomic_store_explicit(&run->proc->derived, p->account.seq, memory_order_release);
+    replies_publish(p);
+    atomic_store_explicit(&run->proc->replied, p->command.seq, memory_order_release);
     for (u32 i = 0; i < p->matching_count; i++) log_release(&p->matches[i]);
     for (u32 i = 0; i < p->verify_count; i++) ring_release(&p->ingress[i]);
     ring_release(&p->ingress[SOURCE_OPS]);
-    replies_publish(p);
     count(run, p);
     const struct trading *t = &p->machine;
     metric_set(run->proc, METRIC_TRADING_SEQUENCE, p->command.seq);
@@ -186,7 +189,7 @@ static u32 turn(struct run *run)
     run->blocked = p->full;
     if (p->full) metric_add(run->proc, METRIC_TRADING_BLOCKED, 1);
     metric_add(run->proc, METRIC_TRADING_MERGED, merged);
-    if (work || p->command.seq != seq) publish(run, p);
+    if (work || p->command.seq != seq) trading_publish(run, p);
     set_alarm(run, p);
     return work;
 }
@@ -201,7 +204,7 @@ static int init(struct run *run)
     p->counted = p->machine.counts; /* recovery is no work of this life */
     p->machine.reply = replies_send;
     p->machine.reply_context = run;
-    publish(run, p);
+    trading_publish(run, p);
     return 0;
 }
 
@@ -211,6 +214,7 @@ static const struct proc_descriptor descriptor = {
     .state_bytes = sizeof(struct process),
     .init = init,
     .turn = turn,
+    .standby = &trading_standby,
 };
 
 int main(int argc, char **argv)

@@ -4,13 +4,13 @@
  *   log.match@i ------------------------------^   |
  *                                                 `--> ring.trading.api@n, ring.trading.ops
  *
- * Files: main.c (one turn), clock.h (time), disk.h (the mode that follows
- * the disk), state.c (regions, recovery, genesis), replies.c
- * (answers to rings).
+ * Files: main.c (one turn), clock.h (time), disk.h (the mode that follows the disk), state.c
+ * (regions, recovery, genesis), replies.c (answers to rings), standby.c (until it is its turn).
  */
 #ifndef EIDOS_TRADING_PROCESS_H
 #define EIDOS_TRADING_PROCESS_H
 
+#include "procs/lib/owed.h"
 #include "procs/lib/run.h"
 #include "procs/trading/clock.h"
 #include "shm/durable.h"
@@ -44,6 +44,18 @@ struct process {
 /* Format or recover the state regions, join logs, and log what this start changes. 0 or -1. */
 int state_open(struct run *run, struct process *p);
 
+/* Its parts, for a standby: an empty machine over the own copy of the state and `rules`; logs and
+ * rings of the role; ring positions that the log has; the copy that counts; CMD_START. */
+void state_format(struct run *run, struct process *p, void *rules);
+void state_join(struct run *run, struct process *p);
+void state_skip_consumed(struct process *p);
+void state_show(struct run *run);
+void state_log_start(struct process *p, const struct run *run);
+
+/* Show what was done: commands, then what follows from them, then answers; only then forget what it
+ * came from. */
+void trading_publish(struct run *run, struct process *p);
+
 /* Ring ends. */
 void replies_open(struct run *run, struct process *p);
 
@@ -52,5 +64,10 @@ void replies_open(struct run *run, struct process *p);
 void replies_send(void *context, const struct msg *m);
 
 void replies_publish(struct process *p);
+
+/* A former primary's answers, which it may not have sent: waits a little where a ring is full. */
+void replies_send_owed(struct run *run, struct owed *answers);
+
+extern const struct standby_calls trading_standby;
 
 #endif

@@ -6,7 +6,7 @@
 #include "shm/err.h"
 #include "version.h"
 
-static void log_start(struct process *p, const struct run *run)
+void state_log_start(struct process *p, const struct run *run)
 {
     struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}};
     /* The first record of a segment says so, even if whoever came first did not live to publish. */
@@ -113,12 +113,11 @@ static void *rebuild(struct run *run, const char *name)
     return r->object;
 }
 
-static void format(struct run *run, struct process *p)
+void state_format(struct run *run, struct process *p, void *rules)
 {
     const struct topo_params *params = &run->segment.topo.params;
     struct ledger_config c = topo_ledger_config(params);
     void *ledger = rebuild(run, "ledger"), *orders = rebuild(run, "orders");
-    void *rules = rebuild(run, "rules");
     ledger_new(ledger, &c);
     orders_new(orders, params->orders_max);
     rules_new(rules);
@@ -127,7 +126,14 @@ static void format(struct run *run, struct process *p)
     p->machine.rules = rules_join(rules);
 }
 
-static void join(struct run *run, struct process *p)
+void state_show(struct run *run)
+{
+    static const char *const names[] = {"ledger", "orders", "rules"};
+    for (u32 i = 0; i < COUNT_OF(names); i++) region_ready(segment_region(&run->segment, names[i]));
+    segment_show_copy(&run->segment);
+}
+
+void state_join(struct run *run, struct process *p)
 {
     const struct segment *s = &run->segment;
     segment_log_writer(s, "log.command", run->bells, &p->command);
@@ -150,7 +156,7 @@ static void join(struct run *run, struct process *p)
 }
 
 /* What the log says was consumed is consumed, even if the ring's tail was not yet moved. */
-static void skip_consumed(struct process *p)
+void state_skip_consumed(struct process *p)
 {
     for (u16 i = 0; i < SOURCES; i++) {
         struct ring_rx *rx = &p->ingress[i];
@@ -162,16 +168,16 @@ int state_open(struct run *run, struct process *p)
 {
     static struct markets_conf conf;
     if (config_markets_load(&conf, &run->source, run->segment.topo.params.matching)) return -1;
-    join(run, p);
-    format(run, p);
+    state_join(run, p);
+    state_format(run, p, rebuild(run, "rules"));
     if (recover_trading(run, &p->machine, p->matches)) return err_wrap("recovering");
-    skip_consumed(p);
+    u64 seq = p->command.seq; /* recovered through */
+    state_skip_consumed(p);
     bool new_exchange = is_new_exchange(p, &conf);
-    log_start(p, run);
+    state_log_start(p, run);
     if (new_exchange && genesis(run, p, &conf)) return -1;
     report_differences(p, &conf);
-    static const char *const names[] = {"ledger", "orders", "rules"};
-    for (u32 i = 0; i < COUNT_OF(names); i++) region_ready(segment_region(&run->segment, names[i]));
-    segment_show_copy(&run->segment);
+    mark_begin(&p->machine.mark, &p->account, seq);
+    state_show(run);
     return 0;
 }
