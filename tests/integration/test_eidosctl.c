@@ -561,19 +561,20 @@ static void no_credit_in_production(void **state)
     down();
 }
 
+/* Those without a standby; for the others see test_standby.c. */
 static void the_hung_are_replaced(void **state)
 {
     (void)state;
     up("");
-    pid_t pid = pid_of("trading");
+    pid_t pid = pid_of("verify@0");
     assert_int_equal(kill(pid, SIGSTOP), 0);
     nap_ms(1000);
     json_t *list = ask("ps --json", 0);
-    assert_string_equal(text(process(list, "trading"), "state"), "hung");
+    assert_string_equal(text(process(list, "verify@0"), "state"), "hung");
     json_decref(list);
     assert_int_equal(run("ready"), 1);
-    assert_non_null(strstr(output, "trading"));
-    assert_comes_back("trading", pid);
+    assert_non_null(strstr(output, "verify@0"));
+    assert_comes_back("verify@0", pid);
     assert_int_equal(run("credit " WALLET " BTC 1"), 0);
     down();
 }
