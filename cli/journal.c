@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/logs.h"
 #include "cli/replay.h"
-#include "procs/lib/logfile.h"
 #include "procs/lib/logfile_kinds.h"
 #include "procs/lib/snapshot_file.h"
 #include "shm/err.h"
@@ -20,9 +20,7 @@ struct log_view {
     struct logfile_fault fault;
 };
 
-static struct logdir dir;
-static struct segment segment;
-static const struct durable *durable; /* of the running exchange, or NULL */
+static struct logs logs;
 
 static const char *status_name(enum logfile_status status)
 {
@@ -34,31 +32,13 @@ static const char *status_name(enum logfile_status status)
     return names[status];
 }
 
-/* While the exchange runs, files are read no further than the journal says they are written. */
-static u64 limit_of(u32 log)
-{
-    if (!durable) return UINT64_MAX;
-    return atomic_load_explicit(&durable->written[log], memory_order_acquire);
-}
-
-static int open_dir(const struct cli *c)
-{
-    struct boot boot;
-    const char *path = c->source.dir.s;
-    if (logdir_open(&dir, path, false)) return cli_fail(c, CLI_FAILED, "%s", err_text());
-    if (segment_boot(path, &boot) == 0 && segment_is_alive(&boot) &&
-        segment_attach(&segment, path, ROLE_COUNT, 0) == 0)
-        durable = segment_object(&segment, "durable");
-    return CLI_OK;
-}
-
 /* Read a log after record `from`; `newest` reads its last file only. */
 static int look(struct log_view *v, bool newest)
 {
     u64 *firsts;
     struct logfile_reader r;
     const struct rec *rec;
-    int count = logfile_list(&dir, v->log, &firsts);
+    int count = logfile_list(&logs.dir, v->log, &firsts);
     if (count < 0) return -1;
     v->files = (u32)count;
     v->first = count ? firsts[0] : 0;
@@ -66,11 +46,11 @@ static int look(struct log_view *v, bool newest)
         char file[64];
         struct stat st;
         logfile_file(v->log, firsts[i], file);
-        if (fstatat(dir.fd, file, &st, 0) == 0) v->bytes += (u64)st.st_size;
+        if (fstatat(logs.dir.fd, file, &st, 0) == 0) v->bytes += (u64)st.st_size;
     }
     u64 from = count ? firsts[newest ? count - 1 : 0] - 1 : 0;
     free(firsts);
-    v->status = logfile_open(&r, &dir, v->log, from, limit_of(v->log));
+    v->status = logfile_open(&r, &logs.dir, v->log, from, logs_limit(&logs, v->log));
     if (v->status == LOGFILE_END)
         while ((v->status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
         }
@@ -99,17 +79,17 @@ static void check_beginning(struct log_view *v)
     u64 *seqs;
     bool found = false;
     if (v->status != LOGFILE_END || v->first <= 1) return;
-    int count = snapshot_list(dir.dir, &seqs);
+    int count = snapshot_list(logs.dir.dir, &seqs);
     for (int i = count - 1; i >= 0 && !found && seqs[i] + 1 >= v->first; i--) {
         struct snapshot_reader r;
-        found = snapshot_open(&r, dir.dir, dir.instance, seqs[i]) == 0;
+        found = snapshot_open(&r, logs.dir.dir, logs.dir.instance, seqs[i]) == 0;
         if (found) snapshot_close(&r);
     }
     free(seqs);
     if (found) return;
     v->status = LOGFILE_GAP;
     v->fault = (struct logfile_fault){.seq = 1};
-    snprintf(v->fault.path, sizeof v->fault.path, "%s/journal", dir.dir);
+    snprintf(v->fault.path, sizeof v->fault.path, "%s/journal", logs.dir.dir);
     snprintf(v->fault.cause, sizeof v->fault.cause,
              "the log begins with record %lu, and no whole snapshot holds what was before",
              v->first);
@@ -191,10 +171,11 @@ static int dump(const struct cli *c)
     if (!cli_number(c, "--from", 1, UINT64_MAX, 1, &from) ||
         !cli_number(c, "--to", 1, UINT64_MAX, UINT64_MAX, &to))
         return CLI_USAGE;
-    int count = logfile_list(&dir, log, &firsts);
+    int count = logfile_list(&logs.dir, log, &firsts);
     if (count > 0) from = max_u64(from, firsts[0]);
     free(firsts);
-    enum logfile_status status = logfile_open(&r, &dir, log, from - 1, min_u64(to, limit_of(log)));
+    enum logfile_status status =
+        logfile_open(&r, &logs.dir, log, from - 1, min_u64(to, logs_limit(&logs, log)));
     if (status == LOGFILE_END)
         while ((status = logfile_next(&r, &rec)) == LOGFILE_RECORD)
             if (rec->seq >= from) kind_print(rec, cli_value(c, "--json"), stdout);
@@ -212,10 +193,10 @@ int cmd_journal(int argc, char **argv)
     bool is_replay = !strcmp(what, "replay");
     if (!is_stat && !is_dump && !is_replay && strcmp(what, "verify") != 0)
         return cli_fail(&c, CLI_USAGE, "%s: expected stat, dump, verify or replay", what);
-    if ((result = open_dir(&c))) return result;
+    if ((result = logs_open(&c, &logs))) return result;
     result = is_dump     ? dump(&c)
-             : is_replay ? replay_show(&c, &dir, limit_of(LOG_COMMAND))
+             : is_replay ? replay_show(&c, &logs.dir, logs_limit(&logs, LOG_COMMAND))
                          : show(&c, !is_stat);
-    logdir_close(&dir);
+    logs_close(&logs);
     return result;
 }

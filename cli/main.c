@@ -13,7 +13,9 @@ int cmd_down(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_ready(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_configure(int argc, char **argv);
 int cmd_shm(int argc, char **argv);
 int cmd_book(int argc, char **argv);
@@ -74,6 +76,18 @@ const struct command commands[] = {
      .more = "Exit code 0: ready. 1: it runs, but is not ready. 3: it is not running.",
      .options = {{"--wait", "[SECONDS]", "at most (0; 60 where no number follows)"}},
      .example = "eidosctl ready --wait 60 && curl -s localhost:8080/health/ready"},
+    {.name = "top",
+     .run = cmd_top,
+     .args = "",
+     .brief = "live: rates, latencies, processes, markets, queues",
+     .more = "Latencies are of the last interval; WORK, WAIT and BLOCK are shares of a process's\n"
+             "time, BLOCK being work it could not do for want of room downstream. q quits, space\n"
+             "pauses. Waits for the next exchange when this one stops. Where the output is no\n"
+             "terminal it prints one frame; with --json an object every interval.",
+     .options = {{"--every", "MS", "milliseconds between two looks (1000)"},
+                 {"--once", NULL, "print one frame and end"},
+                 JSON},
+     .example = "eidosctl top --once --json | jq .times.order.p99_ns"},
     {.name = "metrics",
      .run = cmd_metrics,
      .args = "",
@@ -158,6 +172,18 @@ const struct command commands[] = {
      .brief = "an order, open or recently closed",
      .options = {JSON},
      .example = "eidosctl order 42 --json"},
+    {.name = "trace",
+     .run = cmd_trace,
+     .args = "ORDER|TRACE-ID",
+     .args_least = 1,
+     .args_most = 1,
+     .brief = "the life of an order as a timeline, from the socket to the last fill",
+     .more = "A trace id is what `X-Request-Id` of an answer says, or what the client sent there\n"
+             "or in `traceparent`. What was sequenced, matched and cleared stands in the journal;\n"
+             "when a request passed the other processes they remember for a while ([trace]\n"
+             "entries). Reads the files of an exchange that is down, too.",
+     .options = {JSON},
+     .example = "eidosctl trace 42"},
     {.name = "credit",
      .run = cmd_credit,
      .args = "WALLET TOKEN AMOUNT",

@@ -5,121 +5,22 @@
 #include "cli/cli.h"
 #include "cli/conserved.h"
 #include "cli/net.h"
+#include "cli/procs.h"
 #include "shm/err.h"
 #include "shm/rules.h"
-
-/* --- Processes: what both commands say of one --------------------------------------------------
- */
-
-struct proc_view {
-    const char *name;
-    u32 pid, role, state, guards, port, ops_port;
-    bool alive, beating;
-    u64 beat_age_ms, starts, turns, busy_permille;
-    u64 position, lag, checked; /* of a standby: commands */
-    char note[PROC_NOTE_BYTES];
-};
-
-static void look_at(const struct segment *s, u32 i, struct proc_view *v)
-{
-    const struct topo_proc *proc = &s->topo.procs[i];
-    const struct proc_block *b = segment_proc(s, proc->role, proc->instance);
-    u64 now_ns = cli_monotonic_ns();
-    u64 beat = atomic_load_explicit(&b->beat_ns, memory_order_relaxed);
-    u64 busy = atomic_load_explicit(&b->busy_turns, memory_order_relaxed);
-    *v = (struct proc_view){
-        .name = proc->name,
-        .role = proc->role,
-        .pid = atomic_load_explicit(&b->pid, memory_order_acquire),
-        .state = atomic_load_explicit(&b->state, memory_order_acquire),
-        .guards = atomic_load_explicit(&b->guards, memory_order_relaxed),
-        .port = atomic_load_explicit(&b->port, memory_order_relaxed),
-        .ops_port = segment_ops_port(s, i),
-        .alive = proc_is_alive(b),
-        .beating = proc_is_beating(b, now_ns),
-        .beat_age_ms = beat && beat < now_ns ? (now_ns - beat) / 1000000 : 0,
-        .starts = atomic_load_explicit(&b->epoch, memory_order_relaxed),
-        .turns = atomic_load_explicit(&b->turns, memory_order_relaxed),
-    };
-    v->busy_permille = v->turns ? (u64)((u128)busy * 1000 / v->turns) : 0;
-    if (role_is_standby(proc->role)) {
-        const struct log *log = segment_object(s, "log.command");
-        u64 head = atomic_load_explicit(&log->seq, memory_order_acquire);
-        v->position = atomic_load_explicit(&b->log_seq[LOG_COMMAND], memory_order_relaxed);
-        v->lag = head > v->position ? head - v->position : 0;
-        v->checked = atomic_load_explicit(&b->checked, memory_order_relaxed);
-    }
-    memcpy(v->note, b->note, sizeof v->note);
-    v->note[sizeof v->note - 1] = '\0';
-}
-
-/* What to call it: a state, or that the state is a lie. */
-static const char *state_of(const struct proc_view *v)
-{
-    if (v->pid && !v->alive) return "dead";
-    if (v->state == PROC_READY && !v->beating) return "hung";
-    return proc_state_name(v->state);
-}
-
-static const struct {
-    u32 bit;
-    const char *name;
-} guards[] = {
-    {GUARD_SEALED, "sealed"},
-    {GUARD_LANDLOCK, "landlock"},
-    {GUARD_SECCOMP, "seccomp"},
-    {GUARD_HUGEPAGES, "hugepages"},
-};
-
-static void json_proc(struct json_out *out, const struct proc_view *v)
-{
-    json_put_open(out, '{');
-    json_put_key(out, "name"), json_put_cstring(out, v->name);
-    json_put_key(out, "pid"), json_put_u64(out, v->pid);
-    json_put_key(out, "role"), json_put_cstring(out, role_name(v->role));
-    json_put_key(out, "state"), json_put_cstring(out, state_of(v));
-    json_put_key(out, "heartbeat_age_ms"), json_put_u64(out, v->beat_age_ms);
-    json_put_key(out, "restarts"), json_put_u64(out, v->starts ? v->starts - 1 : 0);
-    json_put_key(out, "busy_permille"), json_put_u64(out, v->busy_permille);
-    json_put_key(out, "port"), json_put_u64(out, v->port);
-    json_put_key(out, "ops_port"), json_put_u64(out, v->ops_port);
-    json_put_key(out, "guards"), json_put_open(out, '{');
-    for (u32 i = 0; i < COUNT_OF(guards); i++) {
-        json_put_key(out, guards[i].name);
-        json_put_bool(out, v->guards & guards[i].bit);
-    }
-    json_put_close(out, '}');
-    if (role_is_standby(v->role)) {
-        json_put_key(out, "position"), json_put_u64(out, v->position);
-        json_put_key(out, "lag"), json_put_u64(out, v->lag);
-        json_put_key(out, "checked"), json_put_u64(out, v->checked);
-    }
-    json_put_key(out, "note"), json_put_cstring(out, v->note);
-    json_put_close(out, '}');
-}
-
-static void json_procs(struct json_out *out, const struct segment *s)
-{
-    json_put_open(out, '[');
-    for (u32 i = 0; i < s->topo.proc_count; i++) {
-        struct proc_view v;
-        look_at(s, i, &v);
-        json_proc(out, &v);
-    }
-    json_put_close(out, ']');
-}
 
 /* --- ps ----------------------------------------------------------------------------------------*/
 
 static void print_proc(const struct proc_view *v)
 {
-    printf("%-18s %8u  %-10s %7lu %8lu %5lu.%lu%% %6u %6u  ", v->name, v->pid, state_of(v),
-           v->beat_age_ms, v->starts ? v->starts - 1 : 0, v->busy_permille / 10,
-           v->busy_permille % 10, v->port, v->ops_port);
-    for (u32 i = 0, any = 0; i < COUNT_OF(guards); i++)
-        if (v->guards & guards[i].bit) printf("%s%s", any++ ? "," : "", guards[i].name);
-    if (role_is_standby(v->role)) printf("  %lu behind, checked through %lu", v->lag, v->checked);
-    printf("%s%s\n", v->note[0] ? "  " : "", v->note);
+    printf("%-18s %8u  %-10s %7lu %8lu %5lu.%lu%% %6u %6u  ", v->name, v->pid, proc_word(v),
+           v->beat_age_ms, v->starts ? v->starts - 1 : 0, proc_permille(v, v->worked_ns) / 10,
+           proc_permille(v, v->worked_ns) % 10, v->port, v->ops_port);
+    char guards[PROC_GUARDS_TEXT], behind[64] = "";
+    proc_guards(v, guards);
+    if (role_is_standby(v->role))
+        snprintf(behind, sizeof behind, "  %lu behind, checked through %lu", v->lag, v->checked);
+    printf("%s%s%s%s\n", guards, behind, v->note[0] ? "  " : "", v->note);
 }
 
 int cmd_ps(int argc, char **argv)
@@ -131,7 +32,7 @@ int cmd_ps(int argc, char **argv)
     if (cli_value(&c, "--json")) {
         struct json_out out;
         cli_json_begin(&out);
-        json_procs(&out, &s);
+        procs_json(&out, &s);
         cli_json_end(&out);
         return CLI_OK;
     }
@@ -139,7 +40,7 @@ int cmd_ps(int argc, char **argv)
            "RESTARTS", "BUSY", "PORT", "OPS", "GUARDS");
     for (u32 i = 0; i < s.topo.proc_count; i++) {
         struct proc_view v;
-        look_at(&s, i, &v);
+        proc_look(&s, i, &v);
         print_proc(&v);
     }
     return CLI_OK;
@@ -215,7 +116,7 @@ static void json_status(struct segment *s, const struct status_view *v)
     snprintf(url, sizeof url, "ws://%s:%u/ws", v->host, v->port);
     json_put_key(&out, "ws_url"), json_put_cstring(&out, url);
     conserved_json(&out, &v->conserved, v->rules);
-    json_put_key(&out, "processes"), json_procs(&out, s);
+    json_put_key(&out, "processes"), procs_json(&out, s);
     json_put_close(&out, '}');
     cli_json_end(&out);
 }
