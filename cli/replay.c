@@ -4,6 +4,7 @@
 
 #include "cli/replay.h"
 #include "procs/lib/recover.h"
+#include "procs/lib/replay.h"
 #include "procs/lib/state_diff.h"
 #include "shm/durable.h"
 #include "shm/err.h"
@@ -30,7 +31,7 @@ int replay_show(const struct cli *c, struct logdir *d, u64 limit)
     int result = sizes(c, &params);
     if (result) return result;
     u64 begin_ns = cli_monotonic_ns();
-    if (recover_at(d, &params, to, limit, &r, &snapshot_seq))
+    if (recover_at(d, &params, to, limit, replay_threads(2), &r, &snapshot_seq))
         return cli_fail(c, CLI_FAILED, "%s", err_text());
     u64 took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1);
     replica_info(&r, &info);
@@ -140,8 +141,8 @@ int cmd_state(int argc, char **argv)
     if ((result = sizes(&c, &params))) return result;
     if (logdir_open(&d, c.source.dir.s, false)) return cli_fail(&c, CLI_FAILED, "%s", err_text());
     u64 limit = running_limit(&c);
-    if (recover_at(&d, &params, left, limit, &a, &snapshot_seq) ||
-        recover_at(&d, &params, right, limit, &b, &snapshot_seq))
+    if (recover_at(&d, &params, left, limit, replay_threads(2), &a, &snapshot_seq) ||
+        recover_at(&d, &params, right, limit, replay_threads(2), &b, &snapshot_seq))
         return cli_fail(&c, CLI_FAILED, "%s", err_text());
     compare(&c, &a, &b);
     replica_close(&a);

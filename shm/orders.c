@@ -42,10 +42,13 @@ void orders_new(void *memory, u64 slots)
 {
     struct orders *o = memory;
     CHECK(slots >= 2 && slots <= SLOTS_MAX);
+    bool untouched = !o->magic; /* then zeroing would only cost the touch of every page */
     memset(o, 0, sizeof *o);
     lay_out(o, slots);
-    memset(orders_slot(o, 0), 0, slots * sizeof(struct order));
-    memset(clients(o), 0, (o->client_mask + 1UL) * sizeof(u32));
+    if (!untouched) {
+        memset(orders_slot(o, 0), 0, slots * sizeof(struct order));
+        memset(clients(o), 0, (o->client_mask + 1UL) * sizeof(u32));
+    }
     o->magic = ORDERS_MAGIC;
 }
 

@@ -62,6 +62,7 @@ struct orders {
 
 u64 orders_align(void);
 u64 orders_footprint(u64 slots); /* slots in [2, 2^28]; 0 = impossible */
+/* Format memory that is zeroed, or that held such an object before. */
 void orders_new(void *memory, u64 slots);
 struct orders *orders_join(void *memory);
 

@@ -232,32 +232,54 @@ void trading_apply(struct trading *t, const struct rec *cmd)
     command_done(t, cmd, origin);
 }
 
-static u64 mix(u64 h, const void *data, size_t length)
+#define MIX_A 0x9e3779b185ebca87UL
+#define MIX_B 0xc2b2ae3d27d4eb4fUL
+
+static u64 mix_word(u64 lane, u64 word)
 {
-    u64 a = crc32c((u32)h, data, length), b = crc32c((u32)(h >> 32) ^ 0x5bd1e995U, data, length);
-    return (h ^ (b << 32 | a)) * 0x9e3779b97f4a7c15UL;
+    lane += word * MIX_B;
+    return (lane << 31 | lane >> 33) * MIX_A;
 }
 
+/* Fold `length` bytes into a number: four lanes that do not wait for each other, constants and
+ * rounds as in xxHash64 (Collet). */
+static u64 mix(u64 h, const void *data, size_t length)
+{
+    u64 lanes[4] = {h, h + MIX_A, h + MIX_B, ~h}, word;
+    const u8 *p = data;
+    size_t i = 0;
+    for (; length - i >= 32; i += 32)
+        for (u32 k = 0; k < 4; k++) {
+            memcpy(&word, p + i + 8UL * k, 8);
+            lanes[k] = mix_word(lanes[k], word);
+        }
+    for (; i < length; i += 8) {
+        word = 0;
+        memcpy(&word, p + i, min_u64(8, length - i));
+        lanes[i / 8 % 4] = mix_word(lanes[i / 8 % 4], word);
+    }
+    for (u32 k = 0; k < 4; k++) h = mix_word(h ^ h >> 29, lanes[k]);
+    return h;
+}
+
+/* The links count by slots, which are part of ids: so do the lists, without walking them. */
 static u64 mix_order(u64 h, const struct order *o)
 {
-    u64 rest[8] = {o->limit, o->hold,       o->taker_quote, o->digest,
-                   o->seq,   o->maker_rate, o->taker_rate,  o->closing};
+    u64 rest[10] = {o->limit,      o->hold,       o->taker_quote, o->digest, o->seq,
+                    o->maker_rate, o->taker_rate, o->closing,     o->next,   o->fifo_next};
     return mix(mix(h, &o->view, sizeof o->view), rest, sizeof rest);
 }
 
 static u64 mix_account(const struct trading *t, u64 h, u32 index)
 {
     const struct account *a = ledger_account(t->ledger, index);
-    h = mix(h, a->wallet, sizeof a->wallet);
+    u32 lists[2] = {a->open_first, a->closed_first};
+    h = mix(mix(h, a->wallet, sizeof a->wallet), lists, sizeof lists);
     for (u16 token = 0; token < t->rules->token_count; token++) {
         const struct balance *b = ledger_balance(t->ledger, index, token);
         if (b) h = mix(h, b, offsetof(struct balance, account));
     }
     for (u32 use = 0; use < NONCE_USES; use++) h = nonces_mix(t->ledger, index, use, h);
-    for (u32 s = a->open_first; s; s = orders_slot(t->orders, s)->next)
-        h = mix_order(h, orders_slot(t->orders, s));
-    for (u32 s = a->closed_first; s; s = orders_slot(t->orders, s)->next)
-        h = mix_order(h, orders_slot(t->orders, s));
     return h;
 }
 
@@ -266,6 +288,8 @@ u64 trading_checksum(const struct trading *t)
     const struct ledger *l = t->ledger;
     u64 h = l->seq;
     for (u32 i = 1; i <= l->account_count; i++) h = mix_account(t, h, i);
+    for (u32 slot = 1; slot <= t->orders->used; slot++)
+        h = mix_order(h, orders_slot(t->orders, slot));
     h = mix(h, l->totals, sizeof l->totals);
     h = mix(h, l->merged, sizeof l->merged);
     h = mix(h, t->orders->markets, sizeof t->orders->markets);

@@ -40,10 +40,13 @@ static void report(const struct start *s, const char *fmt, ...)
     char text[ERR_TEXT_MAX + 200];
     va_list ap;
     if (!s->options->report) return;
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    pthread_mutex_lock(&one_at_a_time);
     s->options->report(s->options->context, text);
+    pthread_mutex_unlock(&one_at_a_time);
 }
 
 static void report_damaged(void *context, const char *why)
@@ -284,22 +287,27 @@ static int begin_derived_anew(struct start *s, struct snapshot_reader *r)
     return found;
 }
 
-static int load_newest(struct start *s)
+/* The snapshot to begin with: 1 = opened, 0 = none, -1. */
+static int open_newest(struct start *s, struct snapshot_reader *r)
 {
-    struct snapshot_reader r;
     int gone = snapshot_cut(s->options->dir, s->end);
     if (gone < 0) return -1;
     if (gone) report(s, "removed %d snapshots of commands that are gone", gone);
     struct snapshot_info need = {.account_seq = s->derived[LOG_ACCOUNT].end};
     for (u32 i = 0; LOG_MATCH(i) < s->logs; i++) need.match_seq[i] = s->derived[LOG_MATCH(i)].end;
     int found =
-        snapshot_newest(&r, s->options->dir, s->dir.instance, s->end, &need, report_damaged, s);
-    if (!found) found = begin_derived_anew(s, &r);
-    if (found <= 0) return found;
-    int rc = replica_load(&s->replica, &r);
-    snapshot_close(&r);
-    s->out.snapshot_seq = s->replica.seq;
-    return rc;
+        snapshot_newest(r, s->options->dir, s->dir.instance, s->end, &need, report_damaged, s);
+    return found ? found : begin_derived_anew(s, r);
+}
+
+/* After an orderly stop there is nothing to replay: every log ends where the snapshot does. */
+static bool is_whole(const struct start *s, const struct snapshot_info *info)
+{
+    bool whole = info->seq == s->end && info->account_seq == s->derived[LOG_ACCOUNT].end &&
+                 info->matchings == s->logs - LOG_MATCH(0);
+    for (u32 i = 0; whole && i < info->matchings; i++)
+        whole = info->match_seq[i] == s->derived[LOG_MATCH(i)].end;
+    return whole;
 }
 
 static int replay(struct start *s)
@@ -308,17 +316,33 @@ static int replay(struct start *s)
     const struct rec *rec;
     enum logfile_status status = logfile_open(&r, &s->dir, LOG_COMMAND, s->replica.seq, UINT64_MAX);
     struct replay p;
-    int rc = 0;
-    replay_begin(&p, &s->replica);
+    int rc = replay_begin(&p, &s->replica, s->options->threads);
     if (status == LOGFILE_END)
         while (!rc && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD) rc = replay_put(&p, rec);
     if (status > LOGFILE_RECORD) rc = -1;
-    if (!rc) rc = replay_drain(&p);
-    replay_end(&p);
+    rc = replay_end(&p, rc);
     logfile_close(&r);
     if (!rc && s->replica.seq != s->end)
         rc = err_set("replay ended with command %lu, not %lu", s->replica.seq, s->end);
     return rc;
+}
+
+static void found(struct start *s, const struct snapshot_info *info)
+{
+    s->out.seq = info->seq;
+    s->out.time_ns = info->time_ns;
+    s->out.account_seq = info->account_seq;
+    s->out.checksum = info->checksum;
+    memcpy(s->out.match_seq, info->match_seq, sizeof s->out.match_seq);
+}
+
+/* Each process loads a snapshot and replays what follows: a long tail is better replayed once. */
+static int save_end(struct start *s)
+{
+    u64 replayed = s->end - s->out.snapshot_seq;
+    if (!s->end || (s->out.snapshot_seq && replayed <= s->options->tail_commands)) return 0;
+    replica_forget_segment(&s->replica);
+    return replica_save(&s->replica, s->options->dir, s->dir.instance, NULL);
 }
 
 static int finish(struct start *s)
@@ -328,15 +352,41 @@ static int finish(struct start *s)
     int rc = finish_derived(s, LOG_ACCOUNT, info.account_seq);
     for (u32 i = 0; !rc && LOG_MATCH(i) < s->logs; i++)
         rc = finish_derived(s, LOG_MATCH(i), info.match_seq[i]);
-    s->out.seq = info.seq;
-    s->out.time_ns = info.time_ns;
-    s->out.account_seq = info.account_seq;
-    s->out.checksum = info.checksum;
-    memcpy(s->out.match_seq, info.match_seq, sizeof s->out.match_seq);
-    if (rc || !s->end) return rc;
-    replica_forget_segment(&s->replica);
-    if (replica_save(&s->replica, s->options->dir, s->dir.instance, NULL)) return -1;
+    found(s, &info);
+    if (rc || save_end(s)) return -1;
     return snapshot_retire(s->options->dir, max_u64(s->options->snapshots_keep, 1) & UINT32_MAX);
+}
+
+/* From the snapshot in `r`, if there is one, to the end. */
+static int rebuild(struct start *s, struct snapshot_reader *r)
+{
+    struct replica_config config = {.params = s->options->params,
+                                    .trading = true,
+                                    .market = true,
+                                    .matching_count = s->options->params->matching,
+                                    .sink = take_derived,
+                                    .account_after = s->derived[LOG_ACCOUNT].end,
+                                    .context = s};
+    if (replica_open(&s->replica, &config)) return -1;
+    int rc = r ? replica_load(&s->replica, r) : 0;
+    s->out.snapshot_seq = s->replica.seq;
+    rc = rc || replay(s) || finish(s) ? -1 : 0;
+    close_derived(s);
+    replica_close(&s->replica);
+    return rc;
+}
+
+static int recover(struct start *s)
+{
+    struct snapshot_reader r;
+    if (logdir_lock(&s->dir) || find_ends(s)) return -1;
+    int opened = open_newest(s, &r), rc = opened < 0 ? -1 : 0;
+    if (opened > 0 && is_whole(s, &r.manifest->info)) {
+        s->out.snapshot_seq = s->end;
+        found(s, &r.manifest->info);
+    } else if (!rc) rc = rebuild(s, opened ? &r : NULL);
+    if (opened > 0) snapshot_close(&r);
+    return rc;
 }
 
 int recover_start(const struct recover_options *options, struct recovered *out)
@@ -345,21 +395,8 @@ int recover_start(const struct recover_options *options, struct recovered *out)
     CHECK(s);
     s->options = options;
     s->logs = LOG_MATCH(options->params->matching);
-    struct replica_config config = {.params = options->params,
-                                    .trading = true,
-                                    .market = true,
-                                    .matching_count = options->params->matching,
-                                    .sink = take_derived,
-                                    .context = s};
     int rc = logdir_open(&s->dir, options->dir, true);
-    if (!rc) rc = logdir_lock(&s->dir) || find_ends(s) ? -1 : 0;
-    config.account_after = s->derived[LOG_ACCOUNT].end;
-    if (!rc) rc = replica_open(&s->replica, &config);
-    if (!rc) {
-        rc = load_newest(s) || replay(s) || finish(s) ? -1 : 0;
-        close_derived(s);
-        replica_close(&s->replica);
-    }
+    if (!rc) rc = recover(s);
     if (s->dir.fd > 0) logdir_close(&s->dir);
     if (out) *out = s->out;
     free(s);

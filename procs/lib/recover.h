@@ -3,7 +3,7 @@
  *
  *   the whole exchange starts (recover_start, before there is a segment)
  *     cut torn tails -> newest snapshot -> replay to the end -> rewrite what match and account
- *     files miss -> fresh snapshot at the end, which all processes then load
+ *     files miss -> fresh snapshot at the end, unless little was replayed; all processes load it
  *
  *   one process starts (recover_trading, recover_matching, in its init)
  *     newest snapshot -> replay to the head of the log in shared memory -> its own state region;
@@ -19,6 +19,8 @@
 #include "procs/lib/replica.h"
 #include "shm/durable.h"
 
+#define RECOVER_TAIL 65536U /* commands: quicker replayed by each process than saved and loaded */
+
 struct run;
 
 /* Told what was found and done, one line each: damaged snapshots, torn tails, rewritten files. */
@@ -31,6 +33,8 @@ struct recover_options {
     u32 snapshots_keep;
     bool lossy; /* journal.durability = memory: the end of the command log may be lost with the host
                  */
+    u64 tail_commands; /* that may stay after the last snapshot, for each process to replay */
+    u32 threads;       /* to replay with, as in procs/lib/replay.h; 0 = 1 */
     recover_report_fn *report; /* may be NULL */
     void *context;
 };
@@ -50,7 +54,7 @@ int recover_start(const struct recover_options *options, struct recovered *out);
  * whole snapshot, *snapshot_seq (0 = none), and the journal, of which records beyond `limit` are
  * not looked at (UINT64_MAX: nobody writes it). Opens `r`, which the caller closes. 0, or -1 with
  * err and `r` closed. */
-int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 limit,
+int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 limit, u32 threads,
                struct replica *r, u64 *snapshot_seq);
 
 /* Where a single process finds the logs. `progress` (may be NULL) is called now and then. */

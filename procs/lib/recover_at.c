@@ -14,7 +14,7 @@ static int load_below(struct replica *r, const struct logdir *d, u64 seq)
     return rc;
 }
 
-static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit)
+static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit, u32 threads)
 {
     struct logfile_reader files;
     const struct rec *rec;
@@ -29,12 +29,11 @@ static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit)
             "on it can",
             first, seq);
     enum logfile_status status = logfile_open(&files, d, LOG_COMMAND, r->seq, limit);
-    replay_begin(&p, r);
+    rc = replay_begin(&p, r, threads);
     if (status == LOGFILE_END)
         while (!rc && files.seq < seq && (status = logfile_next(&files, &rec)) == LOGFILE_RECORD)
             rc = replay_put(&p, rec);
-    if (!rc) rc = replay_drain(&p);
-    replay_end(&p);
+    rc = replay_end(&p, rc);
     logfile_close(&files);
     if (rc) return -1;
     /* A torn tail was never answered for: what is before it is the end. */
@@ -43,7 +42,7 @@ static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit)
     return err_set("the command log ends with record %lu; %lu is beyond it", r->seq, seq);
 }
 
-int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 limit,
+int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 limit, u32 threads,
                struct replica *r, u64 *snapshot_seq)
 {
     struct replica_config config = {
@@ -51,7 +50,7 @@ int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 
     if (replica_open(r, &config)) return -1;
     int rc = load_below(r, d, min_u64(seq, limit));
     *snapshot_seq = r->seq;
-    if (!rc) rc = replay(r, d, seq, limit);
+    if (!rc) rc = replay(r, d, seq, limit, threads);
     if (rc) replica_close(r);
     return rc;
 }

@@ -142,6 +142,7 @@ void replica_queue(struct replica *r, u32 matching, const struct rec *rec)
     }
     memcpy(m->queue + m->end, rec, rec->length);
     m->end += rec->length;
+    m->queued = rec->seq;
 }
 
 static const struct rec *at_offset(const struct replica_matching *m, u64 offset)
@@ -167,11 +168,20 @@ const struct rec *replica_unmerged_next(const struct replica *r, u32 matching,
 #define MERGE_AHEAD  4U  /* records between two stages of a hint */
 #define STEP_RECORDS 16U /* account records of one command or match record, at most */
 
-void replica_ahead(const struct replica *r, const struct rec *cmd, u32 stage)
+void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 stage)
+{
+    if (r->config.trading) trading_ahead(&r->trading, cmd, stage);
+}
+
+void replica_merge_ahead(const struct replica *r, const struct rec *match)
+{
+    if (r->config.trading) trading_ahead_match(&r->trading, match, 0);
+}
+
+void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 stage)
 {
     const struct cmd_cancel *c = (const void *)cmd;
     const struct cancel_item *items = (const void *)(c + 1);
-    if (r->config.trading) trading_ahead(&r->trading, cmd, stage);
     if (cmd->kind != CMD_CANCEL && cmd->kind != CMD_EXPIRE) return;
     for (u32 k = 0; k < r->config.matching_count; k++)
         for (u32 i = 0; i < c->count; i++)
@@ -200,8 +210,12 @@ static int take_matches(struct replica *r, u32 i)
     const struct rec *rec;
     log_publish(&m->log);
     for (; (rec = log_peek(&m->made)); log_advance(&m->made, rec)) {
-        replica_queue(r, i, rec);
-        if (r->config.trading) trading_ahead_match(&r->trading, rec, 0);
+        if (r->forward) {
+            if (r->forward(r->forward_context, i, rec)) return -1;
+        } else {
+            replica_queue(r, i, rec);
+            replica_merge_ahead(r, rec);
+        }
         if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
         if (r->config.sink && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
     }
@@ -248,35 +262,46 @@ static int merge(struct replica *r, const struct cmd_merge *cmd)
         m->begin += rec->length;
     }
     if (m->begin == m->end) m->begin = m->end = 0;
-    if (m->log.seq >= cmd->through) return 0;
+    if (m->queued >= cmd->through) return 0;
     return err_set("command %lu merges match record %lu of process %u, but replay made only %lu: "
                    "the log was written by a build that decides differently",
-                   cmd->head.seq, cmd->through, i, m->log.seq);
+                   cmd->head.seq, cmd->through, i, m->queued);
 }
 
-int replica_apply(struct replica *r, const struct rec *cmd)
+int replica_match(struct replica *r, const struct rec *cmd)
 {
     const struct replica_config *c = &r->config;
-    const void *body = cmd;
-    if (cmd->seq != r->seq + 1)
-        return err_set("command %lu came where %lu was expected", cmd->seq, r->seq + 1);
-    if (c->trading) {
-        if (cmd->kind == CMD_START && ((const struct cmd_start *)body)->epoch == 1)
-            replica_forget_segment(r);
-        skip_unwanted(r);
-        trading_apply(&r->trading, cmd);
-        if (c->sink && take_account(r)) return -1;
-    }
     if (r->market && cmd->kind == CMD_MARKET) {
-        const struct cmd_market *m = body;
+        const struct cmd_market *m = (const void *)cmd;
         if (market_add(r->market, m->market, m->matching, m->tick_lot)) return -1;
     }
     for (u32 i = 0; i < c->matching_count; i++)
         if (match(r, c->matching_first + i, cmd)) return -1;
+    return 0;
+}
+
+int replica_trade(struct replica *r, const struct rec *cmd)
+{
+    const void *body = cmd;
+    if (cmd->seq != r->seq + 1)
+        return err_set("command %lu came where %lu was expected", cmd->seq, r->seq + 1);
+    if (r->config.trading) {
+        if (cmd->kind == CMD_START && ((const struct cmd_start *)body)->epoch == 1)
+            replica_forget_segment(r);
+        skip_unwanted(r);
+        trading_apply(&r->trading, cmd);
+        if (r->config.sink && take_account(r)) return -1;
+    }
     if (cmd->kind == CMD_MERGE && merge(r, body)) return -1;
     r->seq = cmd->seq;
     r->time_ns = cmd->time_ns;
     return 0;
+}
+
+/* What a command makes in a book is merged by a later one. */
+int replica_apply(struct replica *r, const struct rec *cmd)
+{
+    return replica_match(r, cmd) ? -1 : replica_trade(r, cmd);
 }
 
 void replica_forget_segment(struct replica *r)

@@ -47,6 +47,7 @@ struct replica_matching {
     struct log_reader made;
     u8 *queue; /* whole records in [begin, end) */
     u64 begin, end, room;
+    u64 queued; /* last record that came to the queue */
 };
 
 struct replica {
@@ -58,6 +59,9 @@ struct replica {
     struct market_data *market;
     const struct rules *rules; /* whichever copy there is */
     u64 seq, time_ns;          /* last command applied */
+    int (*forward)(void *context, u32 matching,
+                   const struct rec *rec); /* replica_match's, or NULL */
+    void *forward_context;
     void *memory[64];
     u64 memory_bytes[64];
     u32 memory_count;
@@ -71,9 +75,18 @@ void replica_close(struct replica *r);
  * the machines make of it. */
 int replica_apply(struct replica *r, const struct rec *cmd);
 
-/* A hint that this command is going to be applied soon (shm/trading_ahead.h). */
+/* The two halves of replica_apply, for two threads (procs/lib/replay.h). The first needs nothing of
+ * the second; where `forward` is set it gets the match records that the second must queue
+ * (replica_queue) before the command that merges them. */
+int replica_match(struct replica *r, const struct rec *cmd);
+int replica_trade(struct replica *r, const struct rec *cmd);
+
+/* Hints of what comes soon, for each half, and that a match record will be merged: as in
+ * shm/trading_ahead.h. */
 #define REPLICA_AHEAD_STAGES 3U
-void replica_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
+void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
+void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
+void replica_merge_ahead(const struct replica *r, const struct rec *match);
 
 /* Take the parts it has from a snapshot; the replica must be empty. A full replica then compares
  * checksums. -1 with err: damaged, or the arenas are too small (says which option to raise). */

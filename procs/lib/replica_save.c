@@ -409,6 +409,7 @@ static int load_matching(struct replica *r, struct snapshot_reader *s, u32 i)
     machine->applied = info->seq;
     if (i >= info->matchings) return 0; /* it is new since then */
     log_begin_at(&m->log, info->match_seq[i]);
+    m->queued = info->match_seq[i];
     return load_unmerged(r, s, i);
 }
 

@@ -305,6 +305,7 @@ static int next_block(struct snapshot_reader *r)
     r->at += sizeof head + head.stored;
     r->given = 0;
     r->filled = head.raw;
+    if (r->tick) r->tick(r->context);
     return 0;
 }
 

@@ -21,7 +21,7 @@
 #include "shm/topo.h"
 
 #define SNAPSHOT_MAGIC        0x314e53534f444945UL /* "EIDOSSN1" */
-#define SNAPSHOT_VERSION      1
+#define SNAPSHOT_VERSION      2
 #define SNAPSHOT_BLOCK        (256UL << 10) /* raw bytes of a block */
 #define SNAPSHOT_SECTIONS_MAX 1024U
 #define SNAPSHOT_MATCHING_MAX (PROC_LOGS_MAX - LOG_MATCH(0))
@@ -99,6 +99,8 @@ struct snapshot_reader {
     u64 at, left;                           /* in the file; raw bytes left in the section */
     u64 given, filled;                      /* of `block` */
     u8 *block, *packed;
+    void (*tick)(void *context); /* may be set after open: called for every block */
+    void *context;
 };
 
 /* Open the snapshot of `seq` and check every checksum. -1 with err: file, offset, cause. */

@@ -24,6 +24,7 @@ struct state {
     struct replica replica;
     struct logfile_reader commands;
     struct check check;
+    bool loaded;
     u64 saved_seq, saved_ns; /* CLOCK_MONOTONIC */
     u64 looked_ns;           /* when it last looked whether it is asked for one */
 };
@@ -61,12 +62,14 @@ static void report_damaged(void *context, const char *why)
     text_log(TEXT_WARN, "passing over a damaged snapshot: %s", why);
 }
 
-static int load_newest(struct state *s)
+static int load_newest(struct run *run, struct state *s)
 {
     struct snapshot_reader r;
     int found = snapshot_newest(&r, s->dir.dir, s->dir.instance, durable_seq(s), NULL,
                                 report_damaged, NULL);
     if (found <= 0) return found;
+    r.tick = beat;
+    r.context = run;
     int rc = replica_load(&s->replica, &r);
     snapshot_close(&r);
     s->saved_seq = s->replica.seq;
@@ -103,9 +106,15 @@ static int init(struct run *run)
     if (logdir_open(&s->dir, run->segment.boot.dir, false)) return -1;
     snprintf(path, sizeof path, "%s/snapshots", s->dir.dir);
     if (mkdir(path, 0755) && errno != EEXIST) return err_sys("making %s", path);
-    if (replica_open(&s->replica, &config) || load_newest(s)) return -1;
+    return replica_open(&s->replica, &config);
+}
+
+/* Nobody waits for this process, so it is ready before a large state is loaded. */
+static void load(struct run *run, struct state *s)
+{
+    if (load_newest(run, s) || open_logs(s, run->segment.topo.params.matching)) run_fail(run);
     s->saved_ns = clock_ns(CLOCK_MONOTONIC);
-    return open_logs(s, params->matching);
+    s->loaded = true;
 }
 
 static void save(struct run *run, struct state *s)
@@ -162,6 +171,7 @@ static void show_positions(struct run *run, const struct state *s)
 static u32 turn(struct run *run)
 {
     struct state *s = run->state;
+    if (!s->loaded) load(run, s);
     u32 work = replay(run, s);
     i64 compared = check_files(&s->check, TURN_COMPARES);
     if (compared < 0) run_fail(run);
@@ -175,6 +185,9 @@ static u32 turn(struct run *run)
 static void stop(struct run *run)
 {
     struct state *s = run->state;
+    /* Traders are gone by now: what is saved here, the next start need not replay. */
+    while (s->loaded && replay(run, s)) beat(run);
+    if (s->loaded && s->replica.seq > s->saved_seq) save(run, s);
     logfile_close(&s->commands);
     check_close(&s->check);
     replica_close(&s->replica);

@@ -3,6 +3,7 @@
  *   read       the command log alone: files, checksums, shapes
  *   matching   read and match;  market: and make market data
  *   replay     and trading: all there is to a replay
+ *   two        the same with two threads
  *   start      recover_start, as `eidosctl up` does it, without a snapshot
  *   snapshot   recover_start again: the newest snapshot and nothing after it
  *   up         the program, until every process is ready: without a snapshot, and with one
@@ -30,7 +31,7 @@ static const struct history_plan ordinary = {.seed = 1,
 
 static char dir[200] = "/tmp/eidos-replay-XXXXXX";
 static struct topo_params params;
-static const char *wanted = "read matching market replay start up";
+static const char *wanted = "read matching market replay two start snapshot up";
 
 static bool is_wanted(const char *step)
 {
@@ -87,7 +88,7 @@ static void show_read(void)
 }
 
 /* Read, and apply to some of the machines. */
-static void show_part(const char *what, bool trading, bool matching, bool market)
+static void show_part(const char *what, bool trading, bool matching, bool market, u32 threads)
 {
     struct logdir d;
     struct logfile_reader files;
@@ -98,13 +99,12 @@ static void show_part(const char *what, bool trading, bool matching, bool market
         .params = &params, .trading = trading, .matching_count = matching, .market = market};
     if (logdir_open(&d, dir, false) || replica_open(&r, &config)) die();
     struct times begin = now();
-    replay_begin(&p, &r);
+    if (replay_begin(&p, &r, threads)) die();
     if (logfile_open(&files, &d, LOG_COMMAND, 0, UINT64_MAX) != LOGFILE_END) die();
     while (logfile_next(&files, &rec) == LOGFILE_RECORD)
         if (replay_put(&p, rec)) die();
-    if (replay_drain(&p)) die();
+    if (replay_end(&p, 0)) die();
     show(what, r.seq, begin);
-    replay_end(&p);
     logfile_close(&files);
     replica_close(&r);
     logdir_close(&d);
@@ -115,7 +115,9 @@ static void show_start(const char *what)
     struct recover_options options = {.dir = dir,
                                       .params = &params,
                                       .segment_bytes = ordinary.segment_bytes,
-                                      .snapshots_keep = 10};
+                                      .snapshots_keep = 10,
+                                      .tail_commands = RECOVER_TAIL,
+                                      .threads = replay_threads(2)};
     struct recovered found;
     struct times begin = now();
     if (recover_start(&options, &found)) die();
@@ -173,14 +175,15 @@ int main(int argc, char **argv)
                made.open, plan.accounts);
     }
     if (is_wanted("read")) show_read();
-    if (is_wanted("matching")) show_part("matching", false, true, false);
-    if (is_wanted("market")) show_part("market", false, true, true);
-    if (is_wanted("replay")) show_part("replay", true, true, true);
+    if (is_wanted("matching")) show_part("matching", false, true, false, 1);
+    if (is_wanted("market")) show_part("market", false, true, true, 1);
+    if (is_wanted("replay")) show_part("replay", true, true, true, 1);
+    if (is_wanted("two")) show_part("two", true, true, true, 2);
     if (is_wanted("start")) {
         run("rm -rf %s/snapshots", dir);
         show_start("start");
-        show_start("snapshot");
     }
+    if (is_wanted("snapshot")) show_start("snapshot");
     if (is_wanted("up")) {
         run("rm -rf %s/snapshots", dir);
         show_up("up", plan.commands);

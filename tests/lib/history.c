@@ -10,7 +10,7 @@
 #define STEP        16U           /* messages between two turns of matching */
 #define BATCH_BYTES (256UL << 10) /* of records in one write */
 #define START_NS    1700000000000000000UL
-#define FAR_TICKS   4000U /* how deep the book is filled */
+#define FAR_TICKS   4000U /* how deep the book is filled, or deeper when much rests */
 
 /* One log on its way to its files. */
 struct pen {
@@ -65,7 +65,9 @@ void history_params(const struct history_plan *plan, struct topo_params *params)
                                    .match_bytes = 16UL << 20,
                                    .account_bytes = 32UL << 20,
                                    .ring_bytes = 1UL << 20,
-                                   .recent_trades = 1000};
+                                   .recent_trades = 1000,
+                                   .markets_max = 16,
+                                   .candles = MARKET_CANDLES_FEWEST};
 }
 
 static void open_all(struct history *h, const char *dir, const struct history_plan *plan)
@@ -135,13 +137,16 @@ static void step(struct history *h, const struct history_plan *plan)
         struct msg_order m;
         u64 r = flow_random(&h->flow);
         t->now_ns += 20000;
-        if (t->orders->open_count >= plan->resting ? r & 1 : (r & 15) == 0) {
+        bool full = t->orders->open_count >= plan->resting;
+        if (full ? r & 1 : (r & 15) == 0) {
             cancel_one(h);
             continue;
         }
         flow_order(&h->flow, &m);
-        if (m.tif == TIF_GTC && (r >> 8 & 3)) { /* most of what rests stands away from the touch */
-            u128 away = (u128)(r >> 16) % FAR_TICKS * (1000000000000000000UL / 100);
+        if (!full && m.tif == TIF_IOC && (r >> 4 & 3)) continue; /* it grows first */
+        if (m.tif == TIF_GTC && (r >> 8 & 15)) { /* most of what rests stands away from the touch */
+            u128 away = (u128)(r >> 16) % max_u64(FAR_TICKS, plan->resting / 25) *
+                        (1000000000000000000UL / 100);
             m.price =
                 wad_make(m.side == SIDE_BUY ? wad_get(m.price) - away : wad_get(m.price) + away);
         }

@@ -450,7 +450,7 @@ static void retired_files_are_not_missed(void **state)
     assert_string_equal(w.reports, "");
     u64 *seqs, from;
     static struct replica r;
-    assert_int_equal(recover_at(&w.j.dir, &w.params, 5, UINT64_MAX, &r, &from), -1);
+    assert_int_equal(recover_at(&w.j.dir, &w.params, 5, UINT64_MAX, 1, &r, &from), -1);
     assert_non_null(strstr(err_text(), "no whole snapshot is left"));
     int count = snapshot_list(w.j.path, &seqs);
     assert_int_equal(count, 5);
@@ -520,7 +520,7 @@ static void any_sequence_can_be_seen(void **state)
     u64 places[] = {1, 200, out.seq - 1, out.seq, out.seq + 1, w.live.command.seq};
     for (u32 i = 0; i < COUNT_OF(places); i++) {
         assert_int_equal(
-            recover_at(&w.j.dir, &w.params, places[i], UINT64_MAX, &then, &snapshot_seq), 0);
+            recover_at(&w.j.dir, &w.params, places[i], UINT64_MAX, 1, &then, &snapshot_seq), 0);
         assert_int_equal(snapshot_seq, places[i] < out.seq ? 0 : out.seq);
         replica_info(&then, &info);
         assert_int_equal(info.seq, places[i]);
@@ -535,11 +535,11 @@ static void any_sequence_can_be_seen(void **state)
         replica_close(&now);
         replica_close(&then);
     }
-    assert_int_equal(recover_at(&w.j.dir, &w.params, 1000000, UINT64_MAX, &then, &snapshot_seq),
+    assert_int_equal(recover_at(&w.j.dir, &w.params, 1000000, UINT64_MAX, 1, &then, &snapshot_seq),
                      -1);
     assert_non_null(strstr(err_text(), "is beyond it"));
-    assert_int_equal(recover_at(&w.j.dir, &w.params, UINT64_MAX, UINT64_MAX, &then, &snapshot_seq),
-                     0);
+    assert_int_equal(
+        recover_at(&w.j.dir, &w.params, UINT64_MAX, UINT64_MAX, 1, &then, &snapshot_seq), 0);
     assert_int_equal(then.seq, w.live.command.seq);
     replica_close(&then);
 }
@@ -551,6 +551,8 @@ static void small_arenas_are_told(void **state)
     settle();
     write_all();
     assert_int_equal(start(NULL), 0);
+    trade(1); /* else there is nothing to replay, and nothing is loaded here */
+    write_all();
     w.params.orders_max = 100;
     assert_int_equal(start(NULL), -1);
     assert_non_null(strstr(err_text(), "trading.orders_max is too small"));

@@ -1,0 +1,84 @@
+/* Two threads replay what one does: the same state and the same records, number by number. */
+#include "procs/lib/recover.h"
+#include "procs/lib/replay.h"
+#include "tests/lib/history.h"
+#include "tests/lib/journal_dir.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct history_plan plan = {
+    .seed = 7, .commands = 30000, .accounts = 200, .resting = 2000, .segment_bytes = 4UL << 20};
+
+static struct journal_dir dir;
+static struct topo_params params;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct history_made made;
+    journal_dir_make(&dir);
+    history_params(&plan, &params);
+    history_make(dir.path, &plan, &made);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    journal_dir_remove(&dir);
+    return 0;
+}
+
+static u64 checksum(u64 seq, u32 threads)
+{
+    static struct replica r;
+    struct snapshot_info info;
+    u64 from;
+    assert_int_equal(recover_at(&dir.dir, &params, seq, UINT64_MAX, threads, &r, &from), 0);
+    replica_info(&r, &info);
+    assert_true(seq == UINT64_MAX || info.seq == seq);
+    replica_close(&r);
+    return info.checksum;
+}
+
+static void threads_make_no_difference(void **state)
+{
+    (void)state;
+    static const u64 places[] = {1, 700, 12345, UINT64_MAX};
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        assert_int_equal(checksum(places[i], 2), checksum(places[i], 1));
+}
+
+static void derived_files_are_written_again_by_two(void **state)
+{
+    (void)state;
+    struct recovered one, two;
+    struct recover_options o = {.dir = dir.path,
+                                .params = &params,
+                                .segment_bytes = plan.segment_bytes,
+                                .snapshots_keep = 2,
+                                .threads = 1};
+    assert_int_equal(recover_start(&o, &one), 0);
+    assert_int_equal(snapshot_cut(dir.path, 0), 1);
+    assert_int_equal(logfile_cut(&dir.dir, LOG_ACCOUNT, one.account_seq / 2), 0);
+    assert_int_equal(logfile_cut(&dir.dir, LOG_MATCH(0), one.match_seq[0] / 3), 0);
+    o.threads = 2;
+    assert_int_equal(recover_start(&o, &two), 0);
+    assert_memory_equal(&one, &two, sizeof one);
+    assert_int_equal(recover_start(&o, &two), 0); /* and every file is whole again */
+    assert_int_equal(two.checksum, one.checksum);
+    assert_int_equal(two.snapshot_seq, one.seq);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(threads_make_no_difference, setup, teardown),
+        cmocka_unit_test_setup_teardown(derived_files_are_written_again_by_two, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
