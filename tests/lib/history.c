@@ -113,9 +113,9 @@ static void begin(struct history *h, const struct history_plan *plan)
 /* Cancel the oldest open order of a random account, as its owner would. */
 static void cancel_one(struct history *h)
 {
-    struct {
+    union {
         struct msg_cancel m;
-        u64 id;
+        u8 room[sizeof(struct msg_cancel) + sizeof(u64)]; /* and the one id behind it */
     } c = {.m = {.head = {.length = sizeof c, .kind = MSG_CANCEL}, .market = NO_MARKET}};
     const struct trading *t = &h->engine.trading;
     u32 account = (u32)(flow_random(&h->flow) % h->flow.accounts);
@@ -123,7 +123,7 @@ static void cancel_one(struct history *h)
     u32 index = ledger_find(t->ledger, c.m.wallet),
         slot = ledger_account(t->ledger, index)->open_first;
     if (!slot) return;
-    c.id = orders_slot(t->orders, slot)->view.order_id;
+    c.m.order_ids[0] = orders_slot(t->orders, slot)->view.order_id;
     c.m.count = 1;
     c.m.auth = AUTH_REQUEST;
     c.m.evidence.signature[0] = 1;
