@@ -36,8 +36,9 @@ static int tear_down(void **state)
 
 static int trade(u32 account, u64 id)
 {
+    seq++;
     struct account_trade r = {
-        .head = {.seq = ++seq, .time_ns = 1000 * seq, .kind = ACCOUNT_TRADE, .version = 1},
+        .head = {.seq = seq, .time_ns = 1000 * seq, .kind = ACCOUNT_TRADE, .version = 1},
         .trade_id = id,
         .price = 5,
         .lots = 7,
@@ -53,8 +54,9 @@ static int trade(u32 account, u64 id)
 
 static int other(u16 kind, u16 version)
 {
+    seq++;
     struct account_balance_2 r = {
-        .now = {.head = {.seq = ++seq, .time_ns = 1000 * seq, .kind = kind, .version = version},
+        .now = {.head = {.seq = seq, .time_ns = 1000 * seq, .kind = kind, .version = version},
                 .settled_available = 11,
                 .settled_frozen = 2,
                 .ref_id = 77,
