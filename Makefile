@@ -117,6 +117,7 @@ $(B)/obj/%.o: %.c $(B)/gen/flags
 
 # The default configuration is part of the binary.
 $(B)/obj/procs/lib/config_embed.o: $(wildcard conf/*.ini)
+$(B)/obj/procs/api/docs_embed.o: schema/openapi.json
 
 %.a:
 	@mkdir -p $(@D)

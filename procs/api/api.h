@@ -6,6 +6,7 @@
  *   request.c, body.c, order_read.c, cancel_read.c: text -> facts  ws_channels.c who gets what
  *   orders.c, cancel.c, account.c, markets.c, health.c,            push.c        what is new
  *   history.c, list.c: handlers
+ *   docs.c       /openapi.json, /docs
  *   answer.c     envelope, waiting for trading and for the disk    auth.c        who is asking
  *   stamps.c     trace ids, and when a request passed where
  */

@@ -37,6 +37,8 @@ const struct route routes[] = {
     {METHOD_GET,    ACCESS_PUBLIC, "/health/live",                   health_live},
     {METHOD_GET,    ACCESS_PUBLIC, "/health/ready",                  health_ready},
     {METHOD_GET,    ACCESS_PUBLIC, "/metrics",                       health_metrics},
+    {METHOD_GET,    ACCESS_PUBLIC, "/openapi.json",                  docs_document},
+    {METHOD_GET,    ACCESS_PUBLIC, "/docs",                          docs_page},
     {0, 0, NULL, NULL},
 };
 // clang-format on

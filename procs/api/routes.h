@@ -1,5 +1,6 @@
 /* routes.h: which handler answers which method and path. The table in routes.c is the list of all
- * that HTTP clients can ask.
+ * that HTTP clients can ask; schema/openapi.json documents each row, and a test holds them
+ * together.
  */
 #ifndef EIDOS_API_ROUTES_H
 #define EIDOS_API_ROUTES_H
@@ -38,6 +39,7 @@ route_fn history_trades, history_trade, history_entries;
 route_fn markets_list, markets_depth, markets_klines, markets_trades, markets_ticker,
     markets_tickers, markets_time, markets_versions;
 route_fn health_live, health_ready, health_metrics;
+route_fn docs_document, docs_page;
 
 /* Requests that waited for eidos-history, run again where it has caught up; returns how many were
  * answered. Then: how long the loop may sleep for their sake. */

@@ -2,11 +2,13 @@
 //   EIDOS_SUITES=socket,afterwards   only these
 //   EIDOS_SET="verify.workers=2"     options of the exchange beyond ours
 //   EIDOS_KEEP=1                     leave its directory for a look
-import { after, before, describe } from "node:test";
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
 import { Exchange } from "./lib/exchange.mjs";
+import { unseen } from "./lib/schema.mjs";
 
 const SUITES = ["markets", "klines", "trading", "kinds", "prepare", "authentication", "rules", "nonces",
-    "cancels", "lists", "history", "socket", "socket_orders", "malformed", "afterwards"];
+    "cancels", "lists", "history", "socket", "socket_orders", "documents", "malformed", "afterwards"];
 
 const exchange = new Exchange();
 const suites = [];
@@ -19,4 +21,6 @@ describe("the exchange", () => {
         await exchange.stop().finally(() => exchange.remove());
     });
     for (const suite of suites) suite(exchange);
+    it("has answered every documented operation", { skip: "EIDOS_SUITES" in process.env }, () =>
+        assert.deepEqual(unseen(), []));
 });

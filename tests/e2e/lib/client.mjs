@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { ethers } from "ethers";
 import { DOMAIN, HTTP_OF, TYPES, has } from "./protocol.mjs";
+import { conforms } from "./schema.mjs";
 
 export const API = "/api/v1";
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
-// One HTTP exchange, as it is: {status, headers, text}.
+// One HTTP exchange, as it is: {status, headers, text}. What schema/openapi.json does not allow fails.
 export function send(exchange, method, path, { headers = {}, body } = {}) {
     return new Promise((resolve, reject) => {
         const request = http.request({
@@ -18,10 +19,16 @@ export function send(exchange, method, path, { headers = {}, body } = {}) {
         }, (response) => {
             const parts = [];
             response.on("data", (part) => parts.push(part));
-            response.on("end", () => resolve({
-                status: response.statusCode, headers: response.headers,
-                text: Buffer.concat(parts).toString(),
-            }));
+            response.on("end", () => {
+                const answer = { status: response.statusCode, headers: response.headers,
+                    text: Buffer.concat(parts).toString() };
+                try {
+                    conforms(method, path, answer);
+                    resolve(answer);
+                } catch (e) {
+                    reject(e);
+                }
+            });
             response.on("error", reject);
         });
         request.setTimeout(15000, () => request.destroy(new Error(`${method} ${path}: no answer`)));

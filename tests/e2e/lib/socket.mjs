@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import WebSocket from "ws";
 import { timestamp } from "./client.mjs";
+import { conformsMessage } from "./schema.mjs";
 
 export class Socket {
     #kept = [];
     #waiting = new Set();
+    #fault = null; // what schema/websocket.json does not allow
     closed = null; // {code, reason}
 
     static async open(exchange, options) {
@@ -26,6 +28,12 @@ export class Socket {
     }
 
     #take(message) {
+        try {
+            conformsMessage(message);
+        } catch (e) {
+            this.#fault ??= e;
+            for (const w of this.#waiting) w.reject(e);
+        }
         for (const w of this.#waiting)
             if (w.wanted(message)) {
                 this.#waiting.delete(w);
@@ -37,11 +45,12 @@ export class Socket {
 
     // The first message not yet taken that fits: a type, or a predicate.
     next(what, timeoutMs = 4000) {
+        if (this.#fault) return Promise.reject(this.#fault);
         const wanted = typeof what === "string" ? (m) => m.type === what : what;
         const at = this.#kept.findIndex(wanted);
         if (at >= 0) return Promise.resolve(this.#kept.splice(at, 1)[0]);
         return new Promise((resolve, reject) => {
-            const w = { wanted, resolve };
+            const w = { wanted, resolve, reject };
             w.timer = setTimeout(() => {
                 this.#waiting.delete(w);
                 reject(new Error(`no message ${what}; kept: ` +
@@ -54,6 +63,7 @@ export class Socket {
     // Everything that fits and is there after `ms` of waiting.
     async drain(wanted, ms = 300) {
         await new Promise((resolve) => setTimeout(resolve, ms));
+        if (this.#fault) throw this.#fault;
         const all = this.#kept.filter(wanted);
         this.#kept = this.#kept.filter((m) => !wanted(m));
         return all;
