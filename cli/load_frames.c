@@ -55,8 +55,7 @@ static u32 market_of(const struct load *l, const char *symbol, const char *end)
 {
     for (u32 i = 0; symbol && i < l->market_count; i++) {
         size_t n = strlen(l->markets[i].symbol);
-        if (starts(symbol, end, l->markets[i].symbol) && symbol + n < end &&
-            (symbol[n] == '"' || symbol[n] == '.'))
+        if (starts(symbol, end, l->markets[i].symbol) && symbol + n < end && symbol[n] == '"')
             return i;
     }
     return LOAD_MARKETS_MAX;
@@ -75,7 +74,8 @@ static void read_fields(const struct load *l, const char *text, u32 len, struct 
     if (starts(channel, end, "ticker")) f->kind = SUB_TICKER;
     if (starts(channel, end, "depth.")) f->kind = SUB_DEPTH;
     if (starts(channel, end, "orders")) f->kind = SUB_ORDERS;
-    if (f->kind == SUB_DEPTH) f->market = market_of(l, channel + 6, end);
+    if (f->kind == SUB_DEPTH)
+        f->market = market_of(l, after(data, (size_t)(end - data), "\"market\":\""), end);
     const char *tail = data; /* the end of the data: the last "},", or thereabouts */
     for (const char *at = data; (at = after(at, (size_t)(end - at), "},\"timestamp\":"));)
         tail = at;

@@ -25,31 +25,17 @@ static void say(struct load *l, u32 sub, u8 opcode, const char *text, size_t len
     pump_send(&l->pump, l->user_count + sub, frame, n);
 }
 
-/* Depth of half of the markets, from the sub's own first on: at the plan's rate of changes, each
- * connection then gets half as many frames as with ticker.* */
-static void put_channels(const struct load *l, u32 sub, struct json_out *out)
-{
-    char name[64];
-    json_put_open(out, '[');
-    if (l->subs[sub].kind == SUB_TICKER) json_put_cstring(out, "ticker.*");
-    if (l->subs[sub].kind == SUB_ORDERS) json_put_cstring(out, "orders");
-    for (u32 i = 0; l->subs[sub].kind == SUB_DEPTH && i < (l->market_count + 1) / 2; i++) {
-        const char *symbol = l->markets[(sub + i) % l->market_count].symbol;
-        int n = snprintf(name, sizeof name, "depth.%s.20", symbol);
-        json_put_string(out, name, (size_t)n);
-    }
-    json_put_close(out, ']');
-}
-
 static void subscribe(struct load *l, u32 sub)
 {
-    char text[4096];
+    char text[256];
     struct json_out out;
     json_out_init(&out, text, sizeof text);
     json_put_open(&out, '{');
     json_put_key(&out, "type"), json_put_cstring(&out, "subscribe");
     json_put_key(&out, "id"), json_put_u64(&out, 1);
-    json_put_key(&out, "channels"), put_channels(l, sub, &out);
+    json_put_key(&out, "channels"), json_put_open(&out, '[');
+    json_put_cstring(&out, plan_sub_name(l->subs[sub].kind));
+    json_put_close(&out, ']');
     json_put_close(&out, '}');
     say(l, sub, CLIENT_WS_TEXT, out.at, out.len);
 }
