@@ -66,7 +66,6 @@ struct load_plan {
     const u8 *cycle; /* slots, over and over */
     u32 cycle_len;
     u32 rest_units, take_units;  /* sizes: what rests per cycle is what is taken */
-    u32 burst;                   /* requests that are due at the same time */
     u32 subs[SUB_KINDS];         /* connections */
     double push_rate[SUB_KINDS]; /* frames a second each connection is to get, 0 = on demand */
     u32 steps;

@@ -139,15 +139,6 @@ int find_markets(struct load *l)
     json_decref(markets);
     json_decref(tickers);
     if (!result && !l->market_count) return err_set("no market is active");
-    for (u32 p = 0; p < l->plans; p++) {
-        if (l->plan[p].burst) continue;
-        /* one change of each market at a time, each by a user of its own */
-        l->plan[p].burst = l->market_count;
-        for (u32 s = 0; s < l->plan[p].steps; s++)
-            l->plan[p].step[s].users =
-                (u32)((l->plan[p].step[s].users + l->market_count - 1) / l->market_count) *
-                l->market_count;
-    }
     return result;
 }
 

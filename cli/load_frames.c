@@ -4,8 +4,8 @@
 
 #include "cli/load.h"
 
-#define KEPT_FRAMES 64U   /* a power of two */
-#define KEPT_BYTES  4096U /* longer ones are read each time */
+#define KEPT_FRAMES 512U  /* a power of two */
+#define KEPT_BYTES  1536U /* longer ones are read each time */
 #define TAIL        32U   /* bytes that tell frames apart: time and sequence stand at the end */
 
 struct kept {
@@ -97,7 +97,7 @@ const struct frame *frame_read(const struct load *l, const char *text, u32 len)
     memcpy(&a, text + len - 10, sizeof a);
     memcpy(&b, text + len - TAIL, sizeof b);
     u64 hash = (a ^ b * 0x9e3779b97f4a7c15UL ^ len) * 0xbf58476d1ce4e5b9UL;
-    struct kept *k = &kept[hash >> 58];
+    struct kept *k = &kept[hash >> 55];
     if (k->len == len && memcmp(k->text, text, len) == 0) return &k->frame;
     memcpy(k->text, text, len);
     k->len = len;

@@ -103,9 +103,7 @@ static void send_turn(struct load *l, u32 user)
 
 static u64 due_ns(const struct load *l, u64 k)
 {
-    u32 burst = plan_of(l)->burst;
-    double at = (double)(k / burst * burst) * 1e9 / step_of(l)->rate;
-    return l->result->begun_ns + (u64)at;
+    return l->result->begun_ns + (u64)((double)k * 1e9 / step_of(l)->rate);
 }
 
 /* Send a user's next request if it is due and the user is free. */

@@ -1,6 +1,7 @@
 /* hub.h: all WebSockets of this process and who wants what.
  *
- *   hub.topics[channel] --subs--> sub -> sub -> ...     public channels, fan-out
+ *   hub.waves -> wave -> wave ...                       each a part of the connections
+ *   wave.topics[channel] --subs--> sub -> sub -> ...    public channels, fan-out
  *        |--due: frames of this turn, written once       hub.due: the topics that have some
  *   hub.wallets[hash]   ----ws--> ws -> ...             private channels, by wallet
  *   ws.subs[50]         --------> sub, sub, ...         what one connection has
@@ -20,6 +21,8 @@
 #define WS_SUBS_MAX    50U
 #define WS_RATE_MAX    20U /* messages a second */
 #define WALLET_BUCKETS 16384U
+#define WS_REFS_MAX    4U   /* frames of others that a connection has to write */
+#define WAVE_CONNS     256U /* connections of a wave, at most */
 #define TOPICS_MAX     ((MARKETS_MAX + 1U) * CHANNEL_MINE) /* of each market, and of all at once */
 
 struct wslay_frame_context;
@@ -50,6 +53,9 @@ struct ws {
     /* Out. */
     char *out;
     size_t out_from, out_to, out_room;
+    const struct frames *refs[WS_REFS_MAX]; /* behind it: frames that the wave owns */
+    u32 ref_count;
+    size_t ref_len; /* their bytes */
 
     /* Who and what. */
     bool authenticated;
@@ -58,6 +64,7 @@ struct ws {
     struct sub *subs; /* WS_SUBS_MAX places, made at the first public subscription */
     u32 sub_count, in_flight;
     u8 mine[3]; /* CHANNEL_MINE + i: 1 = new dialect, 2 = older, 3 = both */
+    struct wave *wave;
 };
 
 struct sub {
@@ -87,7 +94,7 @@ struct frames {
 struct topic {
     struct link subs;
     u32 count[2];
-    struct frames due[2];    /* go out at the end of the turn */
+    struct frames due[2];    /* go out at the end of the wave's turn */
     struct depth_view *view; /* depth of one market; made when somebody asks for it */
 };
 
@@ -100,21 +107,32 @@ struct market_feed {
     u32 subs; /* public subscriptions of this market alone */
 };
 
+/* Connections that are told of public data together. Thousands are not told at once, but a wave at
+ * a time, each of what is newest when its turn comes: nobody waits while others are written to, and
+ * where there is more to tell than can be written, all are told less often, not later. */
+struct wave {
+    struct link of_hub;
+    u32 conns;
+    u32 feeds;             /* public subscriptions */
+    u32 every;             /* of those, of every market */
+    bool stale;            /* some sub is */
+    u64 stamp, slow_stamp; /* what push_stamp was when all, and tickers and candles, were told */
+    u64 next_ns, slow_ns;  /* not to be told before */
+    struct market_feed markets[MARKETS_MAX];
+    struct topic topics[TOPICS_MAX]; /* subs.next NULL: nobody ever listened */
+};
+
 struct hub {
     struct link all, writes, ending, dead;
     u32 count;     /* connections */
     u32 mine;      /* private subscriptions */
     u32 feeds;     /* public ones */
-    u32 every;     /* of those, of every market */
-    bool stale;    /* some sub is */
     u64 looked_ns; /* at timeouts */
 
-    /* Public data goes out when the clock enters a new slot, all that is due at once. */
-    u64 slot, slow_slot;
-    u64 pushing_ns, rest_until_ns; /* see push_rest */
-    u32 due[TOPICS_MAX], due_count;
-    struct topic topics[TOPICS_MAX];
-    struct market_feed markets[MARKETS_MAX];
+    struct link waves; /* the next one to look at is first */
+    u32 wave_count;
+    u64 rest_until_ns;              /* nobody is told before */
+    u32 due[TOPICS_MAX], due_count; /* topics of the wave whose turn it is */
     struct link wallets[WALLET_BUCKETS];
     char *text; /* the frame being written, SCRATCH_BYTES */
 };
@@ -124,9 +142,9 @@ static inline u32 topic_of(const struct channel *c)
     return (u32)c->market * CHANNEL_MINE + c->kind;
 }
 
-static inline struct topic *hub_topic(struct hub *h, u32 kind, u32 market)
+static inline struct topic *wave_topic(struct wave *v, u32 kind, u32 market)
 {
-    return &h->topics[market * CHANNEL_MINE + kind];
+    return &v->topics[market * CHANNEL_MINE + kind];
 }
 
 static inline u32 topic_count(const struct topic *t)
@@ -134,10 +152,16 @@ static inline u32 topic_count(const struct topic *t)
     return t->count[0] + t->count[1];
 }
 
-/* Does anybody listen to this kind of a market's data? */
-static inline bool hub_wants(struct hub *h, u32 kind, u32 market)
+/* Does anybody of the wave listen to this kind of a market's data? */
+static inline bool wave_wants(struct wave *v, u32 kind, u32 market)
 {
-    return topic_count(hub_topic(h, kind, market)) || topic_count(hub_topic(h, kind, EVERY_MARKET));
+    return topic_count(wave_topic(v, kind, market)) ||
+           topic_count(wave_topic(v, kind, EVERY_MARKET));
 }
+
+/* Give a new connection its wave; false when memory is short. Take it away again; free all. */
+bool wave_join(struct hub *h, struct ws *ws);
+void wave_leave(struct ws *ws);
+void waves_delete(struct hub *h);
 
 #endif

@@ -136,8 +136,8 @@ static u32 api_turn(struct run *run)
     publish(a); /* what came in their place */
     work += push_turn(a);
     ws_turn(a);
-    push_rest(a);
-    if (a->hub->mine || a->hub->feeds) run->sleep_ns = min_u64(run->sleep_ns, FEED_SLEEP_NS);
+    if (a->hub->mine || a->hub->feeds)
+        run->sleep_ns = min_u64(run->sleep_ns, push_sleep_ns(a, FEED_SLEEP_NS));
     run->sleep_ns = min_u64(run->sleep_ns, history_sleep_ns(a));
     return work;
 }

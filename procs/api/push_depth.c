@@ -100,29 +100,29 @@ static void put_view(struct json_out *o, const struct market *m, const struct de
 }
 
 /* The view of a market, made when it is first asked for; NULL when memory is short. */
-static struct depth_view *view_of(struct api *a, u32 kind, u16 market)
+static struct depth_view *view_of(struct wave *w, u32 kind, u16 market)
 {
-    struct topic *t = hub_topic(a->hub, kind, market);
+    struct topic *t = wave_topic(w, kind, market);
     if (!t->view) t->view = calloc(1, sizeof *t->view);
     return t->view;
 }
 
-bool depth_ready(struct api *a, u32 kind, u16 market)
+bool depth_ready(struct wave *w, u32 kind, u16 market)
 {
-    return view_of(a, kind, market) != NULL;
+    return view_of(w, kind, market) != NULL;
 }
 
-void depth_begin(struct api *a, u32 kind, u16 market)
+void depth_begin(struct api *a, struct wave *w, u32 kind, u16 market)
 {
     if (market_read_depth(a->market, market, channel_levels[kind], &book))
         book.sequence = book.bid_count = book.ask_count = 0;
-    keep_view(view_of(a, kind, market), &book, channel_levels[kind]);
+    keep_view(view_of(w, kind, market), &book, channel_levels[kind]);
 }
 
 void depth_snapshot(struct api *a, struct sub *s, u16 market)
 {
     struct market m;
-    const struct depth_view *v = view_of(a, s->channel.kind, market);
+    const struct depth_view *v = view_of(s->ws->wave, s->channel.kind, market);
     if (!v || !wire_market_at(a->rules, market, &m)) return;
     struct push p = {
         .type = "snapshot", .channel = {s->channel.kind, market}, .sequence = v->sequence};
@@ -131,21 +131,21 @@ void depth_snapshot(struct api *a, struct sub *s, u16 market)
 }
 
 /* A market that came after those who listen to all: it begins with a snapshot. */
-static void first_view(struct api *a, u16 kind, u16 market, const struct market *m)
+static void first_view(struct api *a, struct wave *w, u16 kind, u16 market, const struct market *m)
 {
-    struct depth_view *v = view_of(a, kind, market);
+    struct depth_view *v = view_of(w, kind, market);
     if (!v) return;
     keep_view(v, &book, channel_levels[kind]);
     struct push p = {.type = "snapshot", .channel = {kind, market}, .sequence = v->sequence};
     put_view(push_data(a), m, v, a->unix_ns);
-    push_all(a, &p);
+    push_all(a, w, &p);
 }
 
-static void push_depth(struct api *a, u16 kind, u16 market, const struct market *m)
+static void push_depth(struct api *a, struct wave *w, u16 kind, u16 market, const struct market *m)
 {
-    struct depth_view *v = hub_topic(a->hub, kind, market)->view;
+    struct depth_view *v = wave_topic(w, kind, market)->view;
     if (!v) {
-        first_view(a, kind, market, m);
+        first_view(a, w, kind, market, m);
         return;
     }
     if (v->sequence == book.sequence) return;
@@ -157,18 +157,20 @@ static void push_depth(struct api *a, u16 kind, u16 market, const struct market 
                      .has_prev = true,
                      .prev_sequence = v->sequence};
     keep_view(v, &book, channel_levels[kind]);
-    push_all(a, &p);
+    push_all(a, w, &p);
 }
 
-void depth_turn(struct api *a, u16 market, const struct market *m, struct market_feed *f)
+bool depth_turn(struct api *a, struct wave *w, u16 market, const struct market *m)
 {
-    u64 sequence = market_sequence(a->market, market);
+    struct market_feed *f = &w->markets[market];
     u32 wanted = 0;
     for (u32 kind = 0; kind < CHANNEL_DEPTHS; kind++)
-        if (hub_wants(a->hub, kind, market)) wanted = channel_levels[kind];
-    if (!wanted || sequence == f->depth_seq) return;
-    if (market_read_depth(a->market, market, wanted, &book) || book.cause > a->durable_seq) return;
+        if (wave_wants(w, kind, market)) wanted = channel_levels[kind];
+    if (!wanted || market_sequence(a->market, market) == f->depth_seq) return true;
+    if (market_read_depth(a->market, market, wanted, &book) || book.cause > a->durable_seq)
+        return false;
     f->depth_seq = book.sequence;
     for (u16 kind = 0; kind < CHANNEL_DEPTHS; kind++)
-        if (hub_wants(a->hub, kind, market)) push_depth(a, kind, market, m);
+        if (wave_wants(w, kind, market)) push_depth(a, w, kind, market, m);
+    return true;
 }

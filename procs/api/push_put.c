@@ -57,34 +57,34 @@ void push_one(struct api *a, const struct push *p, struct ws *ws, const struct c
 }
 
 /* Memory is short: what was lost comes again as a snapshot. */
-static void all_stale(struct hub *h, struct topic *t)
+static void all_stale(struct wave *w, struct topic *t)
 {
     for (struct link *l = t->subs.next; l != &t->subs; l = l->next)
-        LINK_OF(l, struct sub, of_topic)->stale = h->stale = true;
+        LINK_OF(l, struct sub, of_topic)->stale = w->stale = true;
 }
 
-static void add_due(struct api *a, const struct push *p, const struct channel *c)
+static void add_due(struct api *a, struct wave *w, const struct push *p, const struct channel *c)
 {
     struct hub *h = a->hub;
     u32 index = topic_of(c);
-    struct topic *t = &h->topics[index];
+    struct topic *t = &w->topics[index];
     if (topic_count(t) && !t->due[0].len && !t->due[1].len) h->due[h->due_count++] = index;
     for (u32 older = 0; older <= 1; older++) {
         struct json_out o;
         if (!t->count[older]) continue;
         put(a, p, c, older, &o);
-        if (!frames_add(&t->due[older], o.at, o.len)) all_stale(h, t);
+        if (!frames_add(&t->due[older], o.at, o.len)) all_stale(w, t);
     }
 }
 
-void push_all(struct api *a, const struct push *p)
+void push_all(struct api *a, struct wave *w, const struct push *p)
 {
     struct channel every = {p->channel.kind, EVERY_MARKET};
-    add_due(a, p, &p->channel);
-    add_due(a, p, &every);
+    add_due(a, w, p, &p->channel);
+    add_due(a, w, p, &every);
 }
 
-static u32 flush_topic(struct hub *h, struct topic *t)
+static u32 queue_due(struct wave *w, struct topic *t)
 {
     u32 n = 0;
     for (struct link *l = t->subs.next, *next; l != &t->subs; l = next) {
@@ -95,9 +95,14 @@ static u32 flush_topic(struct hub *h, struct topic *t)
         if (!f->len) continue;
         if (conflates && (s->stale || ws_backlog(s->ws) > WS_SLOW_BYTES)) {
             s->stale = true;
-            h->stale = true;
+            w->stale = true;
         } else if (ws_send_frames(s->ws, f)) n += f->count;
     }
+    return n;
+}
+
+static void forget_due(struct topic *t)
+{
     for (u32 older = 0; older <= 1; older++) {
         struct frames *f = &t->due[older];
         f->len = f->count = 0;
@@ -105,14 +110,16 @@ static u32 flush_topic(struct hub *h, struct topic *t)
         free(f->at);
         *f = (struct frames){0};
     }
-    return n;
 }
 
-u32 push_flush(struct api *a)
+/* Connections refer to the frames until they are written: at once, and then nobody does. */
+u32 push_flush(struct api *a, struct wave *w)
 {
     struct hub *h = a->hub;
     u32 n = 0;
-    for (u32 i = 0; i < h->due_count; i++) n += flush_topic(h, &h->topics[h->due[i]]);
+    for (u32 i = 0; i < h->due_count; i++) n += queue_due(w, &w->topics[h->due[i]]);
+    if (n) ws_write(a);
+    for (u32 i = 0; i < h->due_count; i++) forget_due(&w->topics[h->due[i]]);
     h->due_count = 0;
     return n;
 }

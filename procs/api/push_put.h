@@ -27,10 +27,11 @@ struct json_out *push_data(struct api *a);
 void push_one(struct api *a, const struct push *p, struct ws *ws, const struct channel *channel,
               bool older);
 
-/* Put it among what is due to those who listen to its market or to every market. */
-void push_all(struct api *a, const struct push *p);
+/* Put it among what is due to those of the wave who listen to its market or to every market. */
+void push_all(struct api *a, struct wave *w, const struct push *p);
 
-/* Send what is due; depth, tickers and candles to slow readers only later. How many messages. */
-u32 push_flush(struct api *a);
+/* Write what is due to the wave; depth, tickers and candles to slow readers only later. How many
+ * messages. */
+u32 push_flush(struct api *a, struct wave *w);
 
 #endif

@@ -10,25 +10,27 @@
 
 /* ---- Trades ---- */
 
-void trades_begin(struct api *a, u16 market)
+void trades_begin(struct api *a, struct wave *w, u16 market)
 {
-    a->hub->markets[market].trade_number = market_trade_number(a->market, market);
+    w->markets[market].trade_number = market_trade_number(a->market, market);
 }
 
-void trades_turn(struct api *a, u16 market, const struct market *m, struct market_feed *f)
+bool trades_turn(struct api *a, struct wave *w, u16 market, const struct market *m)
 {
     static struct market_trade trades[TRADES_AT_ONCE];
-    if (!hub_wants(a->hub, CHANNEL_TRADES, market)) return;
-    if (market_trade_number(a->market, market) == f->trade_number) return;
+    struct market_feed *f = &w->markets[market];
+    if (!wave_wants(w, CHANNEL_TRADES, market)) return true;
+    if (market_trade_number(a->market, market) == f->trade_number) return true;
     int n = market_read_trades_since(a->market, market, f->trade_number, trades, TRADES_AT_ONCE);
     if (n == MARKET_LAPPED) f->trade_number = market_trade_number(a->market, market);
     for (int i = 0; i < n && trades[i].cause <= a->durable_seq; i++) {
         struct push p = {
             .type = "update", .channel = {CHANNEL_TRADES, market}, .sequence = trades[i].number};
         market_put_trade(push_data(a), a->rules, m, &trades[i]);
-        push_all(a, &p);
+        push_all(a, w, &p);
         f->trade_number = trades[i].number;
     }
+    return market_trade_number(a->market, market) == f->trade_number;
 }
 
 /* ---- Tickers ---- */
@@ -46,10 +48,10 @@ static bool read_ticker(struct api *a, u16 market, struct market_ticker *t)
 }
 
 /* What it is now comes as a snapshot, not as an update. */
-void ticker_begin(struct api *a, u16 market)
+void ticker_begin(struct api *a, struct wave *w, u16 market)
 {
     struct market_ticker t;
-    if (read_ticker(a, market, &t)) a->hub->markets[market].ticker_key = ticker_key(&t);
+    if (read_ticker(a, market, &t)) w->markets[market].ticker_key = ticker_key(&t);
 }
 
 void ticker_snapshot(struct api *a, struct sub *s, u16 market)
@@ -63,15 +65,18 @@ void ticker_snapshot(struct api *a, struct sub *s, u16 market)
     push_one(a, &p, s->ws, &s->channel, s->older);
 }
 
-void ticker_turn(struct api *a, u16 market, const struct market *m, struct market_feed *f)
+bool ticker_turn(struct api *a, struct wave *w, u16 market, const struct market *m)
 {
     struct market_ticker t;
-    if (!hub_wants(a->hub, CHANNEL_TICKER, market) || !read_ticker(a, market, &t)) return;
-    if (ticker_key(&t) == f->ticker_key) return;
+    struct market_feed *f = &w->markets[market];
+    if (!wave_wants(w, CHANNEL_TICKER, market)) return true;
+    if (!read_ticker(a, market, &t)) return false;
+    if (ticker_key(&t) == f->ticker_key) return true;
     f->ticker_key = ticker_key(&t);
     struct push p = {.type = "update", .channel = {CHANNEL_TICKER, market}, .sequence = t.sequence};
     market_put_ticker(push_data(a), a->rules, m, &t, a->unix_ns);
-    push_all(a, &p);
+    push_all(a, w, &p);
+    return true;
 }
 
 /* ---- Candles ---- */
@@ -90,9 +95,9 @@ static int read_candles(struct api *a, u32 interval, u16 market, u64 from,
     return n > 0 && cause <= a->durable_seq ? n : 0;
 }
 
-void kline_begin(struct api *a, u32 interval, u16 market)
+void kline_begin(struct api *a, struct wave *w, u32 interval, u16 market)
 {
-    struct market_feed *f = &a->hub->markets[market];
+    struct market_feed *f = &w->markets[market];
     struct market_candle c = {0};
     read_candles(a, interval, market, 0, &c);
     f->kline[interval].index = c.index;
@@ -113,12 +118,12 @@ void kline_snapshot(struct api *a, struct sub *s, u16 market)
 
 /* Each candle that is not as it was told: one that ended meanwhile in its last form, and quiet
  * ones. */
-void kline_turn(struct api *a, u32 interval, u16 market, const struct market *m,
-                struct market_feed *f)
+void kline_turn(struct api *a, struct wave *w, u32 interval, u16 market, const struct market *m)
 {
     static struct market_candle candles[KLINES_AT_ONCE];
+    struct market_feed *f = &w->markets[market];
     u16 kind = (u16)(CHANNEL_KLINE + interval);
-    if (!hub_wants(a->hub, kind, market)) return;
+    if (!wave_wants(w, kind, market)) return;
     u64 number = market_trade_number(a->market, market);
     int n = read_candles(a, interval, market, f->kline[interval].index, candles);
     for (int i = 0; i < n; i++) {
@@ -128,6 +133,6 @@ void kline_turn(struct api *a, u32 interval, u16 market, const struct market *m,
         f->kline[interval].count = c->count;
         struct push p = {.type = "update", .channel = {kind, market}, .sequence = number};
         market_put_kline(push_data(a), a->rules, m, interval, c);
-        push_all(a, &p);
+        push_all(a, w, &p);
     }
 }

@@ -7,6 +7,7 @@
 #include <nettle/sha1.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <wslay/wslay.h>
 
@@ -28,7 +29,7 @@ int ws_start(struct api *a)
     link_init(&h->writes);
     link_init(&h->ending);
     link_init(&h->dead);
-    for (u32 i = 0; i < TOPICS_MAX; i++) link_init(&h->topics[i].subs);
+    link_init(&h->waves);
     for (u32 i = 0; i < WALLET_BUCKETS; i++) link_init(&h->wallets[i]);
     return 0;
 }
@@ -36,11 +37,7 @@ int ws_start(struct api *a)
 void ws_delete(struct api *a)
 {
     struct hub *h = a->hub;
-    for (u32 i = 0; i < TOPICS_MAX; i++) {
-        free(h->topics[i].view);
-        free(h->topics[i].due[0].at);
-        free(h->topics[i].due[1].at);
-    }
+    waves_delete(h);
     free(h->text);
     free(h);
     a->hub = NULL;
@@ -109,7 +106,9 @@ struct ws *ws_open(struct api *a, int fd, const char *extra, size_t extra_len)
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* ENOTSUP on socket pairs */
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = ws};
-    if (frames_open(ws, extra, extra_len) || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event)) {
+    if (!wave_join(a->hub, ws) || frames_open(ws, extra, extra_len) ||
+        epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event)) {
+        if (ws->wave) wave_leave(ws);
         frames_close(ws);
         free(ws);
         return NULL;
@@ -157,6 +156,7 @@ static void disown(struct api *a, struct ws *ws)
 static void bury(struct api *a, struct ws *ws)
 {
     disown(a, ws);
+    wave_leave(ws);
     frames_close(ws);
     close(ws->fd);
     free(ws->out);
@@ -179,7 +179,7 @@ void ws_put_head(struct json_out *o, const char *type, const char *id, u64 unix_
 static bool make_room(struct ws *ws, size_t need)
 {
     if (ws->out_to + need <= ws->out_room) return true;
-    size_t held = ws_backlog(ws);
+    size_t held = ws->out_to - ws->out_from;
     if (held && ws->out_from) memmove(ws->out, ws->out + ws->out_from, held);
     ws->out_from = 0;
     ws->out_to = held;
@@ -209,14 +209,36 @@ static size_t frame_head(u8 head[10], u8 opcode, size_t len)
     return 10;
 }
 
+/* Copy the frames it refers to, but for the first `skip` bytes, behind what waits already: they are
+ * not written at once. False when memory is short. */
+static bool settle(struct ws *ws, size_t skip)
+{
+    if (!make_room(ws, ws->ref_len - skip)) return false;
+    for (u32 i = 0; i < ws->ref_count; i++) {
+        const struct frames *f = ws->refs[i];
+        size_t done = min_u64(skip, f->len);
+        memcpy(ws->out + ws->out_to, f->at + done, f->len - done);
+        ws->out_to += f->len - done;
+        skip -= done;
+    }
+    ws->ref_count = 0;
+    ws->ref_len = 0;
+    return true;
+}
+
+static void write_soon(struct ws *ws)
+{
+    if (!ws->writes.next) link_append(&ws->api->hub->writes, &ws->writes);
+}
+
 /* Append bytes that are whole frames. False when memory is short. */
 static bool put_bytes(struct ws *ws, const void *head, size_t n, const void *payload, size_t len)
 {
-    if (!make_room(ws, n + len)) return false;
+    if ((ws->ref_count && !settle(ws, 0)) || !make_room(ws, n + len)) return false;
     memcpy(ws->out + ws->out_to, head, n);
     if (len) memcpy(ws->out + ws->out_to + n, payload, len);
     ws->out_to += n + len;
-    if (!ws->writes.next) link_append(&ws->api->hub->writes, &ws->writes);
+    write_soon(ws);
     return true;
 }
 
@@ -247,6 +269,12 @@ bool ws_send(struct ws *ws, const char *text, size_t len)
 bool ws_send_frames(struct ws *ws, const struct frames *f)
 {
     if (!may_queue(ws, f->len)) return false;
+    if (ws->out_to == ws->out_from && ws->ref_count < WS_REFS_MAX) {
+        ws->refs[ws->ref_count++] = f;
+        ws->ref_len += f->len;
+        write_soon(ws);
+        return true;
+    }
     if (put_bytes(ws, f->at, f->len, NULL, 0)) return true;
     die(ws);
     return false;
@@ -300,23 +328,47 @@ static void watch_writable(struct ws *ws, bool on)
     epoll_ctl(ws->api->epoll, EPOLL_CTL_MOD, ws->fd, &event);
 }
 
+/* One system call with all it has: its own bytes, then the frames it refers to. */
+static ssize_t send_all(struct ws *ws)
+{
+    struct iovec parts[1 + WS_REFS_MAX];
+    size_t own = ws->out_to - ws->out_from;
+    u32 n = 0;
+    if (own) parts[n++] = (struct iovec){ws->out + ws->out_from, own};
+    for (u32 i = 0; i < ws->ref_count; i++)
+        parts[n++] = (struct iovec){ws->refs[i]->at, ws->refs[i]->len};
+    if (n == 1)
+        return send(ws->fd, parts[0].iov_base, parts[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
+    return sendmsg(ws->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The socket took n bytes; what it did not take becomes the connection's own. */
+static bool sent(struct ws *ws, size_t n)
+{
+    size_t own = ws->out_to - ws->out_from, first = min_u64(n, own);
+    ws->out_from += first;
+    if (ws->out_from == ws->out_to) ws->out_from = ws->out_to = 0;
+    if (n - first < ws->ref_len) return settle(ws, n - first);
+    ws->ref_count = 0;
+    ws->ref_len = 0;
+    return true;
+}
+
 static void write_out(struct ws *ws)
 {
     while (ws_backlog(ws)) {
-        ssize_t n =
-            send(ws->fd, ws->out + ws->out_from, ws_backlog(ws), MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send_all(ws);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && sent(ws, 0)) {
             watch_writable(ws, true);
             return;
         }
-        if (n <= 0) {
+        if (n <= 0 || !sent(ws, (size_t)n)) {
             die(ws);
             return;
         }
-        ws->out_from += (size_t)n;
     }
-    ws->out_from = ws->out_to = 0;
     watch_writable(ws, false);
     if (ws->out_room > 16384) {
         free(ws->out);
@@ -324,6 +376,16 @@ static void write_out(struct ws *ws)
         ws->out_room = 0;
     }
     if (ws->closing && ws->ended) die(ws);
+}
+
+void ws_write(struct api *a)
+{
+    struct hub *h = a->hub;
+    while (!link_empty(&h->writes)) {
+        struct ws *ws = LINK_OF(h->writes.next, struct ws, writes);
+        link_remove(&ws->writes);
+        write_out(ws);
+    }
 }
 
 void ws_ready(struct ws *ws, u32 events)
@@ -369,11 +431,7 @@ void ws_turn(struct api *a)
             look(LINK_OF(l, struct ws, all));
         }
     }
-    while (!link_empty(&h->writes)) {
-        struct ws *ws = LINK_OF(h->writes.next, struct ws, writes);
-        link_remove(&ws->writes);
-        write_out(ws);
-    }
+    ws_write(a);
     while (!link_empty(&h->ending)) {
         struct ws *ws = LINK_OF(h->ending.next, struct ws, ending);
         link_remove(&ws->ending);

@@ -64,8 +64,11 @@ void ws_close(struct ws *ws, u16 code, const char *reason);
 /* Bytes the client has not taken yet. */
 static inline size_t ws_backlog(const struct ws *ws)
 {
-    return ws->out_to - ws->out_from;
+    return ws->out_to - ws->out_from + ws->ref_len;
 }
+
+/* Write to all that have something to be written. */
+void ws_write(struct api *a);
 
 /* The answer of a request that came over a WebSocket may leave. Frees the request. */
 void ws_answered(struct api *a, struct request *r);

@@ -110,11 +110,12 @@ static bool has(struct ws *ws, const struct channel *c, bool older)
 
 static void drop_sub(struct hub *h, struct sub *s)
 {
-    struct topic *t = &h->topics[topic_of(&s->channel)];
-    t->count[s->older]--;
+    struct wave *w = s->ws->wave;
+    w->topics[topic_of(&s->channel)].count[s->older]--;
     h->feeds--;
-    if (s->channel.market != EVERY_MARKET) h->markets[s->channel.market].subs--;
-    else h->every--;
+    w->feeds--;
+    if (s->channel.market != EVERY_MARKET) w->markets[s->channel.market].subs--;
+    else w->every--;
     s->ws->sub_count--;
     link_unlink(&s->of_topic);
     s->ws = NULL;
@@ -134,7 +135,7 @@ static bool ready_for(struct ws *ws, const struct channel *c)
 {
     if (c->kind >= CHANNEL_MINE) return true;
     if (!ws->subs) ws->subs = calloc(WS_SUBS_MAX, sizeof *ws->subs);
-    return ws->subs && push_ready(ws->api, c);
+    return ws->subs && push_ready(ws->api, ws->wave, c);
 }
 
 /* A free place; there is one, since sub_count is below the limit. */
@@ -157,15 +158,18 @@ static void add_sub(struct ws *ws, const struct channel *c, bool older)
         return;
     }
     struct sub *s = free_sub(ws);
-    struct topic *t = &h->topics[topic_of(c)];
-    push_begin(a, c);
+    struct wave *w = ws->wave;
+    struct topic *t = &w->topics[topic_of(c)];
+    if (!t->subs.next) link_init(&t->subs);
+    push_begin(a, w, c);
     *s = (struct sub){.ws = ws, .channel = *c, .older = older};
     link_append(&t->subs, &s->of_topic);
     t->count[older]++;
     h->feeds++;
+    w->feeds++;
     ws->sub_count++;
-    if (c->market != EVERY_MARKET) h->markets[c->market].subs++;
-    else h->every++;
+    if (c->market != EVERY_MARKET) w->markets[c->market].subs++;
+    else w->every++;
     push_first(a, s);
 }
 

@@ -660,13 +660,55 @@ static void limits_slow_readers(void **state)
         match_trade(0, 500, 1, (1UL << 40) - i, SIDE_BUY);
         gateway_turn(g, NS_PER_MS);
         assert_true(ws_backlog(g->ws) <= WS_OUT_MAX);
-        was_stale |= g->api.hub->stale;
+        was_stale |= LINK_OF(g->api.hub->waves.next, struct wave, of_hub)->stale;
         if (i % 10000 == 0) send_frame(0x8a, "", 0); /* a pong: it is slow, not dead */
     }
     assert_true(was_stale);
     assert_true(g->ws->closing);
     for (u32 i = 0; i < 100; i++) receive(), gateway_turn(g, 0);
     assert_goodbye(1008);
+}
+
+/* More connections than a wave has: each is told everything, in sequence, with one of each frame.
+ */
+static void tells_every_wave(void **state)
+{
+    (void)state;
+    enum { MORE = WAVE_CONNS + 20 };
+    static int peers[MORE];
+    static json_int_t told[MORE];
+    int first = g->peer;
+    gateway_durable(g, 100);
+    match_seq = 0;
+    match_open(0, SIDE_SELL, 500, 10, 1);
+    for (u32 i = 0; i < MORE; i++) {
+        gateway_connect(g);
+        peers[i] = g->peer;
+        gateway_turn(g, 0);
+        hear_type("connected");
+        say("{\"type\":\"subscribe\",\"channels\":[\"depth.*.5\",\"ticker.BTC-USDC\"]}");
+        hear_type("subscribed");
+        told[i] = number_of(hear_type("snapshot"), "sequence");
+        for (json_t *more; (more = hear());) json_decref(more);
+    }
+    assert_int_equal(g->api.hub->wave_count, 2);
+    for (u64 price = 499; price > 495; price--) {
+        match_open(0, SIDE_SELL, price, 10, 1);
+        for (u32 i = 0; i < 8; i++) gateway_turn(g, 50 * NS_PER_MS); /* a busy host rests between */
+        for (u32 i = 0; i < MORE; i++) {
+            g->peer = peers[i];
+            json_t *update = hear_type("update");
+            assert_string_equal(text_of(update, "channel"), "depth.*.5");
+            assert_int_equal(number_of(update, "prev_sequence"), told[i]);
+            told[i] = number_of(update, "sequence");
+            assert_string_equal(text_of(hear_type("update"), "channel"), "ticker.BTC-USDC");
+            assert_silence();
+        }
+    }
+    for (u32 i = 0; i < MORE; i++) close(peers[i]);
+    g->peer = first;
+    for (u32 i = 0; i < MORE; i++) gateway_turn(g, 0);
+    assert_int_equal(g->api.hub->count, 1);
 }
 
 int main(void)
@@ -690,6 +732,7 @@ int main(void)
         WS_TEST(limits_messages),
         WS_TEST(limits_silence),
         WS_TEST(limits_slow_readers),
+        WS_TEST(tells_every_wave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
