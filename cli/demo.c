@@ -242,12 +242,14 @@ static void report_json(const struct demo *d, bool conserved)
     const struct {
         const char *name;
         u64 value;
-    } numbers[] = {
-        {"orders", d->orders},         {"acked", d->acked},     {"rejected", d->rejected},
-        {"cancels", d->cancels},       {"trades", d->trades},   {"errors", d->errors},
-        {"wrong", d->wrong},           {"found", d->found},     {"resent", d->resent},
-        {"limited", d->limited},       {"pushes", d->pushes},   {"p50_us", percentile(d, 50)},
-        {"p99_us", percentile(d, 99)}, {"seconds", d->seconds}, {"wallets", d->wallets}};
+    } numbers[] = {{"orders", d->orders},         {"acked", d->acked},
+                   {"rejected", d->rejected},     {"cancels", d->cancels},
+                   {"trades", d->trades},         {"errors", d->errors},
+                   {"wrong", d->wrong},           {"found", d->found},
+                   {"resent", d->resent},         {"limited", d->limited},
+                   {"pushes", d->pushes},         {"p50_us", percentile(d, 50)},
+                   {"p99_us", percentile(d, 99)}, {"max_us", percentile(d, 100)},
+                   {"seconds", d->seconds},       {"wallets", d->wallets}};
     struct json_out out;
     cli_json_begin(&out);
     json_put_open(&out, '{');

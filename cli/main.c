@@ -28,6 +28,7 @@ int cmd_load(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_state(int argc, char **argv);
+int cmd_drill(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
 static int cmd_completion(int argc, char **argv);
@@ -148,6 +149,21 @@ const struct command commands[] = {
              "sequences inside are not compared.",
      .options = {JSON},
      .example = "eidosctl state diff 31337 31338"},
+    {.name = "drill",
+     .run = cmd_drill,
+     .args = "list|run NAME",
+     .args_least = 1,
+     .args_most = 2,
+     .brief = "rehearse a bad day on the running exchange",
+     .more = "run strikes under the load of `eidosctl demo`, measures when it was noticed, taken\n"
+             "over and served again, and holds the exchange to every answer it gave. Exit code 1:\n"
+             "something was lost, or took longer than promised. Each run is a line in\n"
+             "DIR/drills.jsonl.",
+     .options = {{"--seconds", "N", "of load; the strike comes after a third (12)"},
+                 {"--wallets", "N", "of the load (40)"},
+                 {"--no-load", NULL, "strike whatever goes on already"},
+                 JSON},
+     .example = "eidosctl drill run trading-failover"},
     {.name = "book",
      .run = cmd_book,
      .args = "MARKET",
