@@ -1,14 +1,15 @@
-/* book_accounts.c: an account's list in ascending order of ids. */
+/* book_accounts.c: an account's ring in ascending order of ids. */
 #include "shm/book_accounts.h"
+#include "shm/book_ids.h"
 
-/* Merge two ascending chains of cells (by `next` alone, as cells); returns the head. */
+/* Merge two ascending chains of orders (by `owned.next` alone, as orders); returns the head. */
 static u32 merge(struct books *b, u32 x, u32 y)
 {
     u32 head = 0, *tail = &head;
     while (x && y) {
         u32 *least = book_cell(b, x)->id < book_cell(b, y)->id ? &x : &y;
         *tail = *least;
-        tail = &book_link(b, book_unit(b, *least))->next;
+        tail = &book_cell(b, *least)->owned.next;
         *least = *tail;
     }
     *tail = x ? x : y;
@@ -17,24 +18,34 @@ static u32 merge(struct books *b, u32 x, u32 y)
 
 void book_account_sort(struct books *b, u32 account, u32 half)
 {
-    u32 at = book_owner_probe(b, account, half);
+    book_account_gather(b, account, half);
+    if (!book_account_first(b, account, half)) return;
+    u32 head = book_owner_ref(b, book_owner_probe(b, book_owner_tag(account, half)));
     u32 run[32] = {0}; /* run[i] is empty or a sorted chain of 2^i orders */
     for (u32 cell = book_account_first(b, account, half), next; cell; cell = next) {
         next = book_account_next(b, cell);
-        book_link(b, book_unit(b, cell))->next = 0;
+        book_cell(b, cell)->owned.next = 0;
         u32 i = 0;
         for (; run[i]; run[i++] = 0) cell = merge(b, run[i], cell);
         run[i] = cell;
     }
-    u32 cell = 0, prev = 2 * at;
+    u32 cell = 0;
     for (u32 i = 0; i < COUNT_OF(run); i++) cell = merge(b, run[i], cell);
-    while (cell) { /* back from a chain of cells to a circle of units */
-        u32 unit = book_unit(b, cell);
-        cell = book_link(b, unit)->next;
-        book_link(b, prev)->next = unit;
-        book_link(b, unit)->prev = prev;
-        prev = unit;
+    *book_ring(b, head) = (struct book_ring){head, head};
+    for (u32 next; cell; cell = next) { /* back from a chain to a ring */
+        next = book_cell(b, cell)->owned.next;
+        book_ring_push(b, head, cell + BOOK_OWNED);
     }
-    book_link(b, prev)->next = 2 * at;
-    book_owner(b, at)->list.prev = prev;
+}
+
+void book_account_gather(struct books *b, u32 account, u32 half)
+{
+    for (u32 i = 0; i < BOOK_YOUNG; i++) {
+        const struct book_young *y = book_young(b, i);
+        const struct book_cell *c = book_cell(b, y->cell);
+        if (c->account != account || !book_young_lives(b, y)) continue;
+        if (book_queue(b, c->queue)->half != half) continue;
+        *book_slot(b, y->slot) = y->cell;
+        book_account_add(b, y->cell);
+    }
 }

@@ -1,64 +1,100 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | cells: [0 nil][levels 1..L][orders L+1..L+N] | halves | recent ids | ids
- *                | account table | account links | trie nodes
+ *   struct books | queues of leaves | orders | owners | leaves | nodes | halves | hints | ids
  *
- * A level and an order are both one cell of 32 bytes, and a level is the sentinel of the circular
- * queue of its orders: linking and unlinking need no branch, and an order that finds the same
- * neighbour on both sides knows that its level is now empty, without looking at the level.
+ *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
+ *   owner [first, last, tag]  <=> order <=> order <=> ... back to the owner      (see
+ * book_accounts.h)
+ *
+ * Queues, orders and owners refer to each other by `ref`s: offsets in units of 8 bytes from the
+ * object's start, which the processor adds and scales for nothing. Ref 0 is nothing: it reads as an
+ * order with id 0. Every ring is circular through its head, so that linking and unlinking take no
+ * branch, and a member that finds the same neighbour on both sides knows it was the last.
  *
  * A half is one side of one market. Prices of a half are kept as keys, smaller = better: an ask's
  * key is its price, a bid's is BOOK_PRICE_MAX + 1 - price. From there on both sides are one code.
  *
- * Free cells form a stack, so that the cell freed last, still in the cache, is used next.
- * Memory per resting order: 32 (cell) + 24 (two entries of the account table) + 8 (account links)
- * = 64.
+ * Free orders form a stack, so that the one freed last, still in the cache, is used next.
+ * Memory per resting order: 40 (order) + 20 (one and a quarter owners) + 4 (id table) = 64.
  */
 #ifndef EIDOS_SHM_BOOK_CELLS_H
 #define EIDOS_SHM_BOOK_CELLS_H
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC    0x31534b4f4f424545UL /* "EEBOOKS1" */
-#define BOOK_CELLS_OFF 512UL                /* place of the cells: constant, for the hot path */
-#define BOOK_HINTS     1024U /* recently used levels a half remembers, power of two */
-#define BOOK_RECENT    1024U /* ids that are looked up without the table, power of two */
-#define BOOK_HALF_NONE UINT32_MAX
+#define BOOKS_MAGIC 0x32534b4f4f424545UL /* "EEBOOKS2" */
+#ifndef BOOK_YOUNG
+#define BOOK_YOUNG 4096U /* orders that came lately, power of two */
+#endif
+#ifndef BOOK_ASLEEP
+#define BOOK_ASLEEP 4096U /* leaves that lost their last order lately, power of two */
+#endif
+#ifndef BOOK_HINTS
+#define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
+#endif
+
+struct book_ring {
+    u32 prev, next; /* refs; of a head: its last and its first member */
+};
+
+/* The orders at one price. */
+struct book_queue {
+    struct book_ring ring; /* free: next is the one below in the stack */
+    u64 lots;              /* sum of its orders */
+    u64 key;
+    u32 leaf; /* node of its price */
+    u32 half;
+};
+SIZE_IS(struct book_queue, 32);
 
 struct book_cell {
-    u32 prev, next; /* cells; of a level: its last and its first order */
-    u64 lots;       /* of an order: what is left; of a level: sum of its orders */
-    union {
-        u64 id;  /* order; 0 = free */
-        u64 key; /* level */
-    };
-    union {
-        u32 account; /* order */
-        u32 parent;  /* level: its trie node */
-    };
-    union {
-        u32 level; /* order: its level's cell */
-        u32 half;  /* level: its half; BOOK_HALF_NONE = free */
-    };
+    struct book_ring ring; /* in its queue */
+    u64 lots;              /* what is left */
+    u64 id;                /* 0 = free */
+    u32 account;
+    u32 queue;
+    struct book_ring owned; /* in its account's ring; of a young order {its place, 0} */
 };
-SIZE_IS(struct book_cell, 32);
+SIZE_IS(struct book_cell, 40);
+OFFSET_IS(struct book_cell, id, 16);
+
+/* Neighbouring prices, or nodes of the trie: book_levels.h. */
+struct book_node {
+    u64 prefix; /* a key's bits from shift + 6 up; of what stands for nothing, UINT64_MAX */
+    u64 live;   /* bit i: there are orders below the i-th child */
+    u32 parent; /* BOOK_NOTHING = it is the root */
+    u32 half;
+    u8 shift;     /* of the digit that chooses its child; 0: a leaf, its children are queues */
+    u8 asleep;    /* leaf: it stands in the list of those that lost their last order */
+    u16 children; /* inner node */
+    u32 zero;
+    u32 group[8]; /* inner node: 0 = no children there */
+};
+SIZE_IS(struct book_node, 64);
+
+struct book_group {
+    u32 child[8];
+};
 
 struct book_half {
-    u64 best_key; /* key of the best level, UINT64_MAX = side is empty */
-    u32 best;     /* its cell, 0 = side is empty */
-    u32 root;     /* of the trie */
-    u32 levels;   /* price levels of this half */
-    u32 orders;   /* resting orders of this half */
-    u32 open;     /* the market was opened */
-    u32 zero[9];
-    u32 hint[BOOK_HINTS]; /* by key: a level that had this key's low bits; may be stale, never
-                             trusted */
+    u32 best;   /* leaf no leaf with orders is in front of; BOOK_NOTHING = side is empty */
+    u32 root;   /* of the trie, 0 = none */
+    u32 orders; /* resting orders of this half */
+    u32 open;   /* the market was opened */
+    u32 zero[12];
+    u32 hint[BOOK_HINTS]; /* by prefix: a leaf that had these low bits, or BOOK_NOTHING */
 };
 
-/* A stack of free cells, linked by `next`, above cells never used so far. */
+struct book_young {
+    u32 slot;
+    u32 cell;
+};
+
+/* A stack of free things, linked by what lies where a ring's `next` does, above things never used
+ * so far. */
 struct book_pool {
     u32 top;   /* 0 = none freed */
-    u32 fresh; /* first cell never used */
+    u32 fresh; /* first never used */
     u32 end;
     u32 used;
 };
@@ -71,13 +107,12 @@ struct book_taker {
     u64 price;           /* the last price it met, 0 = none */
     u32 half, against;   /* where it would rest, what it takes from */
     bool budgeted;
-    bool own;    /* the account has orders in `against` */
     bool traded; /* it has traded, or rested before: it can no longer be refused */
     u8 end;      /* enum book_reason once stp ended it */
     u8 busy;     /* what is under way: enum book_busy */
     u8 sides;    /* mass cancel: sides to do, bit 0 buys, bit 1 sells */
-    u8 sorted;   /* mass cancel: sides whose list is in order of ids already */
-    u8 zero;
+    u8 sorted;   /* mass cancel: sides whose ring is in order of ids already */
+    u8 zero[2];
     u16 reason; /* mass cancel */
 };
 
@@ -86,23 +121,55 @@ enum book_busy { BOOK_IDLE = 0, BOOK_TAKING = 1, BOOK_MASS = 2 };
 struct books {
     u64 magic;
     u64 bytes;
+    u64 zero;                   /* the id of the order with ref 0 */
     struct books_config config; /* levels_max resolved */
-    u64 halves_off, ids_off, recent_off, owners_off, nodes_off;
+    u64 ids_off;
+    u32 owners; /* ref of the table */
     u32 owners_count;
-    u32 units_first; /* a cell's unit is this plus the cell, modulo 2^32 */
-    struct book_pool orders, levels, nodes;
+    u32 owners_lines;
+    u32 asleep_at;
+    struct book_pool orders, queues, nodes, groups;
     struct book_taker taker;
 };
-_Static_assert(sizeof(struct books) <= BOOK_CELLS_OFF, "struct books outgrew its place");
 
-static inline struct book_cell *book_cell(const struct books *b, u32 cell)
+/* Parts of fixed size have fixed places, for the hot path; then come the halves, then the rest. */
+#define BOOK_YOUNG_OFF   512UL
+#define BOOK_ASLEEP_OFF  (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
+#define BOOK_NOTHING_OFF (BOOK_ASLEEP_OFF + BOOK_ASLEEP * sizeof(u32))
+#define BOOK_HALVES_OFF  (BOOK_NOTHING_OFF + sizeof(struct book_node))
+#define BOOK_NOTHING     ((u32)(BOOK_NOTHING_OFF / 8)) /* the leaf that stands for none */
+_Static_assert(sizeof(struct books) <= BOOK_YOUNG_OFF, "struct books outgrew its place");
+_Static_assert(BOOK_NOTHING_OFF % CACHE_LINE == 0, "nodes are lines");
+OFFSET_IS(struct books, zero, 16);
+
+static inline void *book_ref(const struct books *b, u32 ref)
 {
-    return (struct book_cell *)ptr_at(b, BOOK_CELLS_OFF) + cell;
+    return ptr_at(b, 8UL * ref);
+}
+
+static inline struct book_ring *book_ring(const struct books *b, u32 ref)
+{
+    return book_ref(b, ref);
+}
+
+static inline struct book_cell *book_cell(const struct books *b, u32 ref)
+{
+    return book_ref(b, ref);
+}
+
+static inline struct book_queue *book_queue(const struct books *b, u32 ref)
+{
+    return book_ref(b, ref);
+}
+
+static inline struct book_node *book_node(const struct books *b, u32 ref)
+{
+    return book_ref(b, ref);
 }
 
 static inline struct book_half *book_half(const struct books *b, u32 half)
 {
-    return (struct book_half *)ptr_at(b, b->halves_off) + half;
+    return (struct book_half *)ptr_at(b, BOOK_HALVES_OFF) + half;
 }
 
 static inline bool book_is_open(const struct books *b, u32 market)
@@ -123,45 +190,48 @@ static inline u8 book_half_side(u32 half)
 /* Price to key and back: the same function, as the mirror is its own inverse. */
 static inline u64 book_key(u32 half, u64 price)
 {
-    return half & 1 ? price : BOOK_PRICE_MAX + 1 - price;
+    u64 bid = (u64)(half & 1) - 1; /* all ones for a bid */
+    return (price ^ bid) + (bid & (BOOK_PRICE_MAX + 2));
 }
 
-static inline u32 book_pool_get(struct books *b, struct book_pool *pool)
+/* Put a member behind all others of a ring. */
+static inline void book_ring_push(struct books *b, u32 head, u32 member)
 {
-    u32 cell = pool->top;
-    if (LIKELY(cell != 0)) {
-        pool->top = book_cell(b, cell)->next;
+    u32 last = book_ring(b, head)->prev;
+    *book_ring(b, member) = (struct book_ring){.prev = last, .next = head};
+    book_ring(b, last)->next = member;
+    book_ring(b, head)->prev = member;
+}
+
+/* Take a member out of its ring; true if it was the last one. */
+static inline bool book_ring_take(struct books *b, u32 member)
+{
+    struct book_ring r = *book_ring(b, member);
+    book_ring(b, r.prev)->next = r.next;
+    book_ring(b, r.next)->prev = r.prev;
+    return r.prev == r.next;
+}
+
+/* An order or a queue that is free, or 0 if there is none. */
+static inline u32 book_pool_get(struct books *b, struct book_pool *pool, u32 bytes)
+{
+    u32 ref = pool->top;
+    if (LIKELY(ref != 0)) {
+        pool->top = book_ring(b, ref)->next;
     } else {
         if (UNLIKELY(pool->fresh == pool->end)) return 0;
-        cell = pool->fresh++;
+        ref = pool->fresh;
+        pool->fresh += bytes / 8;
     }
     pool->used++;
-    return cell;
+    return ref;
 }
 
-static inline void book_pool_put(struct books *b, struct book_pool *pool, u32 cell)
+static inline void book_pool_put(struct books *b, struct book_pool *pool, u32 ref)
 {
-    book_cell(b, cell)->next = pool->top;
-    pool->top = cell;
+    book_ring(b, ref)->next = pool->top;
+    pool->top = ref;
     pool->used--;
-}
-
-/* Put an order's cell behind all others of a level. */
-static inline void book_queue_push(struct books *b, u32 level, u32 cell)
-{
-    struct book_cell *l = book_cell(b, level), *c = book_cell(b, cell);
-    c->prev = l->prev;
-    c->next = level;
-    book_cell(b, l->prev)->next = cell;
-    l->prev = cell;
-}
-
-/* Take an order's cell out of its queue; true if it was the last one. */
-static inline bool book_queue_take(struct books *b, const struct book_cell *c)
-{
-    book_cell(b, c->prev)->next = c->next;
-    book_cell(b, c->next)->prev = c->prev;
-    return c->prev == c->next;
 }
 
 #endif

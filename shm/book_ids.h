@@ -1,64 +1,75 @@
-/* book_ids.h: from an order's id to its cell (internal).
+/* book_ids.h: from an order's id to its place; young orders and old ones (internal).
  *
- *   recent[slot mod 1024] = {slot, cell}   the order came lately: this is its cell
- *   table[slot] = cell                     else this is, if the id there is the id asked for
+ *   young[slot mod 4096] = {slot, ref}   the order came lately: this is its place
+ *   table[slot] = ref                    else this is, if the id there is the id asked for
  *
- * The table has 4 bytes for each slot. It is never cleared: a cell keeps the id of the order in it,
- * so a reference that is out of date does not pass the test, nor does a stale id. A new order is
- * entered in `recent` only, and in the table when another one pushes it out and it still rests.
- * Most orders are gone by then, so the table, which may be far larger than the cache, is seldom
- * touched.
+ * Most orders die young. So a new one is entered in `young` only, which stays in the cache. When
+ * another pushes it out and it still rests, it comes of age: it is entered in the table, and in the
+ * ring of its account. Nothing is ever cleared: a place keeps the id of the order in it, and 0 once
+ * it is free, so a reference that is out of date does not pass the test, nor does a stale id.
  */
 #ifndef EIDOS_SHM_BOOK_IDS_H
 #define EIDOS_SHM_BOOK_IDS_H
 
-#include "shm/book_cells.h"
+#include "shm/book_accounts.h"
 
-struct book_recent {
-    u32 slot;
-    u32 cell; /* 0 = none, or gone */
-};
-
-static inline u32 *book_slot(const struct books *b, u64 id)
+static inline u32 *book_slot(const struct books *b, u32 slot)
 {
-    return (u32 *)ptr_at(b, b->ids_off) + (u32)id;
+    return (u32 *)ptr_at(b, b->ids_off) + slot;
 }
 
-static inline struct book_recent *book_recent(const struct books *b, u64 id)
+static inline struct book_young *book_young(const struct books *b, u32 slot)
 {
-    return (struct book_recent *)ptr_at(b, b->recent_off) + ((u32)id & (BOOK_RECENT - 1));
+    return (struct book_young *)ptr_at(b, BOOK_YOUNG_OFF) + (slot & (BOOK_YOUNG - 1));
+}
+
+/* Where the order with this slot is, if there is one. */
+static inline u32 book_place(const struct books *b, u32 slot)
+{
+    const struct book_young *y = book_young(b, slot);
+    return y->slot == slot ? y->cell : *book_slot(b, slot);
 }
 
 /* The resting order with this id, or 0. */
 static inline u32 book_lookup(const struct books *b, u64 id)
 {
     if (UNLIKELY((u32)id >= b->config.slots_max || id == 0)) return 0;
-    const struct book_recent *r = book_recent(b, id);
-    u32 cell = r->slot == (u32)id ? r->cell : *book_slot(b, id);
+    u32 cell = book_place(b, (u32)id);
     return book_cell(b, cell)->id == id ? cell : 0;
-}
-
-/* Enter the order in this cell; its slot belongs to no other resting order. */
-static inline void book_enter(struct books *b, u64 id, u32 cell)
-{
-    struct book_recent *r = book_recent(b, id);
-    if (r->cell) *book_slot(b, r->slot) = r->cell;
-    *r = (struct book_recent){(u32)id, cell};
-}
-
-/* The order with this id leaves. */
-static inline void book_forget(struct books *b, u64 id)
-{
-    struct book_recent *r = book_recent(b, id);
-    r->cell = r->slot == (u32)id ? 0 : r->cell;
 }
 
 /* True if the id's slot belongs to a resting order, of whatever generation. */
 static inline bool book_slot_taken(const struct books *b, u64 id)
 {
-    const struct book_recent *r = book_recent(b, id);
-    u64 old = book_cell(b, *book_slot(b, id))->id;
-    return (r->cell && r->slot == (u32)id) || (old && (u32)old == (u32)id);
+    u64 old = book_cell(b, book_place(b, (u32)id))->id;
+    return old && (u32)old == (u32)id;
 }
+
+static inline bool book_is_young(const struct book_cell *c)
+{
+    return !c->owned.next;
+}
+
+/* An entry whose order still rests, and is young. */
+static inline bool book_young_lives(const struct books *b, const struct book_young *y)
+{
+    const struct book_cell *c = book_cell(b, y->cell);
+    return (u32)c->id == y->slot && c->id && book_is_young(c);
+}
+
+/* Enter an order that is about to rest in this cell; its slot belongs to no other resting order. */
+static inline void book_enter(struct books *b, u32 slot, u32 cell)
+{
+    struct book_young *y = book_young(b, slot);
+    if (UNLIKELY(book_young_lives(b, y))) {
+        *book_slot(b, y->slot) = y->cell;
+        book_account_add(b, y->cell);
+    }
+    *y = (struct book_young){slot, cell};
+    book_cell(b, cell)->owned.next = 0;
+}
+
+/* Bring the young orders of an account in a half into its ring. */
+void book_account_gather(struct books *b, u32 account, u32 half);
 
 #endif

@@ -12,6 +12,21 @@ u64 books_align(void)
     return 4096;
 }
 
+/* The place of a part, which moves *at behind it. */
+static u64 take(u64 *at, u64 count, u64 bytes)
+{
+    u64 place = align_up(*at, CACHE_LINE);
+    *at = place + count * bytes;
+    return place;
+}
+
+/* The place of a pool, and its bounds. */
+static struct book_pool pool(u64 *at, u64 count, u64 bytes)
+{
+    u32 first = (u32)(take(at, count, bytes) / 8);
+    return (struct book_pool){.fresh = first, .end = (u32)(first + count * bytes / 8)};
+}
+
 /* Places of the parts; `bytes` 0 if the parameters are impossible. */
 static struct books plan(const struct books_config *config)
 {
@@ -22,26 +37,19 @@ static struct books plan(const struct books_config *config)
                     c->orders_max >= 1 && c->orders_max <= BOOK_ORDERS_MAX &&
                     c->levels_max <= c->orders_max && c->slots_max >= 1;
     if (!possible) return (struct books){0};
-    u64 levels = c->levels_max, orders = c->orders_max;
-    u64 at = align_up(BOOK_CELLS_OFF + (1 + levels + orders) * sizeof(struct book_cell), 4096);
-    b.halves_off = at;
-    at += align_up(2UL * c->markets_max * sizeof(struct book_half), 4096);
-    b.recent_off = at;
-    at += align_up(BOOK_RECENT * sizeof(struct book_recent), 4096);
-    b.ids_off = at;
-    at += align_up(4UL * c->slots_max, 4096);
-    b.owners_off = at;
-    b.owners_count = (u32)align_up(orders + orders / 2 + 1, BOOK_OWNERS_LINE);
-    b.units_first =
-        2 * b.owners_count - (u32)(1 + levels); /* the first order's follows the table */
-    at += align_up(b.owners_count * sizeof(struct book_owner) + orders * sizeof(struct book_link),
-                   4096);
-    b.nodes_off = at;
-    at += align_up((1 + levels) * sizeof(struct book_node), 4096);
-    b.bytes = at;
-    b.levels = (struct book_pool){.fresh = 1, .end = (u32)(1 + levels)};
-    b.orders = (struct book_pool){.fresh = (u32)(1 + levels), .end = (u32)(1 + levels + orders)};
-    b.nodes = (struct book_pool){.fresh = 1, .end = (u32)(1 + levels)};
+    u64 at = BOOK_HALVES_OFF, leaves = c->levels_max + BOOK_ASLEEP;
+    take(&at, 2UL * c->markets_max, sizeof(struct book_half));
+    b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
+    b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
+    /* n leaves have fewer than n inner nodes, those fewer than 2 n children; and a spare one */
+    b.nodes = pool(&at, 2 * leaves, sizeof(struct book_node));
+    b.groups = pool(&at, 2 * leaves + c->levels_max + 1, sizeof(struct book_group));
+    b.owners_count = book_owners_for(c->orders_max);
+    b.owners_lines = b.owners_count / BOOK_OWNERS_LINE;
+    b.owners = (u32)(take(&at, b.owners_count, sizeof(struct book_owner)) / 8);
+    if (at / 8 > UINT32_MAX) return (struct books){0};
+    b.ids_off = take(&at, c->slots_max, sizeof(u32));
+    b.bytes = align_up(at, books_align());
     return b;
 }
 
@@ -66,11 +74,15 @@ void *books_new(void *mem, const struct books_config *config)
         return NULL;
     }
     *b = made;
-    *book_cell(b, 0) = (struct book_cell){.half = BOOK_HALF_NONE};
-    memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
-    for (u32 h = 0; h < 2 * b->config.markets_max; h++) book_half(b, h)->best_key = UINT64_MAX;
-    memset(book_recent(b, 0), 0, BOOK_RECENT * sizeof(struct book_recent));
-    memset(book_slot(b, 0), 0, 4UL * b->config.slots_max);
+    memset(ptr_at(b, BOOK_YOUNG_OFF), 0, BOOK_NOTHING_OFF - BOOK_YOUNG_OFF);
+    *book_node(b, BOOK_NOTHING) =
+        (struct book_node){.prefix = UINT64_MAX, .live = UINT64_MAX, .parent = BOOK_NOTHING};
+    for (u32 i = 0; i < 2 * b->config.markets_max; i++) {
+        struct book_half *h = book_half(b, i);
+        *h = (struct book_half){.best = BOOK_NOTHING};
+        for (u32 k = 0; k < BOOK_HINTS; k++) h->hint[k] = BOOK_NOTHING;
+    }
+    memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
     memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
     b->magic = BOOKS_MAGIC;
     return mem;
@@ -123,6 +135,6 @@ struct books_use books_use(const struct books *b)
 {
     return (struct books_use){.orders = b->orders.used,
                               .orders_max = b->config.orders_max,
-                              .levels = b->levels.used,
+                              .levels = b->queues.used,
                               .levels_max = b->config.levels_max};
 }

@@ -13,10 +13,10 @@ static const struct book_half *ask(const struct books *b, u32 market, u8 side)
     return exists ? book_half(b, book_half_of(market, side)) : NULL;
 }
 
-static struct book_level as_level(const struct books *b, u32 level)
+static struct book_level as_level(const struct books *b, u32 queue)
 {
-    const struct book_cell *l = book_cell(b, level);
-    return (struct book_level){.price = book_key(l->half, l->key), .lots = l->lots};
+    return (struct book_level){.price = book_queue_price(b, queue),
+                               .lots = book_queue(b, queue)->lots};
 }
 
 bool books_is_open(const struct books *b, u32 market)
@@ -27,18 +27,18 @@ bool books_is_open(const struct books *b, u32 market)
 bool book_best(const struct books *b, u32 market, u8 side, struct book_level *level)
 {
     const struct book_half *h = ask(b, market, side);
-    if (!h || !h->best) return false;
-    *level = as_level(b, h->best);
-    return true;
+    u32 queue = h ? book_queue_first(b, h) : 0;
+    if (queue) *level = as_level(b, queue);
+    return queue != 0;
 }
 
 u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *levels, u32 max)
 {
     const struct book_half *h = ask(b, market, side);
     u32 n = 0;
-    for (u32 l = h ? h->best : 0; l && n < max; l = book_level_next(b, l), n++) {
-        levels[n] = as_level(b, l);
-        for (u32 i = book_cell(b, l)->next; i != l; i = book_cell(b, i)->next) levels[n].orders++;
+    for (u32 q = h ? book_queue_first(b, h) : 0; q && n < max; q = book_queue_next(b, q), n++) {
+        levels[n] = as_level(b, q);
+        for (u32 i = book_ring(b, q)->next; i != q; i = book_ring(b, i)->next) levels[n].orders++;
     }
     return n;
 }
@@ -46,8 +46,9 @@ u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *le
 u64 book_lots_at(const struct books *b, u32 market, u8 side, u64 price)
 {
     if (!ask(b, market, side) || price - 1 >= BOOK_PRICE_MAX) return 0;
-    u32 half = book_half_of(market, side), level = book_level_find(b, half, book_key(half, price));
-    return level ? book_cell(b, level)->lots : 0;
+    u32 half = book_half_of(market, side);
+    u32 queue = book_queue_find(b, half, book_key(half, price));
+    return queue ? book_queue(b, queue)->lots : 0;
 }
 
 u32 book_orders(const struct books *b, u32 market)
@@ -58,15 +59,24 @@ u32 book_orders(const struct books *b, u32 market)
 
 u32 book_levels(const struct books *b, u32 market)
 {
-    if (!book_is_open(b, market)) return 0;
-    return book_half(b, market << 1)->levels + book_half(b, market << 1 | 1)->levels;
+    u32 n = 0;
+    for (u32 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        const struct book_half *h = ask(b, market, (u8)side);
+        for (u32 q = h ? book_queue_first(b, h) : 0; q; q = book_queue_next(b, q)) n++;
+    }
+    return n;
 }
 
 u32 book_account_orders(const struct books *b, u32 market, u32 account, u8 side)
 {
     if (!ask(b, market, side)) return 0;
-    u32 n = 0, cell = book_account_first(b, account, book_half_of(market, side));
+    u32 n = 0, half = book_half_of(market, side), cell = book_account_first(b, account, half);
     for (; cell; cell = book_account_next(b, cell)) n++;
+    for (u32 i = 0; i < BOOK_YOUNG; i++) {
+        const struct book_cell *c = book_cell(b, book_young(b, i)->cell);
+        n += c->account == account && book_young_lives(b, book_young(b, i)) &&
+             book_queue(b, c->queue)->half == half;
+    }
     return n;
 }
 
@@ -80,32 +90,33 @@ bool book_find(const struct books *b, u64 id, struct book_order *o)
 u32 book_first(const struct books *b, u32 market, u8 side)
 {
     const struct book_half *h = ask(b, market, side);
-    return h && h->best ? book_cell(b, h->best)->next : 0;
+    u32 queue = h ? book_queue_first(b, h) : 0;
+    return queue ? book_ring(b, queue)->next : 0;
 }
 
 u32 book_next(const struct books *b, u32 cursor)
 {
     const struct book_cell *c = book_cell(b, cursor);
-    if (c->next != c->level) return c->next;
-    u32 level = book_level_next(b, c->level);
-    return level ? book_cell(b, level)->next : 0;
+    if (c->ring.next != c->queue) return c->ring.next;
+    u32 queue = book_queue_next(b, c->queue);
+    return queue ? book_ring(b, queue)->next : 0;
 }
 
 void book_at(const struct books *b, u32 cursor, struct book_order *o)
 {
-    const struct book_cell *c = book_cell(b, cursor), *level = book_cell(b, c->level);
+    const struct book_cell *c = book_cell(b, cursor);
+    u32 half = book_queue(b, c->queue)->half;
     *o = (struct book_order){.id = c->id,
-                             .price = book_key(level->half, level->key),
+                             .price = book_queue_price(b, c->queue),
                              .lots = c->lots,
-                             .market = level->half >> 1,
+                             .market = half >> 1,
                              .account = c->account,
-                             .side = book_half_side(level->half)};
+                             .side = book_half_side(half)};
 }
 
 int book_restore(struct books *b, const struct book_order *o)
 {
-    const struct book_half *other = ask(b, o->market, o->side == BOOK_BUY ? BOOK_SELL : BOOK_BUY);
-    if (!other || !ask(b, o->market, o->side)) {
+    if (!ask(b, o->market, o->side)) {
         return err_set("restoring order %lu: market %u is not open, or side %u is none", o->id,
                        o->market, o->side);
     }
@@ -118,13 +129,14 @@ int book_restore(struct books *b, const struct book_order *o)
     if (book_slot_taken(b, o->id)) {
         return err_set("restoring order %lu: its slot belongs to a resting order", o->id);
     }
-    if (other->best_key <= book_key(half ^ 1, o->price)) {
+    struct book_half *other = book_half(b, half ^ 1);
+    if (book_reaches(b, other, book_key(half ^ 1, o->price))) {
         return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,
-                       o->price, as_level(b, other->best).price);
+                       o->price, as_level(b, book_queue_first(b, other)).price);
     }
     if (!book_rest(b, o->id, half, o->price, o->lots, o->account)) {
         return err_set("restoring order %lu: the arena is full: %u of %u orders, %u of %u levels",
-                       o->id, b->orders.used, b->config.orders_max, b->levels.used,
+                       o->id, b->orders.used, b->config.orders_max, b->queues.used,
                        b->config.levels_max);
     }
     return 0;

@@ -6,29 +6,30 @@
 
 #include "shm/book_cells.h"
 
-struct book_link {
-    u32 prev, next;
-};
-
 struct book_owner {
     u32 unused[4];
 };
 
 #define BOOK_OWNERS_LINE 4U
 
+static inline u32 book_owners_for(u32 orders)
+{
+    return (void)orders, BOOK_OWNERS_LINE;
+}
+
 static inline struct book_owner *book_owner(const struct books *b, u32 at)
 {
-    return (struct book_owner *)ptr_at(b, b->owners_off) + at;
+    return (struct book_owner *)book_ref(b, b->owners) + at;
 }
 
-static inline bool book_account_rests(const struct books *b, u32 account, u32 half)
+static inline bool book_is_own(const struct book_cell *c, u32 account)
 {
-    return (void)b, (void)account, (void)half, false;
+    return (void)c, (void)account, false;
 }
 
-static inline void book_account_add(struct books *b, u32 half, u32 cell)
+static inline void book_account_add(struct books *b, u32 cell)
 {
-    (void)b, (void)half, (void)cell;
+    book_cell(b, cell)->owned.next = 1; /* no longer young */
 }
 
 static inline void book_account_remove(struct books *b, u32 cell)
@@ -49,16 +50,6 @@ static inline u32 book_account_next(const struct books *b, u32 cell)
 static inline void book_account_sort(struct books *b, u32 account, u32 half)
 {
     (void)b, (void)account, (void)half;
-}
-
-static inline void book_account_prefetch(const struct books *b, u32 cell)
-{
-    (void)b, (void)cell;
-}
-
-static inline void book_account_prefetch_around(const struct books *b, u32 cell)
-{
-    (void)b, (void)cell;
 }
 
 #endif

@@ -12,10 +12,6 @@
 #define BTREE_NODES (1U << 18)
 #define BTREE_DEPTH 16U
 
-struct book_node { /* the product's plan asks for its size */
-    u64 unused;
-};
-
 struct btree_node {
     u64 key[BTREE_KEYS]; /* ascending; of an inner node the least key below each child */
     u32 ref[BTREE_KEYS]; /* levels, or nodes */
@@ -83,7 +79,7 @@ static inline u32 btree_split(struct books *b, u32 node)
     if (!n->leaf) return other;
     if (n->next) btree[n->next].prev = other;
     n->next = other;
-    for (u32 i = 0; i < o->n; i++) book_cell(b, o->ref[i])->parent = other;
+    for (u32 i = 0; i < o->n; i++) book_queue(b, o->ref[i])->leaf = other;
     return other;
 }
 
@@ -107,7 +103,7 @@ static inline void btree_insert(struct books *b, u32 half, u64 key, u32 level)
             if (put_key >= btree[upper].key[0]) node = upper;
         }
         btree_put(&btree[node], btree_rank(&btree[node], put_key), put_key, put_ref);
-        if (put_ref == level && btree[node].leaf) book_cell(b, level)->parent = node;
+        if (put_ref == level && btree[node].leaf) book_queue(b, level)->leaf = node;
         if (!upper) return;
         key = btree[upper].key[0];
         ref = upper;
@@ -142,13 +138,26 @@ static inline void btree_erase(u32 half, u64 key)
     }
 }
 
-static inline void book_best_is(const struct books *b, struct book_half *h, u32 level)
+static inline u64 book_queue_price(const struct books *b, u32 queue)
 {
-    h->best = level;
-    h->best_key = level ? book_cell(b, level)->key : UINT64_MAX;
+    const struct book_queue *q = book_queue(b, queue);
+    return book_key(q->half, q->key);
 }
 
-static inline u32 book_level_find(const struct books *b, u32 half, u64 key)
+/* The best queue is kept in the half. */
+static inline u32 book_queue_first(const struct books *b, const struct book_half *h)
+{
+    (void)b;
+    return h->best == BOOK_NOTHING ? 0 : h->best;
+}
+
+static inline bool book_reaches(struct books *b, struct book_half *h, u64 key)
+{
+    u32 queue = book_queue_first(b, h);
+    return queue && book_queue(b, queue)->key <= key;
+}
+
+static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 {
     u32 path[BTREE_DEPTH], at[BTREE_DEPTH], d;
     (void)b;
@@ -158,47 +167,39 @@ static inline u32 book_level_find(const struct books *b, u32 half, u64 key)
     return n->key[at[d]] == key ? n->ref[at[d]] : 0;
 }
 
-static inline u32 book_level_get(struct books *b, u32 half, u64 key)
+/* Hints are by key here: a queue that had it. */
+static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 *hint = &h->hint[key & (BOOK_HINTS - 1)], level = *hint;
-    if (book_cell(b, level)->key == key && book_cell(b, level)->half == half) return level;
-    level = book_level_find(b, half, key);
-    if (level) return *hint = level;
-    level = book_pool_get(b, &b->levels);
-    if (!level) return 0;
-    *book_cell(b, level) =
-        (struct book_cell){.prev = level, .next = level, .key = key, .half = half};
-    btree_insert(b, half, key, level);
-    h->levels++;
-    if (key < h->best_key) book_best_is(b, h, level);
-    return *hint = level;
+    u32 *hint = &h->hint[key & (BOOK_HINTS - 1)], queue = *hint, best = book_queue_first(b, h);
+    if (book_queue(b, queue)->key == key && book_queue(b, queue)->half == half) return queue;
+    queue = book_queue_find(b, half, key);
+    if (queue) return *hint = queue;
+    queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
+    if (!queue) return 0;
+    *book_queue(b, queue) = (struct book_queue){{queue, queue}, 0, key, 0, half};
+    btree_insert(b, half, key, queue);
+    if (!best || key < book_queue(b, best)->key) h->best = queue;
+    return *hint = queue;
 }
 
-static inline u32 book_level_next(const struct books *b, u32 level)
+static inline u32 book_queue_next(const struct books *b, u32 queue)
 {
-    const struct book_cell *l = book_cell(b, level);
-    const struct btree_node *n = &btree[l->parent];
-    u32 rank = btree_rank(n, l->key);
+    const struct book_queue *q = book_queue(b, queue);
+    const struct btree_node *n = &btree[q->leaf];
+    u32 rank = btree_rank(n, q->key);
     if (rank < n->n) return n->ref[rank];
     return n->next ? btree[n->next].ref[0] : 0;
 }
 
-static inline void book_level_drop(struct books *b, u32 level)
+static inline void book_queue_drop(struct books *b, u32 queue)
 {
-    struct book_cell *l = book_cell(b, level);
-    struct book_half *h = book_half(b, l->half);
-    if (h->best == level) book_best_is(b, h, book_level_next(b, level));
-    h->levels--;
-    btree_erase(l->half, l->key);
-    l->half = BOOK_HALF_NONE;
-    book_pool_put(b, &b->levels, level);
-}
-
-static inline void book_level_ahead(const struct books *b, u32 level, u32 ahead[2])
-{
-    (void)b, (void)level;
-    ahead[0] = ahead[1] = 0;
+    struct book_queue *q = book_queue(b, queue);
+    struct book_half *h = book_half(b, q->half);
+    if (h->best == queue) h->best = book_queue_next(b, queue);
+    btree_erase(q->half, q->key);
+    q->half = UINT32_MAX;
+    book_pool_put(b, &b->queues, queue);
 }
 
 #endif

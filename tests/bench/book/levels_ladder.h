@@ -11,10 +11,6 @@
 
 #define LADDER_TICKS (1U << 18)
 
-struct book_node { /* the product's plan asks for its size */
-    u64 unused;
-};
-
 struct ladder {
     u32 level[LADDER_TICKS];
     u64 low[LADDER_TICKS >> 6], mid[LADDER_TICKS >> 12], top;
@@ -30,44 +26,63 @@ static inline u64 ladder_at(u32 half, u64 key)
     return half & 1 ? key : key - (BOOK_PRICE_MAX + 1 - LADDER_TICKS);
 }
 
-static inline void book_best_is(const struct books *b, struct book_half *h, u32 level)
+static inline u64 ladder_best(const struct ladder *d)
 {
-    h->best = level;
-    h->best_key = level ? book_cell(b, level)->key : UINT64_MAX;
+    u64 top = (u64)__builtin_ctzl(d->top), mid = top << 6 | (u64)__builtin_ctzl(d->mid[top]);
+    return mid << 6 | (u64)__builtin_ctzl(d->low[mid]);
 }
 
-static inline u32 book_level_find(const struct books *b, u32 half, u64 key)
+static inline u32 ladder_of(const struct books *b, const struct book_half *h)
+{
+    return (u32)(h - book_half(b, 0));
+}
+
+static inline u64 book_queue_price(const struct books *b, u32 queue)
+{
+    const struct book_queue *q = book_queue(b, queue);
+    return book_key(q->half, q->key);
+}
+
+static inline u32 book_queue_first(const struct books *b, const struct book_half *h)
+{
+    const struct ladder *d = &ladders[ladder_of(b, h)];
+    return d->top ? d->level[ladder_best(d)] : 0;
+}
+
+static inline bool book_reaches(struct books *b, struct book_half *h, u64 key)
+{
+    u32 half = ladder_of(b, h);
+    return ladders[half].top && ladder_best(&ladders[half]) <= ladder_at(half, key);
+}
+
+static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 {
     u64 at = ladder_at(half, key);
     (void)b;
     return at < LADDER_TICKS ? ladders[half].level[at] : 0;
 }
 
-static inline u32 book_level_get(struct books *b, u32 half, u64 key)
+static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
-    struct book_half *h = book_half(b, half);
     struct ladder *d = &ladders[half];
     u64 at = ladder_at(half, key);
     if (at >= LADDER_TICKS) return 0;
     if (d->level[at]) return d->level[at];
-    u32 level = book_pool_get(b, &b->levels);
-    if (!level) return 0;
-    *book_cell(b, level) =
-        (struct book_cell){.prev = level, .next = level, .key = key, .half = half};
-    d->level[at] = level;
+    u32 queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
+    if (!queue) return 0;
+    *book_queue(b, queue) = (struct book_queue){{queue, queue}, 0, key, 0, half};
+    d->level[at] = queue;
     d->low[at >> 6] |= 1UL << (at & 63);
     d->mid[at >> 12] |= 1UL << (at >> 6 & 63);
     d->top |= 1UL << (at >> 12);
-    h->levels++;
-    if (key < h->best_key) book_best_is(b, h, level);
-    return level;
+    return queue;
 }
 
-static inline u32 book_level_next(const struct books *b, u32 level)
+static inline u32 book_queue_next(const struct books *b, u32 queue)
 {
-    const struct book_cell *l = book_cell(b, level);
-    const struct ladder *d = &ladders[l->half];
-    u64 at = ladder_at(l->half, l->key), bits = d->low[at >> 6] & (~1UL << (at & 63));
+    const struct book_queue *q = book_queue(b, queue);
+    const struct ladder *d = &ladders[q->half];
+    u64 at = ladder_at(q->half, q->key), bits = d->low[at >> 6] & (~1UL << (at & 63));
     if (!bits) {
         u64 mid = d->mid[at >> 12] & (~1UL << (at >> 6 & 63));
         if (!mid) {
@@ -82,28 +97,18 @@ static inline u32 book_level_next(const struct books *b, u32 level)
     return d->level[(at >> 6 << 6) + (u64)__builtin_ctzl(bits)];
 }
 
-static inline void book_level_drop(struct books *b, u32 level)
+static inline void book_queue_drop(struct books *b, u32 queue)
 {
-    struct book_cell *l = book_cell(b, level);
-    struct book_half *h = book_half(b, l->half);
-    struct ladder *d = &ladders[l->half];
-    u64 at = ladder_at(l->half, l->key);
-    if (h->best == level) book_best_is(b, h, book_level_next(b, level));
-    h->levels--;
+    const struct book_queue *q = book_queue(b, queue);
+    struct ladder *d = &ladders[q->half];
+    u64 at = ladder_at(q->half, q->key);
     d->level[at] = 0;
     d->low[at >> 6] &= ~(1UL << (at & 63));
     if (!d->low[at >> 6]) {
         d->mid[at >> 12] &= ~(1UL << (at >> 6 & 63));
         if (!d->mid[at >> 12]) d->top &= ~(1UL << (at >> 12));
     }
-    l->half = BOOK_HALF_NONE;
-    book_pool_put(b, &b->levels, level);
-}
-
-static inline void book_level_ahead(const struct books *b, u32 level, u32 ahead[2])
-{
-    (void)b, (void)level;
-    ahead[0] = ahead[1] = 0;
+    book_pool_put(b, &b->queues, queue);
 }
 
 #endif

@@ -33,3 +33,4 @@
 #define book_restore        RENAME(book_restore)
 #define book_checksum       RENAME(book_checksum)
 #define book_account_sort   RENAME(book_account_sort)
+#define book_account_gather RENAME(book_account_gather)

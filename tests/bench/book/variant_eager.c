@@ -1,6 +1,6 @@
-/* variant_trie64.c: the book with 64-way trie nodes. */
-#define DRIVE_NAME     trie64
-#define BOOK_TRIE_BITS 6U
+/* variant_eager.c: the book that keeps hardly any leaf that lost its last order. */
+#define DRIVE_NAME  eager
+#define BOOK_ASLEEP 16U
 #include "tests/bench/book/rename.h"
 
 // NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
