@@ -4,9 +4,11 @@
 
 #include "cli/load.h"
 
-#define KEPT_FRAMES 512U  /* a power of two */
-#define KEPT_BYTES  1536U /* longer ones are read each time */
-#define TAIL        32U   /* bytes that tell frames apart: time and sequence stand at the end */
+#define KEPT_FRAMES  512U  /* a power of two */
+#define KEPT_BYTES   1536U /* longer ones are read each time */
+#define ENVELOPE_MAX 128U  /* what stands behind the data */
+#define DATA_END_MAX 64U   /* of the data: its time, and the envelope's name for it */
+#define TAIL         32U   /* bytes that tell frames apart: time and sequence stand at the end */
 
 struct kept {
     u32 len;
@@ -61,8 +63,15 @@ static u32 market_of(const struct load *l, const char *symbol, const char *end)
     return LOAD_MARKETS_MAX;
 }
 
+/* The end of text[0..len), of at most `most` bytes. */
+static const char *last_part(const char *text, size_t len, size_t most)
+{
+    return text + (len > most ? len - most : 0);
+}
+
 /* {"type":..,"channel":..,"data":{..,"timestamp":T},"timestamp":..,"sequence":S,"prev_sequence":P}:
- * what happened when stands in the data, when it was sent and its sequence behind them. */
+ * what happened when stands in the data, mostly at its end; when it was sent, and its sequence,
+ * behind them. */
 static void read_fields(const struct load *l, const char *text, u32 len, struct frame *f)
 {
     const char *end = text + len, *data = after(text, len, "\"data\":");
@@ -76,13 +85,14 @@ static void read_fields(const struct load *l, const char *text, u32 len, struct 
     if (starts(channel, end, "orders")) f->kind = SUB_ORDERS;
     if (f->kind == SUB_DEPTH)
         f->market = market_of(l, after(data, (size_t)(end - data), "\"market\":\""), end);
-    const char *tail = data; /* the end of the data: the last "},", or thereabouts */
-    for (const char *at = data; (at = after(at, (size_t)(end - at), "},\"timestamp\":"));)
-        tail = at;
+    const char *from = last_part(data, (size_t)(end - data), ENVELOPE_MAX);
+    const char *tail = after(from, (size_t)(end - from), "},\"timestamp\":");
+    if (!tail) return;
     f->sequence = number_after(tail, (size_t)(end - tail), "\"sequence\":");
     f->previous = number_after(tail, (size_t)(end - tail), "\"prev_sequence\":");
     const char *when = f->kind == SUB_ORDERS ? "\"updated_at\":" : "\"timestamp\":";
-    f->event_ns = number_after(data, (size_t)(tail - data), when) * 1000000;
+    from = f->kind == SUB_ORDERS ? data : last_part(data, (size_t)(tail - data), DATA_END_MAX);
+    f->event_ns = number_after(from, (size_t)(tail - from), when) * 1000000;
 }
 
 const struct frame *frame_read(const struct load *l, const char *text, u32 len)
