@@ -42,6 +42,17 @@ static void nap_ms(long ms)
 
 /* --- Before there is a segment -----------------------------------------------------------------*/
 
+/* For development all clients are on this host: they share one address and must not share its
+ * limit. The processes are told, too. */
+static void exempt_this_host(struct up *up)
+{
+    static const char OWN[] = "limits.exempt=127.0.0.1,::1";
+    struct config_source *s = &up->cli.source;
+    if (up->config.limits.exempt.s[0] || s->sets == CONFIG_SETS_MAX) return;
+    s->set[s->sets++] = OWN;
+    CHECK(config_load(&up->config, s) == 0);
+}
+
 static int load(struct up *up)
 {
     static struct markets_conf markets;
@@ -54,6 +65,7 @@ static int load(struct up *up)
                         markets.markets, up->config.klines.markets_max);
     if (up->dev && up->config.exchange.env != ENV_DEV)
         return cli_fail(&up->cli, CLI_USAGE, "--dev is for exchange.env = dev only");
+    if (up->dev) exempt_this_host(up);
     return CLI_OK;
 }
 

@@ -113,6 +113,8 @@ void welcome(const struct segment *own, const struct config *config)
     printf("  REST       http://%s:%u/api/v1\n  WebSocket  ws://%s:%u/ws\n"
            "  health     http://%s:%u/health/ready\n",
            host, port, host, port, host, port);
+    if (config->limits.exempt.s[0])
+        printf("  limits     not by address for %s (limits.exempt)\n", config->limits.exempt.s);
     print_wallet(own, s);
     printf("\n  try next:  %s demo --dir %s\n", net_program(), s->boot.dir);
     printf("             %s status --dir %s\n\n", net_program(), s->boot.dir);

@@ -3,6 +3,7 @@
 #include "shm/book_cells.h"
 #include "shm/durable.h"
 #include "shm/history.h"
+#include "shm/limits.h"
 #include "shm/log.h"
 #include "shm/market_cells.h"
 #include "shm/metrics.h"
@@ -229,6 +230,9 @@ static const struct layout_row trace_rows[] = {
     LAYOUT_SIZE(trace),          LAYOUT_ROW(trace, capacity),    LAYOUT_ROW(trace, head),
     LAYOUT_SIZE(trace_entry),    LAYOUT_ROW(trace_entry, t),     LAYOUT_ROW(trace_entry, seq),
     LAYOUT_ROW(trace_entry, id), LAYOUT_ROW(trace_entry, value), END};
+static const struct layout_row limits_rows[] = {
+    LAYOUT_SIZE(limits),           LAYOUT_ROW(limits, slots),     LAYOUT_SIZE(limits_slot),
+    LAYOUT_ROW(limits_slot, used), LAYOUT_ROW(limits_slot, open), END};
 
 const struct layout_row *region_layout(u32 kind)
 {
@@ -238,7 +242,7 @@ const struct layout_row *region_layout(u32 kind)
         [REGION_ORDERS] = orders_rows,   [REGION_RULES] = rules_rows,
         [REGION_BOOKS] = books_rows,     [REGION_MARKET] = market_rows,
         [REGION_DURABLE] = durable_rows, [REGION_HISTORY] = history_rows,
-        [REGION_TRACE] = trace_rows,
+        [REGION_TRACE] = trace_rows,     [REGION_LIMITS] = limits_rows,
     };
     CHECK(kind < COUNT_OF(kinds) && kinds[kind]);
     return kinds[kind];

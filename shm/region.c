@@ -24,7 +24,7 @@ const char *region_kind_name(u32 kind)
         [REGION_PROC] = "proc",       [REGION_RING] = "ring",     [REGION_LOG] = "log",
         [REGION_LEDGER] = "ledger",   [REGION_ORDERS] = "orders", [REGION_RULES] = "rules",
         [REGION_BOOKS] = "books",     [REGION_MARKET] = "market", [REGION_DURABLE] = "durable",
-        [REGION_HISTORY] = "history", [REGION_TRACE] = "trace",
+        [REGION_HISTORY] = "history", [REGION_TRACE] = "trace",   [REGION_LIMITS] = "limits",
     };
     return kind < COUNT_OF(names) && names[kind] ? names[kind] : "unknown";
 }

@@ -32,6 +32,7 @@ enum region_kind {
     REGION_DURABLE = 9,
     REGION_HISTORY = 10,
     REGION_TRACE = 11,
+    REGION_LIMITS = 12,
     REGION_KINDS, /* one behind the last */
 };
 

@@ -31,7 +31,7 @@ enum role {
 };
 
 #define TOPO_PROCS_MAX   64
-#define TOPO_REGIONS_MAX 448
+#define TOPO_REGIONS_MAX 512
 #define NO_INSTANCE      UINT32_MAX
 _Static_assert(PROC_SERVED_MAX >= TOPO_PROCS_MAX, "a port for each process");
 

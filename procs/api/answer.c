@@ -1,6 +1,7 @@
 #include "procs/api/answer.h"
 
 #include "procs/api/http.h"
+#include "procs/api/limit.h"
 #include "procs/api/stamps.h"
 #include "procs/api/ws.h"
 #include "procs/lib/wire.h"
@@ -214,6 +215,7 @@ void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet
         answer_code(a, r, CODE_UNAVAILABLE, FULL_RETRY_MS);
         return;
     }
+    limit_asked(a, r, wallet, m->kind == MSG_CANCEL);
     r->id = new_id(a, r);
     r->state = REQUEST_ASKED;
     r->deadline_ns = a->now_ns + a->config->api.request_timeout_ns;
@@ -242,6 +244,7 @@ static void answer_order(struct api *a, struct request *r, u16 code, u32 retry_a
                          const struct order_view *order, u64 seq)
 {
     forget_id(a, r);
+    limit_replied(a, r, code, retry_after_ms);
     if (code) {
         struct problem p = {.code = code, .retry_after_ms = retry_after_ms};
         answer_problem(a, r, &p, order, seq);
@@ -265,6 +268,7 @@ static void reply_order(struct api *a, const struct msg_reply_order *m)
 static void answer_many(struct api *a, struct request *r)
 {
     forget_id(a, r);
+    limit_replied(a, r, CODE_OK, 0);
     struct json_out *o = answer_begin(a, r);
     json_put_open(o, '{');
     json_put_key(o, "cancelled"), json_put_open(o, '[');

@@ -9,6 +9,7 @@
  *   docs.c       /openapi.json, /docs
  *   answer.c     envelope, waiting for trading and for the disk    auth.c        who is asking
  *   stamps.c     trace ids, and when a request passed where
+ *   limit.c      how much may be asked
  */
 #ifndef EIDOS_API_H
 #define EIDOS_API_H
@@ -39,6 +40,7 @@ struct http;
 struct conn;
 struct ws;
 struct hub;
+struct limiter;
 
 /* One place in a ring of requests; lists are intrusive. */
 struct link {
@@ -52,6 +54,12 @@ enum request_state {
 };
 
 struct route;
+
+/* What the X-RateLimit headers tell; limit 0: nothing. */
+struct rate_told {
+    u32 limit, remaining;
+    u64 reset_s; /* Unix time */
+};
 
 struct request {
     struct link by_age, by_seq; /* in api.waiting, and in api.undurable or api.lagging */
@@ -98,6 +106,9 @@ struct request {
     size_t answer_len;
     u16 status;
     u32 retry_after_s;
+    struct rate_told told;
+    u64 wallet_key; /* limit.h; 0 = no order and no cancel */
+    bool cancels;
 };
 
 struct api {
@@ -129,6 +140,7 @@ struct api {
 
     struct eip712 eip712;
     struct auth_cache *auth_cache;
+    struct limiter *limiter;
 
     /* HTTP. */
     struct http *http;

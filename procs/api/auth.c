@@ -3,12 +3,12 @@
 #include <inttypes.h>
 
 #include "procs/api/body.h"
+#include "procs/api/limit.h"
 #include "procs/lib/eth/secp.h"
 #include "shm/crc32c.h"
 #include "shm/err.h"
 
-#define PROVEN_MAX  4096U
-#define WALLETS_MAX 16384U
+#define PROVEN_MAX 4096U
 
 /* A signature that was found good. */
 struct proven {
@@ -18,16 +18,8 @@ struct proven {
     bool used;
 };
 
-/* Queries of a wallet: a bucket that fills at the configured rate. */
-struct bucket {
-    u8 wallet[WALLET_BYTES];
-    u32 tokens_milli;
-    u64 filled_ns;
-};
-
 struct auth_cache {
     struct proven proven[PROVEN_MAX];
-    struct bucket buckets[WALLETS_MAX];
 };
 
 struct auth_cache *auth_cache_new(void)
@@ -63,31 +55,7 @@ static int bad_signature(const char *what, struct problem *p)
                        "the wallet did not sign %s, or not with this signature", what);
 }
 
-static int check_rate(struct api *a, const u8 wallet[WALLET_BYTES], struct problem *p)
-{
-    u32 rate = a->config->limits.queries_per_second;
-    if (!a->config->limits.rates) return 0;
-    struct bucket *b = &a->auth_cache->buckets[crc32c(0, wallet, WALLET_BYTES) % WALLETS_MAX];
-    if (memcmp(b->wallet, wallet, WALLET_BYTES) != 0) {
-        memcpy(b->wallet, wallet, WALLET_BYTES);
-        b->tokens_milli = rate * 1000;
-        b->filled_ns = a->now_ns;
-    }
-    u64 gained = (a->now_ns - b->filled_ns) / 1000 * rate / 1000; /* thousandths of a query */
-    if (gained) {
-        b->tokens_milli = (u32)min_u64(b->tokens_milli + gained, (u64)rate * 1000);
-        b->filled_ns = a->now_ns;
-    }
-    if (b->tokens_milli < 1000) {
-        problem_set(p, CODE_RATE_LIMIT, "wallet", NULL, "at most %u queries a second", rate);
-        p->retry_after_ms = 1000;
-        return -1;
-    }
-    b->tokens_milli -= 1000;
-    return 0;
-}
-
-int auth_request(struct api *a, const struct request *r, u8 wallet[WALLET_BYTES], struct problem *p)
+int auth_request(struct api *a, struct request *r, u8 wallet[WALLET_BYTES], struct problem *p)
 {
     static const char *const NAMES[] = {"GET", "POST", "DELETE"};
     struct credentials c;
@@ -104,7 +72,7 @@ int auth_request(struct api *a, const struct request *r, u8 wallet[WALLET_BYTES]
     eip712_request_digest(&a->eip712, &asked, digest);
     if (!signed_by(a->auth_cache, &c, digest))
         return bad_signature("Request(method, path, timestamp)", p);
-    if (check_rate(a, c.wallet, p)) return -1;
+    if (limit_query(a, r, c.wallet, p)) return -1;
     memcpy(wallet, c.wallet, WALLET_BYTES);
     return 0;
 }

@@ -12,8 +12,7 @@
 struct auth_cache *auth_cache_new(void);
 
 /* Check the header of an HTTP request against its method and path. 0, or -1 with the problem. */
-int auth_request(struct api *a, const struct request *r, u8 wallet[WALLET_BYTES],
-                 struct problem *p);
+int auth_request(struct api *a, struct request *r, u8 wallet[WALLET_BYTES], struct problem *p);
 
 /* Check {wallet, timestamp, signature} of a WebSocket: a Request over "WS" and "/ws", or the older
  * personal_sign text. */

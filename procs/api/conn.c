@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "procs/api/answer.h"
+#include "procs/api/limit.h"
 
 #define WASTE_READS 64U /* of a closing connection, in a turn */
 
@@ -62,7 +63,7 @@ static void drop_input(struct http *h, struct conn *c)
 
 /* ---- Life ---- */
 
-bool conn_open(struct http *h, int fd)
+bool conn_open(struct http *h, int fd, u64 address)
 {
     bool reuse = !link_empty(&h->free);
     if (!reuse && h->made == h->api->config->api.connections_max) return false;
@@ -77,6 +78,7 @@ bool conn_open(struct http *h, int fd)
     h->made += !reuse;
     memset(c, 0, sizeof *c);
     c->fd = fd;
+    c->address = address;
     h->open++;
     wait_in(h, c, &h->idle);
     return true;
@@ -85,7 +87,10 @@ bool conn_open(struct http *h, int fd)
 void conn_end(struct http *h, struct conn *c, bool keep_fd)
 {
     if (c->fd < 0) return;
-    if (!keep_fd) close(c->fd);
+    if (!keep_fd) {
+        close(c->fd);
+        limit_disconnect(h->api, c->address);
+    }
     c->fd = -1;
     if (c->request) {
         c->request->connection = NULL; /* its answer goes nowhere */
@@ -334,13 +339,14 @@ u32 conn_timeouts(struct http *h)
     u32 n = 0;
     while (!link_empty(&h->reading)) {
         struct conn *c = LINK_OF(h->reading.next, struct conn, timed);
-        if (h->api->now_ns - c->since_ns <= CONN_READ_NS) break;
-        http_refuse(h, c, 408, "request", "the request was not complete within 10 s");
+        if (h->api->now_ns - c->since_ns <= h->api->config->api.read_timeout_ns) break;
+        http_refuse(h, c, 408, "request",
+                    "the request was not complete in time (api.read_timeout)");
         drop_input(h, c);
         wait_in(h, c, NULL);
         n++;
     }
-    n += end_old(h, &h->idle, CONN_IDLE_NS);
+    n += end_old(h, &h->idle, h->api->config->api.idle_timeout_ns);
     n += end_old(h, &h->stalled, CONN_STALL_NS);
     return n + end_old(h, &h->closing, CONN_CLOSE_NS);
 }

@@ -1,7 +1,7 @@
 /* conn.h: one HTTP connection: bytes in, one request at a time, one answer out.
  *
  *   idle --bytes--> reading --whole request--> waiting for its answer --written--> idle
- *    | 60 s           | 10 s: 408                        socket full: | \--last one--> closing
+ *    | idle_timeout   | read_timeout: 408                socket full: | \--last one--> closing
  *    `--> gone        `--malformed: 4xx, closing       stalled <------'                 | 2 s, EOF
  *                                                         `-- 20 s --> gone             `--> gone
  *
@@ -15,8 +15,6 @@
 #include "procs/api/api.h"
 #include "procs/api/http_parse.h"
 
-#define CONN_IDLE_NS    (60 * NS_PER_S) /* between two requests */
-#define CONN_READ_NS    (10 * NS_PER_S) /* from a request's first byte to its last */
 #define CONN_STALL_NS   (20 * NS_PER_S) /* the client takes nothing of an answer */
 #define CONN_CLOSE_NS   (2 * NS_PER_S)  /* it still sends after the last answer */
 #define CONN_ROOM_SMALL 4096U           /* first buffer of a connection */
@@ -27,6 +25,7 @@ struct conn {
     struct link writes; /* in http.writes: its answer may leave */
     struct link *list;  /* the one `timed` is in */
     u64 since_ns;       /* when it came into it */
+    u64 address;        /* limit.h: key of the client's; 0 = exempt */
     int fd;             /* -1: gone, in http.dead or http.free */
     bool readable;      /* the socket may have more */
     bool hung_up;       /* the client will send no more; the end has not been read yet */
@@ -73,8 +72,9 @@ static inline bool conn_busy(const struct conn *c)
     return c->request || c->bare;
 }
 
-/* Take over an accepted socket. False: it stays the caller's; no place is free. */
-bool conn_open(struct http *h, int fd);
+/* Take over an accepted socket of a client that limit_connect has let in. False: it stays the
+ * caller's; no place is free. */
+bool conn_open(struct http *h, int fd, u64 address);
 
 /* epoll says something about it. */
 void conn_ready(struct http *h, struct conn *c, u32 events);
@@ -89,7 +89,8 @@ void conn_answer(struct http *h, struct conn *c, const char *head, size_t head_l
 /* Write a few bytes that a fresh answer's place certainly has; what fails ends the connection. */
 bool conn_say(struct http *h, struct conn *c, const char *text, size_t len);
 
-/* Give up what it waits for and its socket (`keep_fd`: it belongs to somebody else now). */
+/* Give up what it waits for and its socket (`keep_fd`: it belongs to somebody else now, who counts
+ * on as its client's connection). */
 void conn_end(struct http *h, struct conn *c, bool keep_fd);
 
 /* What has waited too long. Returns how many ended or were refused. */

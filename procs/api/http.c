@@ -9,6 +9,7 @@
 
 #include "procs/api/answer.h"
 #include "procs/api/conn.h"
+#include "procs/api/limit.h"
 #include "procs/api/routes.h"
 #include "procs/api/stamps.h"
 #include "procs/api/ws.h"
@@ -20,9 +21,20 @@
 #define ACCEPT_AGAIN  (100 * NS_PER_MS) /* after descriptors ran out */
 #define RESPONSE_HEAD (512U + STAMP_HEADERS)
 
-/* What a connection without a request gets: nothing is free. */
-static const char BARE[] = "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
-                           "{\"detail\":\"too many requests at once\",\"retry_after\":1}}";
+/* What a connection without a request gets. */
+#define BARE(status_, text_) \
+    { \
+        status_, sizeof text_ - 1, text_ \
+    }
+static const struct bare {
+    u16 status;
+    size_t len;
+    const char *text;
+} busy = BARE(503, "{\"code\":20002,\"message\":\"Service unavailable\",\"data\":"
+                   "{\"detail\":\"too many requests at once\",\"retry_after\":1}}"),
+  crowd = BARE(429, "{\"code\":20001,\"message\":\"Rate limit exceeded\",\"data\":"
+                    "{\"field\":\"address\",\"detail\":\"too many open connections of one "
+                    "address\",\"retry_after\":1}}");
 
 /* ---- Heads of answers ---- */
 
@@ -83,21 +95,34 @@ static const char *date_line(struct http *h)
     return h->date;
 }
 
-/* The head of an answer with `body_len` bytes; `r` NULL = 503 with BARE. */
+static void put_line(struct json_out *o, const char *name, u64 number)
+{
+    put(o, name);
+    put_number(o, number);
+}
+
+static void put_told(struct json_out *o, const struct rate_told *told)
+{
+    put_line(o, "\r\nX-RateLimit-Limit: ", told->limit);
+    put_line(o, "\r\nX-RateLimit-Remaining: ", told->remaining);
+    put_line(o, "\r\nX-RateLimit-Reset: ", told->reset_s);
+}
+
+/* The head of the answer to `r`, or if that is NULL of `b`. */
 static size_t put_head(struct http *h, const struct conn *c, const struct request *r,
-                       size_t body_len, char head[RESPONSE_HEAD])
+                       const struct bare *b, char head[RESPONSE_HEAD])
 {
     struct json_out o;
     u32 retry_s = r ? r->retry_after_s : 1;
     json_out_init(&o, head, RESPONSE_HEAD);
-    put(&o, status_line(r ? r->status : 503));
+    put(&o, status_line(r ? r->status : b->status));
     put(&o, date_line(h));
     put(&o, "Content-Type: ");
     put(&o, r ? r->content_type : "application/json");
-    put(&o, "\r\nContent-Length: ");
-    put_number(&o, body_len);
-    if (retry_s) put(&o, "\r\nRetry-After: "), put_number(&o, retry_s);
+    put_line(&o, "\r\nContent-Length: ", r ? r->answer_len : b->len);
+    if (retry_s) put_line(&o, "\r\nRetry-After: ", retry_s);
     if (r) stamp_headers(&o, r);
+    if (r && r->told.limit) put_told(&o, &r->told);
     if (r && r->header) put(&o, "\r\n"), put(&o, r->header);
     if (!c->keep_alive) put(&o, "\r\nConnection: close");
     else if (c->minor == 0) put(&o, "\r\nConnection: keep-alive");
@@ -181,7 +206,7 @@ static void upgrade(struct http *h, struct conn *c, struct request *r, char *byt
     request_free(a, r);
     if (!conn_say(h, c, head, o.len)) return;
     epoll_ctl(a->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-    bool taken = ws_open(a, c->fd, bytes + c->parse.at, rest) != NULL;
+    bool taken = ws_open(a, c->fd, c->address, bytes + c->parse.at, rest) != NULL;
     conn_end(h, c, taken);
 }
 
@@ -226,7 +251,10 @@ void http_request(struct http *h, struct conn *c, char *bytes, u32 rest)
     memcpy(r->text, bytes + p->target.at, p->target.len);
     r->method = method_in(bytes, p->method);
     stamp_name(r, p, bytes);
-    if (ws_wants_upgrade(r)) upgrade(h, c, r, bytes, rest);
+    struct problem problem;
+    if (limit_request(h->api, r, c->address, &problem))
+        answer_problem(h->api, r, &problem, NULL, 0);
+    else if (ws_wants_upgrade(r)) upgrade(h, c, r, bytes, rest);
     else handle(h->api, r, p, bytes);
 }
 
@@ -236,9 +264,9 @@ static void write_answer(struct http *h, struct conn *c)
 {
     char head[RESPONSE_HEAD];
     struct request *r = c->request;
-    const char *body = r ? r->answer : BARE;
-    size_t body_len = r ? r->answer_len : sizeof BARE - 1;
-    size_t head_len = put_head(h, c, r, body_len, head);
+    const char *body = r ? r->answer : busy.text;
+    size_t body_len = r ? r->answer_len : busy.len;
+    size_t head_len = put_head(h, c, r, &busy, head);
     c->request = NULL;
     c->bare = false;
     conn_answer(h, c, head, head_len, body, c->head_only ? 0 : body_len);
@@ -263,17 +291,31 @@ static u32 write_answers(struct http *h)
 /* ---- Connections ---- */
 
 /* One too many: say so, and read what it may have asked, or closing takes the answer back. */
-static void turn_away(struct http *h, int fd)
+static void turn_away(struct http *h, int fd, const struct bare *b)
 {
-    char text[RESPONSE_HEAD + sizeof BARE];
+    char text[2 * RESPONSE_HEAD];
     const struct conn none = {.keep_alive = false};
-    size_t len = put_head(h, &none, NULL, sizeof BARE - 1, text);
-    memcpy(text + len, BARE, sizeof BARE - 1);
+    size_t len = put_head(h, &none, NULL, b, text);
+    CHECK(b->len <= RESPONSE_HEAD);
+    memcpy(text + len, b->text, b->len);
     metric_add(h->api->block, METRIC_API_CONNECTIONS_REFUSED, 1);
-    if (send(fd, text, len + sizeof BARE - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 &&
-        !shutdown(fd, SHUT_WR))
+    if (send(fd, text, len + b->len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 && !shutdown(fd, SHUT_WR))
         while (recv(fd, h->scratch, h->room, MSG_DONTWAIT) == (ssize_t)h->room) continue;
     close(fd);
+}
+
+/* A client has connected. */
+static void let_in(struct http *h, int fd, const struct sockaddr *from)
+{
+    struct api *a = h->api;
+    u64 address = limit_address(a, from);
+    bool full = h->open + a->hub->count >= a->config->api.connections_max;
+    if (full || !limit_connect(a, address)) {
+        turn_away(h, fd, full ? &busy : &crowd);
+    } else if (!conn_open(h, fd, address)) {
+        limit_disconnect(a, address);
+        turn_away(h, fd, &busy);
+    }
 }
 
 static u32 accept_all(struct http *h)
@@ -281,13 +323,16 @@ static u32 accept_all(struct http *h)
     struct api *a = h->api;
     u32 n = 0;
     for (; n < ACCEPTS && h->accepting && a->now_ns >= h->accept_ns; n++) {
-        int fd = accept4(h->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {0};
+        socklen_t len = sizeof from;
+        struct sockaddr *at = (struct sockaddr *)&from;
+        int fd = accept4(h->listener, at, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
         if (fd < 0) {
             h->accepting = errno != EAGAIN && errno != EWOULDBLOCK;
             if (h->accepting) h->accept_ns = a->now_ns + ACCEPT_AGAIN;
-        } else if (h->open + a->hub->count >= a->config->api.connections_max || !conn_open(h, fd)) {
-            turn_away(h, fd);
+        } else {
+            let_in(h, fd, at);
         }
     }
     return n;

@@ -33,6 +33,7 @@ struct ws {
     struct link ending; /* hub.ending: its subscriptions go at the end of the turn */
     struct wslay_frame_context *frames;
     struct api *api;
+    u64 address; /* limit.h */
     int fd;
     bool dead, closing, ended, polls_write;
     bool masked_ok; /* the frame being read passed its checks */

@@ -9,6 +9,7 @@
 #include "procs/api/answer.h"
 #include "procs/api/auth.h"
 #include "procs/api/http.h"
+#include "procs/api/limit.h"
 #include "procs/api/push.h"
 #include "procs/api/routes.h"
 #include "procs/api/ws.h"
@@ -99,6 +100,7 @@ static int api_init(struct run *run)
     a->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (a->epoll < 0) return err_sys("epoll");
     a->auth_cache = auth_cache_new();
+    if (limit_start(a)) return -1;
     if (!a->auth_cache || secp_init() || requests_new(a, requests) || ws_start(a)) return -1;
     return http_start(a, run->listener);
 }
@@ -150,6 +152,7 @@ static void api_stop(struct run *run)
     close(a->epoll);
     ws_delete(a);
     requests_delete(a);
+    limit_stop(a);
     free(a->auth_cache);
 }
 

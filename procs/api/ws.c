@@ -12,6 +12,7 @@
 #include <wslay/wslay.h>
 
 #include "procs/api/answer.h"
+#include "procs/api/limit.h"
 #include "procs/api/ws_channels.h"
 #include "procs/api/ws_frames.h"
 #include "shm/err.h"
@@ -96,12 +97,13 @@ static void say_connected(struct ws *ws)
     ws_send(ws, o.at, o.len);
 }
 
-struct ws *ws_open(struct api *a, int fd, const char *extra, size_t extra_len)
+struct ws *ws_open(struct api *a, int fd, u64 address, const char *extra, size_t extra_len)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (!ws) return NULL;
     ws->api = a;
     ws->fd = fd;
+    ws->address = address;
     ws->heard_ns = ws->pinged_ns = ws->rate_from_ns = a->now_ns;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* ENOTSUP on socket pairs */
@@ -159,6 +161,7 @@ static void bury(struct api *a, struct ws *ws)
     wave_leave(ws);
     frames_close(ws);
     close(ws->fd);
+    limit_disconnect(a, ws->address);
     free(ws->out);
     free(ws->subs);
     free(ws);

@@ -31,6 +31,8 @@
 #define WORDS(s, k, f, w)      {ROW(s, k, f, unsigned: CONFIG_WORDS), .words = (w)},
 #define IP(s, k, f)            {ROW(s, k, f, struct config_text: CONFIG_IP)},
 #define PATH(s, k, f)          {ROW(s, k, f, struct config_text: CONFIG_PATH)},
+#define FILENAME(s, k, f)      {ROW(s, k, f, struct config_text: CONFIG_FILE)},
+#define LIST(s, k, f)          {ROW(s, k, f, struct config_text: CONFIG_LIST)},
 #define ADDRESS(s, k, f)       {ROW(s, k, f, struct config_address: CONFIG_ADDRESS)},
 #define CORES(s, k, f)         {ROW(s, k, f, struct config_cores: CONFIG_CORES)},
 // clang-format on

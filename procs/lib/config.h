@@ -48,8 +48,8 @@ struct config {
         struct config_text listen; /* IPv4 or IPv6 address */
         u16 port;
         u32 workers;
-        u32 connections_max;
-        u64 request_timeout_ns;
+        u32 connections_max, connections_per_address;
+        u64 request_timeout_ns, read_timeout_ns, idle_timeout_ns;
         u64 body_max;
     } api;
     struct {
@@ -76,6 +76,8 @@ struct config {
         u32 open_orders_per_market, resting_orders_per_market, expiry_days_max;
         bool rates;
         u32 orders_per_second, cancels_per_second, queries_per_second;
+        u32 requests_per_minute, requests_per_second_in_all;
+        struct config_text exempt; /* addresses and prefixes */
     } limits;
     struct {
         u64 command_bytes, match_bytes, account_bytes; /* powers of two */

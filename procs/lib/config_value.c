@@ -115,6 +115,7 @@ static bool parse_text(enum config_type type, const char *text, struct config_te
         inet_pton(AF_INET6, text, ip) != 1)
         return false;
     if (type == CONFIG_PATH && text[0] != '/') return false;
+    if (type == CONFIG_FILE && text[0] && text[0] != '/') return false;
     memset(out, 0, sizeof *out);
     memcpy(out->s, text, len);
     return true;
@@ -148,7 +149,9 @@ static bool parse_field(const struct config_key *key, const char *text, void *fi
     case CONFIG_BOOL:
     case CONFIG_WORDS: return parse_word(key, text, field);
     case CONFIG_IP:
-    case CONFIG_PATH: return parse_text(key->type, text, field);
+    case CONFIG_PATH:
+    case CONFIG_FILE:
+    case CONFIG_LIST: return parse_text(key->type, text, field);
     case CONFIG_ADDRESS: return hex_parse(text, strlen(text), field, 20);
     case CONFIG_CORES:
         if (!parse_cores(text, &cores)) return false;
@@ -191,6 +194,8 @@ void config_value_format(const struct config_key *key, const struct config *conf
         break;
     case CONFIG_IP:
     case CONFIG_PATH:
+    case CONFIG_FILE:
+    case CONFIG_LIST:
         snprintf(text, CONFIG_VALUE_TEXT, "%s", ((const struct config_text *)field)->s);
         break;
     case CONFIG_ADDRESS: hex_format(address->bytes, sizeof address->bytes, text); break;
@@ -212,6 +217,8 @@ void config_value_allowed(const struct config_key *key, char text[CONFIG_VALUE_T
         [CONFIG_WORDS] = "one of ",
         [CONFIG_IP] = "an IPv4 or IPv6 address such as 127.0.0.1",
         [CONFIG_PATH] = "an absolute path of at most 199 characters",
+        [CONFIG_FILE] = "nothing, or an absolute path of at most 199 characters",
+        [CONFIG_LIST] = "words separated by commas, at most 199 characters",
         [CONFIG_ADDRESS] = "an address: 0x and 40 hex digits",
         [CONFIG_CORES] = "nothing, or core numbers below 1024 such as 2,3,6-9, at most 256 of them",
     };

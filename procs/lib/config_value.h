@@ -15,6 +15,8 @@ enum config_type {
     CONFIG_WORDS,   /* enum: one of `words`, by position */
     CONFIG_IP,      /* struct config_text: IPv4 or IPv6 address */
     CONFIG_PATH,    /* struct config_text: absolute path */
+    CONFIG_FILE,    /* struct config_text: absolute path, or nothing */
+    CONFIG_LIST,    /* struct config_text: words separated by commas, or nothing */
     CONFIG_ADDRESS, /* struct config_address: 0x and 40 hex digits */
     CONFIG_CORES,   /* struct config_cores: "" or 2,3,6-9 */
 };

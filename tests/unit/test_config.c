@@ -112,7 +112,7 @@ static void comment_belongs_to_its_key(void **state)
     assert_string_equal(
         text,
         "limits.cancels_per_second\n"
-        "    Requests a wallet may make in a second (code 20001), and whether that is enforced.\n"
+        "    Requests a wallet may make in a second, whichever worker they reach.\n"
         "allowed: a whole number, from 1 to 1000000\n"
         "default: 20\n"
         "set by:  --set limits.cancels_per_second=20, EIDOS_LIMITS_CANCELS_PER_SECOND=20, or in "
