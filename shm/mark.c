@@ -39,3 +39,23 @@ bool mark_read(const struct proc_block *p, u64 seq, u64 *sum)
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&slot->seq, memory_order_relaxed) == seq;
 }
+
+void mark_note(struct mark_check *c, const struct mark *m)
+{
+    if (m->seq == c->noted) return;
+    c->noted = m->seq;
+    c->held[slot_of(m->seq)].seq = m->seq;
+    c->held[slot_of(m->seq)].sum = m->sum;
+}
+
+u64 mark_compare(struct mark_check *c, const struct proc_block *primary)
+{
+    for (u32 i = 0; i < PROC_MARKS; i++) {
+        u64 seq = c->held[i].seq, theirs;
+        if (!seq || !mark_read(primary, seq, &theirs)) continue;
+        if (theirs != c->held[i].sum) return seq;
+        c->held[i].seq = 0;
+        c->checked = max_u64(c->checked, seq);
+    }
+    return 0;
+}

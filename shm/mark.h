@@ -51,4 +51,19 @@ void mark_show(struct proc_block *p, const struct mark *m);
 /* Any process: the sum the primary showed for `seq`. False: none, or no longer held. */
 bool mark_read(const struct proc_block *p, u64 seq, u64 *sum);
 
+/* A standby's own marks, each of which waits for its like: either may be ahead of the other. Zeroed
+ * it is empty. */
+struct mark_check {
+    u64 noted;   /* the last own mark that came in */
+    u64 checked; /* the last command after which both were equal */
+    struct {
+        u64 seq, sum; /* seq 0: compared, or none */
+    } held[PROC_MARKS];
+};
+
+void mark_note(struct mark_check *c, const struct mark *m);
+
+/* Compare with what the primary shows. 0, or the command after which they differ. */
+u64 mark_compare(struct mark_check *c, const struct proc_block *primary);
+
 #endif

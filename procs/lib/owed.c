@@ -62,18 +62,13 @@ void owed_drop(struct owed *o, u64 seq)
     log_release(&o->reader);
 }
 
-int owed_append(struct owed *o, const char *name, struct log_writer *to,
-                void (*wait)(void *context), void *context)
+int owed_append(struct owed *o, const char *name, struct log_writer *to, u32 most,
+                const struct owed_wait *wait)
 {
     const struct rec *rec;
-    if (to->seq > o->writer.seq)
-        return err_set("the %s log was published through %lu, but the standby made only %lu: it "
-                       "differs from its primary",
-                       name, to->seq, o->writer.seq);
     owed_drop(o, to->seq);
-    if (to->head == 0) log_begin_at(to, o->reader.seq);
-    for (; (rec = owed_peek(o)); owed_pop(o, rec)) {
-        while (!log_room(to, RECORD_BYTES_MAX)) wait(context);
+    for (; most && (rec = owed_peek(o)); owed_pop(o, rec), most--) {
+        while (!log_room(to, RECORD_BYTES_MAX)) wait->wait(wait->context);
         struct rec *copy = log_begin(to, rec->kind, rec->length);
         if (copy->seq != rec->seq)
             return err_set("the %s log goes on with record %lu, but what the standby kept begins "
@@ -83,6 +78,15 @@ int owed_append(struct owed *o, const char *name, struct log_writer *to,
         log_commit(to, copy, rec->time_ns, rec->cause);
         log_publish(to);
     }
+    return 0;
+}
+
+int owed_done(struct owed *o, const char *name, struct log_writer *to)
+{
+    if (to->seq != o->writer.seq)
+        return err_set("the %s log was published through %lu, but the standby made %lu: it differs "
+                       "from its primary",
+                       name, to->seq, o->writer.seq);
     to->digest = o->writer.digest;
     return 0;
 }

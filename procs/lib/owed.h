@@ -36,9 +36,19 @@ void owed_pop(struct owed *o, const struct rec *rec);
 /* Records through `seq` are no longer owed. */
 void owed_drop(struct owed *o, u64 seq);
 
-/* Append what is owed after the end of `to`, publishing as it goes. `wait` is called while its
- * readers leave no room. -1 with err: `to` holds more than was made. */
-int owed_append(struct owed *o, const char *name, struct log_writer *to,
-                void (*wait)(void *context), void *context);
+/* Waits a little, for readers that leave no room in a log. */
+struct owed_wait {
+    void (*wait)(void *context);
+    void *context;
+};
+
+/* Append what is owed after the end of `to`, `most` records, publishing as it goes. What `to` has
+ * and was not made yet is left to be made. -1 with err: a gap. */
+int owed_append(struct owed *o, const char *name, struct log_writer *to, u32 most,
+                const struct owed_wait *wait);
+
+/* All is made and appended: `to` goes on with it, also with the fold of its checksums. -1 with err:
+ * it holds more than was made. */
+int owed_done(struct owed *o, const char *name, struct log_writer *to);
 
 #endif

@@ -20,10 +20,7 @@ struct standby {
     int pidfd;               /* of the holder; -1: it has ended */
     struct standby_watch watch;
     u64 nap_ns;
-    u64 mark_seq; /* of the last own mark noted */
-    struct {
-        u64 seq, sum; /* seq 0: compared, or none */
-    } marks[PROC_MARKS];
+    struct mark_check check;
 };
 
 const struct sandbox_path standby_paths[] = {{"journal", SANDBOX_READ}, {NULL, 0}};
@@ -61,30 +58,16 @@ int standby_init(struct run *run)
 
 /* --- Comparing ---------------------------------------------------------------------------------*/
 
-static void note_mark(struct standby *s, const struct mark *m)
-{
-    if (m->seq == s->mark_seq) return;
-    s->mark_seq = m->seq;
-    s->marks[m->seq / MARK_EVERY % PROC_MARKS].seq = m->seq;
-    s->marks[m->seq / MARK_EVERY % PROC_MARKS].sum = m->sum;
-}
-
-/* Primary and standby may be ahead of each other: each own mark waits for its like. */
 static int compare_marks(struct run *run, struct standby *s)
 {
-    for (u32 i = 0; i < PROC_MARKS; i++) {
-        u64 seq = s->marks[i].seq, theirs;
-        if (!seq || !mark_read(s->role, seq, &theirs)) continue;
-        if (theirs != s->marks[i].sum)
-            return err_set("the state after command %lu differs from the primary's: checksum "
-                           "%016lx here, %016lx there. This standby stops and the primary goes on; "
-                           "`eidosctl snapshot verify` and `eidosctl state diff` tell who is right",
-                           seq, s->marks[i].sum, theirs);
-        s->marks[i].seq = 0;
-        if (seq > atomic_load_explicit(&run->proc->checked, memory_order_relaxed))
-            atomic_store_explicit(&run->proc->checked, seq, memory_order_relaxed);
-    }
-    return 0;
+    mark_note(&s->check, s->calls->mark(run));
+    u64 seq = mark_compare(&s->check, s->role);
+    atomic_store_explicit(&run->proc->checked, s->check.checked, memory_order_relaxed);
+    if (!seq) return 0;
+    return err_set("the state after command %lu differs from the primary's. This standby stops and "
+                   "the primary goes on; `eidosctl snapshot verify` and `eidosctl state diff` tell "
+                   "who is right",
+                   seq);
 }
 
 /* --- Taking over -------------------------------------------------------------------------------*/
@@ -164,7 +147,6 @@ void standby_loop(struct run *run)
     while (!run_is_stopping()) {
         int work = s->calls->tail(run);
         if (work < 0) run_fail(run);
-        note_mark(s, s->calls->mark(run));
         if (compare_marks(run, s)) run_fail(run);
         show(run, s);
         s->nap_ns = work ? NAP_NS : min_u64(2 * s->nap_ns, NAP_MAX_NS);

@@ -3,9 +3,8 @@
 #ifndef EIDOS_MATCHING_PROCESS_H
 #define EIDOS_MATCHING_PROCESS_H
 
-#include "procs/lib/follow.h"
-#include "procs/lib/owed.h"
 #include "procs/lib/run.h"
+#include "procs/lib/tail.h"
 #include "shm/matching.h"
 #include "shm/trace.h"
 
@@ -17,8 +16,7 @@ struct process {
     struct log_reader commands;
     bool sweeping; /* a command is only half applied */
     struct rules rules;
-    struct owed made;                 /* as a standby, in place of the log */
-    struct follow follow;             /* as a standby, in place of the commands' reader */
+    struct tail_matching tail;        /* as a standby */
     const struct proc_block *trading; /* for its clock */
     struct trace *trace;
     u64 times[TURN_COMMANDS]; /* of the commands done in this turn, for metrics only */

@@ -1,4 +1,4 @@
-#include "procs/lib/recover.h"
+/* standby.c: eidos-matching while it stands by, and as it takes over. */
 #include "procs/matching/process.h"
 #include "shm/err.h"
 
@@ -6,56 +6,25 @@
 
 #define ROOM_WAIT_NS 100000L /* for readers that hold the match log back */
 
-static const struct proc_block *role_block(const struct run *run)
-{
-    return segment_proc(&run->segment, ROLE_MATCHING, run->instance);
-}
-
 static u64 derived(const struct run *run)
 {
-    return atomic_load_explicit(&role_block(run)->derived, memory_order_acquire);
+    const struct proc_block *role = segment_proc(&run->segment, ROLE_MATCHING, run->instance);
+    return atomic_load_explicit(&role->derived, memory_order_acquire);
 }
 
 static int follow(struct run *run)
 {
     struct process *p = run->state;
-    struct recover_source s;
-    u64 seq;
+    struct recover_source from;
     matching_names(run, p);
-    recover_source_of(run, &s);
-    if (owed_open(&p->made, run->segment.topo.params.match_bytes)) return -1;
-    if (matching_format(run, p, &p->made.writer)) return -1;
-    if (recover_matching_standby(&s, &p->machine, derived(run), &p->made, &seq)) return -1;
-    mark_begin(&p->machine.mark, &p->made.writer, seq);
-    if (follow_open(&p->follow, s.dir, LOG_COMMAND, s.command, s.durable, seq)) return -1;
-    p->follow.sees_all = true;
-    return 0;
-}
-
-/* One command, or the next part of a long one: 1, 0 = there is none or no room, -1. */
-static int step(struct process *p)
-{
-    const struct rec *cmd;
-    if (!log_room(&p->made.writer, MATCHING_STEP_BYTES)) return 0;
-    if (p->sweeping) {
-        p->sweeping = !matching_more(&p->machine);
-        return 1;
-    }
-    int rc = follow_next(&p->follow, &cmd);
-    if (rc > 0) p->sweeping = !matching_apply(&p->machine, cmd);
-    return rc;
+    recover_source_of(run, &from);
+    if (matching_format(run, p, NULL)) return -1;
+    return tail_matching_open(&p->tail, &from, &p->machine, derived(run));
 }
 
 static int tail(struct run *run)
 {
-    struct process *p = run->state;
-    int work = 0, rc;
-    owed_drop(&p->made, derived(run));
-    while (work < (int)TURN_COMMANDS && (rc = step(p))) {
-        if (rc < 0) return -1;
-        work++;
-    }
-    return work;
+    return tail_matching(&((struct process *)run->state)->tail, derived(run), TURN_COMMANDS);
 }
 
 static void wait_for_room(void *context)
@@ -68,20 +37,15 @@ static void wait_for_room(void *context)
 static int take_over(struct run *run)
 {
     struct process *p = run->state;
-    int work;
+    const struct owed_wait wait = {wait_for_room, run};
     matching_join(run, p);
-    do {
-        run_beat(run);
-        work = tail(run);
-        if (work < 0 || owed_append(&p->made, p->log_name, &p->log, wait_for_room, run)) return -1;
-    } while (work);
-    p->machine.log = &p->log;
+    if (tail_matching_finish(&p->tail, &p->log, derived(run), &wait)) return -1;
     if (log_seek(&p->commands, p->machine.applied))
         return err_set("the command log does not hold record %lu", p->machine.applied + 1);
-    follow_close(&p->follow);
     region_ready(segment_region(&run->segment, p->books_name));
     segment_show_copy(&run->segment);
     matching_publish(run, p);
+    tail_matching_close(&p->tail);
     return 0;
 }
 

@@ -5,17 +5,31 @@
 
 #include <string.h>
 
-static void start(struct world *w, u32 i)
+void matching_join(struct world *w, u32 i)
 {
     struct sim_matching *m = &w->matching[i];
     struct sim_segment *s = &w->segment;
-    struct books_config c = topo_books_config(&w->plan->params);
-    struct recover_source source;
-    if (!w->journal.ready) return;
     log_join_writer(&m->log, s->logs[LOG_MATCH(i)]);
     log_add_gate(&m->log, &s->cursors[ACTOR_JOURNAL][LOG_MATCH(i)]);
     log_add_gate(&m->log, &s->cursors[ACTOR_TRADING][LOG_MATCH(i)]);
     log_join_gate(&m->commands, s->logs[LOG_COMMAND], &s->cursors[ACTOR_MATCHING + i][LOG_COMMAND]);
+}
+
+/* The order of procs/matching: the log, then what speaks of it. */
+static void publish(struct world *w, struct sim_matching *m, u32 i)
+{
+    log_publish(&m->log);
+    mark_show(w->segment.matching[i], &m->machine.mark);
+    atomic_store(&w->segment.matching[i]->derived, m->log.seq);
+}
+
+static void start(struct world *w, u32 i)
+{
+    struct sim_matching *m = &w->matching[i];
+    struct books_config c = topo_books_config(&w->plan->params);
+    struct recover_source source;
+    if (!w->journal.ready) return;
+    matching_join(w, i);
     CHECK(books_new(m->books, &c));
     rules_new(&m->rules);
     matching_init(&m->machine, (u16)i, rules_join(&m->rules), books_join(m->books), &m->log);
@@ -32,10 +46,11 @@ static void start(struct world *w, u32 i)
     }
     if (recover_matching_from(&source, &m->machine, &m->commands))
         sim_fail(w, "matching recovers", "%s", err_text());
+    mark_begin(&m->machine.mark, &m->log, m->machine.applied);
     w->recovering = false;
     disk_enter(was);
     m->skips = w->mutant == MUTANT_MATCH_SKIPS && m->commands.pos;
-    log_publish(&m->log);
+    publish(w, m, i);
     log_release(&m->commands);
     m->released = true;
     m->alive = true;
@@ -67,12 +82,14 @@ static bool work(struct world *w, struct sim_matching *m)
 bool matching_step(struct world *w, u32 i, u64 random)
 {
     struct sim_matching *m = &w->matching[i];
+    if (!m->alive && w->standby_matching[i].alive)
+        return standby_matching_take_over(w, i, random >> 8);
     if (!m->alive) {
         if (random % 4 == 0 || w->settling) start(w, i);
         return m->alive;
     }
     if (m->log.published != m->log.head && random % 3 == 0) {
-        log_publish(&m->log);
+        publish(w, m, i);
         return true;
     }
     if (m->log.published == m->log.head && !m->released && random % 3 == 1) {
@@ -87,7 +104,7 @@ bool matching_step(struct world *w, u32 i, u64 random)
     }
     if (work(w, m)) return true;
     bool left = m->log.published != m->log.head || !m->released;
-    log_publish(&m->log);
+    publish(w, m, i);
     return left;
 }
 

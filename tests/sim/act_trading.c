@@ -25,7 +25,7 @@ static void log_start(struct sim_trading *t)
     trading_config(&t->machine, &c.head);
 }
 
-static void join(struct world *w)
+void trading_join(struct world *w)
 {
     struct sim_trading *t = &w->trading;
     struct sim_segment *s = &w->segment;
@@ -68,7 +68,7 @@ static void start(struct world *w)
     struct recover_source source;
     if (!w->journal.ready) return;
     t->epoch++;
-    join(w);
+    trading_join(w);
     format(w);
     world_source(w, &source);
     w->recovering = true;
@@ -82,6 +82,7 @@ static void start(struct world *w)
     }
     if (recover_trading_from(&source, &t->machine, t->matches))
         sim_fail(w, "trading recovers", "%s", err_text());
+    mark_begin(&t->machine.mark, &t->account, t->command.seq);
     w->recovering = false;
     disk_enter(was);
     for (u32 i = 0; i < SIM_SOURCES && w->mutant != MUTANT_TAIL_LOST; i++)
@@ -95,6 +96,29 @@ static void start(struct world *w)
     clock_begin(&t->clock, t->machine.now_ns, w->wall_ns, w->mono_ns);
     t->machine.reply = reply;
     t->machine.reply_context = w;
+    t->stage = TRADING_SHOW_COMMANDS;
+    t->alive = true;
+}
+
+void trading_take_role(struct world *w)
+{
+    struct sim_trading *t = &w->trading;
+    t->epoch++;
+    t->machine.command = &t->command;
+    t->machine.account = &t->account;
+    for (u32 i = 0; i < w->plan->params.matching; i++) {
+        if (log_seek(&t->matches[i], t->machine.ledger->merged[i]) < 0)
+            sim_fail(w, "the standby of trading takes over", "match record %lu is not held",
+                     t->machine.ledger->merged[i] + 1);
+        log_release(&t->matches[i]);
+    }
+    for (u32 i = 0; i < SIM_SOURCES; i++)
+        ring_skip_to(&t->ingress[i], t->machine.ledger->ingress[source_names[i]]);
+    clock_begin(&t->clock, t->machine.now_ns, w->wall_ns, w->mono_ns);
+    t->machine.now_ns = t->clock.now_ns;
+    t->machine.reply = reply;
+    t->machine.reply_context = w;
+    log_start(t);
     t->stage = TRADING_SHOW_COMMANDS;
     t->alive = true;
 }
@@ -174,19 +198,30 @@ static void release_rings(struct sim_trading *t)
 static bool show(struct world *w)
 {
     struct sim_trading *t = &w->trading;
+    struct proc_block *block = w->segment.trading;
     bool commands = t->stage == TRADING_SHOW_COMMANDS;
     if (w->mutant == MUTANT_DERIVED_FIRST && t->stage <= TRADING_SHOW_ACCOUNTS)
         commands = !commands;
     switch (t->stage) {
     case TRADING_SHOW_COMMANDS:
-    case TRADING_SHOW_ACCOUNTS: log_publish(commands ? &t->command : &t->account); break;
+        if (w->ghost.log) atomic_store(&w->ghost.log->head, w->ghost.published);
+        log_publish(commands ? &t->command : &t->account);
+        break;
+    case TRADING_SHOW_ACCOUNTS:
+        log_publish(commands ? &t->command : &t->account);
+        mark_show(block, &t->machine.mark);
+        atomic_store(&block->derived, t->account.seq);
+        break;
     case TRADING_RELEASE_MATCHES:
         for (u32 i = 0; i < w->plan->params.matching; i++) log_release(&t->matches[i]);
         break;
     case TRADING_RELEASE_RINGS: release_rings(t); break;
-    default: ring_publish(&t->replies); break;
+    default:
+        ring_publish(&t->replies);
+        atomic_store(&block->replied, t->command.seq);
+        break;
     }
-    t->stage = t->stage == TRADING_SHOW_REPLIES ? TRADING_TIME : t->stage + 1;
+    t->stage = t->stage == TRADING_RELEASE_RINGS ? TRADING_TIME : t->stage + 1;
     return t->stage != TRADING_TIME;
 }
 
@@ -218,6 +253,7 @@ bool trading_step(struct world *w, u64 random)
 {
     struct sim_trading *t = &w->trading;
     bool done = false;
+    if (!t->alive && w->standby_trading.alive) return standby_trading_take_over(w, random >> 8);
     if (!t->alive) {
         if (random % 4 == 0 || w->settling) start(w);
         return t->alive;

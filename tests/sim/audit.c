@@ -142,6 +142,12 @@ static void follow_derived(struct audit *a, u32 log)
 void audit_follow(struct audit *a)
 {
     u64 durable = atomic_load(&a->world->segment.durable.seq);
+    for (u32 log = 0; log < LOG_MATCH(a->world->plan->params.matching); log++) {
+        u64 head = atomic_load(&a->world->segment.logs[log]->head);
+        if (head < a->live[log].pos)
+            sim_fail(a->world, "a head never goes back", "of log %u: from %lu to %lu", log,
+                     a->live[log].pos, head);
+    }
     follow_commands(a);
     for (u32 log = 1; log < LOG_MATCH(a->world->plan->params.matching); log++)
         follow_derived(a, log);

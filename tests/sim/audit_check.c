@@ -273,6 +273,24 @@ static void compare_credits(struct audit *a)
     }
 }
 
+/* Who stands by has what its primary has, to the last unit. */
+static void compare_standbys(struct audit *a)
+{
+    const struct world *w = a->world;
+    const struct sim_standby_trading *t = &w->standby_trading;
+    if (t->alive && trading_checksum(&t->machine) != trading_checksum(&w->trading.machine))
+        FAIL(a, "standby = primary", "trading's standby differs after command %lu",
+             t->tail.position);
+    for (u32 i = 0; i < w->plan->params.matching; i++) {
+        const struct sim_standby_matching *m = &w->standby_matching[i];
+        for (u32 market = i; m->alive && market < SIM_MARKETS; market += w->plan->params.matching)
+            if (book_checksum(m->machine.books, market) !=
+                book_checksum(w->matching[i].machine.books, market))
+                FAIL(a, "standby = primary", "matching's standby %u differs in market %u", i,
+                     market);
+    }
+}
+
 void audit_quiet(struct audit *a)
 {
     const struct rules *rules = a->world->trading.machine.rules;
@@ -280,6 +298,7 @@ void audit_quiet(struct audit *a)
         FAIL(a, "the exchange is whole", "there are %u markets and %u tokens",
              (u32)rules->market_count, (u32)rules->token_count);
     compare_states(a);
+    compare_standbys(a);
     compare_books(a);
     compare_money(a);
     compare_credits(a);

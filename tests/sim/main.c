@@ -192,11 +192,10 @@ static bool run_seed(const struct options *o, u64 seed)
     plan_make(&plan, seed, o->steps);
     bool passed = run(&plan, MUTANT_NONE, o->trace);
     if (passed && o->one)
-        printf(
-            "seed %lu: %lu commands, %lu trades replayed, %lu answers, %lu kills, %lu crashes of "
-            "all, %lu laps, %lu times full\n",
-            seed, result->commands, result->trades, result->acks, result->kills, result->crashes,
-            result->laps, result->full);
+        printf("seed %lu: %lu commands, %lu trades replayed, %lu answers, %lu kills, %lu "
+               "takeovers, %lu crashes of all, %lu laps, %lu times full\n",
+               seed, result->commands, result->trades, result->acks, result->kills,
+               result->takeovers, result->crashes, result->laps, result->full);
     if (!passed) print_failure(&plan, MUTANT_NONE, o);
     plan_free(&plan);
     return passed;

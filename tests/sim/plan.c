@@ -15,6 +15,7 @@ static const u32 usual[OP_COUNT] = {
     [OP_QUIET] = 2,         [OP_KILL_TRADING] = 12, [OP_KILL_MATCHING] = 12, [OP_KILL_JOURNAL] = 12,
     [OP_KILL_SNAPSHOT] = 4, [OP_KILL_MARKET] = 6,   [OP_CRASH] = 6,          [OP_CLOCK_JUMP] = 4,
     [OP_DISK_FULL] = 6,     [OP_DISK_SLOW] = 6,     [OP_DISK_ERROR] = 8,     [OP_SNAPSHOT_ROT] = 2,
+    [OP_STANDBY] = 800,     [OP_KILL_STANDBY] = 8,
 };
 
 /* In busy runs, where logs fill and readers are lapped: the weight + 1, 0 = as drawn. */
@@ -39,7 +40,7 @@ static u32 draw_weights(u64 *state, u32 burst, u32 weights[OP_COUNT])
         weights[op] = usual[op];
         if (op < OP_QUIET) weights[op] = (usual[op] << (r % 3)) / 2;
         /* Those who only read may be late, and so may the journal. */
-        bool reads = op == OP_SNAPSHOT || op == OP_MARKET || op == OP_JOURNAL;
+        bool reads = op == OP_SNAPSHOT || op == OP_MARKET || op == OP_JOURNAL || op == OP_STANDBY;
         if (reads && r >> 8 & 1) weights[op] /= op == OP_JOURNAL ? 10 : 40;
         if (op > OP_QUIET && r % 3 == 0) weights[op] = 0;
         if (op > OP_QUIET && r % 12 == 1) weights[op] *= 8;

@@ -17,6 +17,7 @@
     X(JOURNAL, "the journal takes one turn, or starts") \
     X(SNAPSHOT, "the snapshot process takes one step, or starts") \
     X(MARKET, "market data takes one step, or starts") \
+    X(STANDBY, "one standby takes one step, or starts") \
     X(CLOCK, "time goes on") \
     X(QUIET, "all settles, and the whole state is compared") \
     X(KILL_TRADING, "trading dies") \
@@ -24,6 +25,7 @@
     X(KILL_JOURNAL, "the journal dies, now or at one of its next system calls") \
     X(KILL_SNAPSHOT, "the snapshot process dies") \
     X(KILL_MARKET, "market data dies") \
+    X(KILL_STANDBY, "one standby dies") \
     X(CRASH, \
       "the machine stops: memory is lost, the disk keeps what it wants of what was not synced") \
     X(CLOCK_JUMP, "the wall clock jumps") \

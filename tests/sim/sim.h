@@ -22,6 +22,7 @@
 #include "procs/lib/follow.h"
 #include "procs/lib/recover.h"
 #include "procs/lib/replica.h"
+#include "procs/lib/tail.h"
 #include "procs/snapshot/check.h"
 #include "procs/trading/clock.h"
 #include "shm/ring.h"
@@ -54,7 +55,10 @@
     X(MATCH_SKIPS, "a new matching process steps over the first command it meets") \
     X(HIDES_NOTHING, "market data sees what is not durable") \
     X(EXPIRE_LATE, "orders are accepted before what is due has expired") \
-    X(NONCES_LOST, "a new trading process forgets which nonces were used")
+    X(NONCES_LOST, "a new trading process forgets which nonces were used") \
+    X(STANDBY_DIFFERS, "the standby of trading applies something of its own") \
+    X(OWED_LOST, "a standby takes over without what its primary had not published") \
+    X(TWO_WRITERS, "a standby takes over from a primary that still writes")
 
 enum sim_mutant {
 #define SIM_ENUM(name, what) MUTANT_##name,
@@ -70,8 +74,10 @@ enum sim_actor {
     ACTOR_TRADING,
     ACTOR_SNAPSHOT,
     ACTOR_MARKET,
+    ACTOR_STANDBY_TRADING,
     ACTOR_MATCHING, /* and the next ones */
-    ACTOR_COUNT = ACTOR_MATCHING + SIM_MATCHINGS
+    ACTOR_STANDBY_MATCHING = ACTOR_MATCHING + SIM_MATCHINGS,
+    ACTOR_COUNT = ACTOR_STANDBY_MATCHING + SIM_MATCHINGS
 };
 
 /* The steps of trading's turn, in order. */
@@ -82,9 +88,9 @@ enum trading_stage {
     TRADING_TAKE,
     TRADING_SHOW_COMMANDS,
     TRADING_SHOW_ACCOUNTS,
+    TRADING_SHOW_REPLIES,
     TRADING_RELEASE_MATCHES,
     TRADING_RELEASE_RINGS,
-    TRADING_SHOW_REPLIES,
 };
 
 struct sim_trading {
@@ -106,6 +112,24 @@ struct sim_matching {
     struct matching machine;
     struct log_writer log;
     struct log_reader commands;
+    struct rules rules;
+    void *books;
+};
+
+/* Whoever stands by; `opened`: there is something to close. */
+struct sim_standby_trading {
+    bool alive, opened;
+    struct trading machine;
+    struct tail_trading tail;
+    struct mark_check check;
+    void *ledger, *orders, *rules;
+};
+
+struct sim_standby_matching {
+    bool alive, opened;
+    struct matching machine;
+    struct tail_matching tail;
+    struct mark_check check;
     struct rules rules;
     void *books;
 };
@@ -134,13 +158,14 @@ struct sim_market {
 
 /* The segment: what all processes of one life of the exchange share. */
 struct sim_segment {
+    struct durable durable;
     struct log *logs[SIM_LOGS]; /* by log index */
     u64 log_bytes[SIM_LOGS];
     struct ring *ingress[SIM_SOURCES], *replies;
-    struct durable durable;
     _Atomic u64 cursors[ACTOR_COUNT][SIM_LOGS];
-    _Atomic u64 tails[SIM_SOURCES + 1]; /* the last one: of the reply ring */
-    u32 number;                         /* which life this is, from 1 */
+    _Atomic u64 tails[SIM_SOURCES + 1];                   /* the last one: of the reply ring */
+    struct proc_block *trading, *matching[SIM_MATCHINGS]; /* derived, replied, marks */
+    u32 number;                                           /* which life this is, from 1 */
 };
 
 /* What clients remember. */
@@ -180,6 +205,9 @@ struct world {
     struct sim_snapshot snapshot;
     struct sim_journal journal;
     struct sim_trading trading;
+    struct sim_standby_trading standby_trading;
+    struct sim_standby_matching standby_matching[SIM_MATCHINGS];
+    struct log_writer ghost; /* of a primary that should be dead: a mutant */
     struct sim_clients clients;
     const struct plan *plan;
     struct audit *audit;
@@ -203,7 +231,7 @@ struct sim_result {
     u32 failed;
     char label[64]; /* which rule was broken: equal for equal failures */
     char text[1400];
-    u64 commands, trades, kills, crashes, lives, laps, full, acks;
+    u64 commands, trades, kills, crashes, lives, laps, full, acks, takeovers;
 };
 
 /* The run ends here: `label` names the rule. */
@@ -228,6 +256,17 @@ bool trading_step(struct world *w, u64 random);
 void trading_kill(struct world *w);
 bool matching_step(struct world *w, u32 i, u64 random);
 void matching_kill(struct world *w, u32 i);
+/* Logs and rings of the role; and its clock, answers and first record, after a takeover. */
+void trading_join(struct world *w);
+void trading_take_role(struct world *w);
+void matching_join(struct world *w, u32 i);
+bool standby_step(struct world *w, u64 random);
+bool standby_trading_take_over(struct world *w, u64 random);
+bool standby_matching_take_over(struct world *w, u32 i, u64 random);
+void standby_trading_kill(struct world *w);
+void standby_matching_kill(struct world *w, u32 i);
+void standby_kill(struct world *w, u64 random);
+bool standby_settle(struct world *w);
 bool journal_step(struct world *w);
 void journal_kill(struct world *w);
 bool snapshot_step(struct world *w, u64 random);

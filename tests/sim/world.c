@@ -190,6 +190,7 @@ void world_step(struct world *w, const struct plan_step *s)
     case OP_JOURNAL: journal_step(w); break;
     case OP_SNAPSHOT: snapshot_step(w, r); break;
     case OP_MARKET: market_step(w, r); break;
+    case OP_STANDBY: standby_step(w, r); break;
     case OP_CLOCK: tick(w, r); break;
     case OP_QUIET: quiet(w); break;
     case OP_KILL_TRADING: trading_kill(w); break;
@@ -197,6 +198,7 @@ void world_step(struct world *w, const struct plan_step *s)
     case OP_KILL_JOURNAL: kill_journal(w, r); break;
     case OP_KILL_SNAPSHOT: snapshot_kill(w); break;
     case OP_KILL_MARKET: market_kill(w); break;
+    case OP_KILL_STANDBY: standby_kill(w, r); break;
     case OP_CRASH: crash(w, r); break;
     case OP_CLOCK_JUMP: jump(w, r); break;
     case OP_DISK_FULL: toggle_full(r); break;
@@ -266,7 +268,7 @@ void world_settle(struct world *w)
     w->die_in = 0;
     w->settling = true;
     clients_publish(w);
-    for (u32 round = 0; !is_settled(w); round++) {
+    for (u32 round = 0; !is_settled(w) || !standby_settle(w); round++) {
         if (round == ROUNDS_MAX) explain(w);
         w->wall_ns += 20000000;
         w->mono_ns += 20000000;
@@ -306,8 +308,15 @@ void world_open(struct world *w, const struct plan *plan, const char *dir)
     w->trading.ledger = world_memory(ledger_footprint(&ledger));
     w->trading.orders = world_memory(orders_footprint(plan->params.orders_max));
     w->trading.rules = world_memory(rules_footprint());
-    for (u32 i = 0; i < plan->params.matching; i++)
+    w->standby_trading.ledger = world_memory(ledger_footprint(&ledger));
+    w->standby_trading.orders = world_memory(orders_footprint(plan->params.orders_max));
+    w->standby_trading.rules = world_memory(rules_footprint());
+    w->segment.trading = world_memory(proc_footprint());
+    for (u32 i = 0; i < plan->params.matching; i++) {
         w->matching[i].books = world_memory(books_footprint(&books));
+        w->standby_matching[i].books = world_memory(books_footprint(&books));
+        w->segment.matching[i] = world_memory(proc_footprint());
+    }
     w->market.data = world_memory(market_footprint(&market));
     w->snapshot.data = world_memory(market_footprint(&market));
     for (u32 i = 0; i < SIM_MARKETS; i++) w->clients.mid[i] = 1000000;

@@ -86,6 +86,9 @@ void world_fresh_segment(struct world *w)
     memset(&s->durable, 0, sizeof s->durable);
     durable_new(&s->durable);
     memset(s->cursors, 0, sizeof s->cursors);
+    memset(s->trading, 0, proc_footprint());
+    for (u32 i = 0; i < p->matching; i++) memset(s->matching[i], 0, proc_footprint());
+    w->ghost.log = NULL;
     s->number++;
     w->trading.epoch = 0;
     w->journal.ready = false;
@@ -137,7 +140,11 @@ void world_crash(struct world *w, u64 random)
     journal_kill(w);
     snapshot_kill(w);
     market_kill(w);
-    for (u32 i = 0; i < w->plan->params.matching; i++) matching_kill(w, i);
+    standby_trading_kill(w);
+    for (u32 i = 0; i < w->plan->params.matching; i++) {
+        matching_kill(w, i);
+        standby_matching_kill(w, i);
+    }
     clients_forget(w);
     w->result->crashes += !first;
     /* Now and then only the processes die, and the disk keeps everything. */
