@@ -52,6 +52,7 @@ struct status_view {
     bool ready;
     char who[PROC_NOTE_BYTES + 64]; /* is not ready, and why */
     u64 sequence, durable, epoch, uptime_s;
+    const char *tls; /* "s" in https and wss */
     char host[NET_HOST_MAX];
     u32 port;
     const struct rules *rules; /* NULL: not built yet */
@@ -71,7 +72,11 @@ static void look_at_all(struct segment *s, struct status_view *v)
     v->uptime_s = (cli_unix_ns() - s->boot.created_ns) / 1000000000UL;
     v->port = atomic_load_explicit(&segment_proc(s, ROLE_API, 0)->port, memory_order_acquire);
     snprintf(v->host, sizeof v->host, "127.0.0.1");
-    if (cli_running_config(s->boot.dir, &config) == 0) net_host(config.api.listen.s, v->host);
+    v->tls = "";
+    if (cli_running_config(s->boot.dir, &config) == 0) {
+        net_host(config.api.listen.s, v->host);
+        if (config.api.tls_certificate.s[0]) v->tls = "s";
+    }
     v->rules = cli_object(s, "rules");
     conserved_check(s, v->rules, &v->conserved);
 }
@@ -111,9 +116,9 @@ static void json_status(struct segment *s, const struct status_view *v)
     json_put_key(&out, "epoch"), json_put_u64(&out, v->epoch);
     if (v->rules) json_versions(&out, v->rules);
     json_put_key(&out, "port"), json_put_u64(&out, v->port);
-    snprintf(url, sizeof url, "http://%s:%u", v->host, v->port);
+    snprintf(url, sizeof url, "http%s://%s:%u", v->tls, v->host, v->port);
     json_put_key(&out, "url"), json_put_cstring(&out, url);
-    snprintf(url, sizeof url, "ws://%s:%u/ws", v->host, v->port);
+    snprintf(url, sizeof url, "ws%s://%s:%u/ws", v->tls, v->host, v->port);
     json_put_key(&out, "ws_url"), json_put_cstring(&out, url);
     conserved_json(&out, &v->conserved, v->rules);
     json_put_key(&out, "processes"), procs_json(&out, s);
@@ -135,8 +140,8 @@ static void print_status(struct segment *s, const struct status_view *v)
                atomic_load_explicit(&v->rules->token_count, memory_order_relaxed),
                atomic_load_explicit(&v->rules->market_count, memory_order_relaxed),
                v->rules->config_version);
-    printf("  %-18s http://%s:%u/api/v1  ws://%s:%u/ws\n", "serves", v->host, v->port, v->host,
-           v->port);
+    printf("  %-18s http%s://%s:%u/api/v1  ws%s://%s:%u/ws\n", "serves", v->tls, v->host, v->port,
+           v->tls, v->host, v->port);
     conserved_print(&v->conserved, v->rules);
 }
 

@@ -30,8 +30,8 @@
 #define STOP_NS        (15 * SECOND) /* for one layer, then SIGKILL */
 #define LAYERS         5U
 #define NOT_SUPERVISED UINT32_MAX
-#define LISTENER_FD    3 /* where a gateway finds its socket */
-#define LISTENER_TEXT  "3"
+#define PASSED         2U /* descriptors that a gateway inherits: its socket, tls_bundle.h */
+#define PASSED_FROM    3
 
 static const u32 layer_of[ROLE_COUNT] = {
     [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0,          [ROLE_TRADING] = 1,
@@ -92,16 +92,20 @@ static int open_log(const struct super *s, const char *name)
 }
 
 /* In the child, up to exec: only what is allowed after a fork of a process with threads. */
-_Noreturn static void become(char **argv, int log_fd, int listener, const sigset_t *mask)
+_Noreturn static void become(char **argv, int log_fd, const int passed[PASSED],
+                             const sigset_t *mask)
 {
+    int apart[PASSED]; /* where no dup2 below falls on them */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) dup2(null, STDIN_FILENO);
     if (log_fd >= 0) {
         dup2(log_fd, STDOUT_FILENO);
         dup2(log_fd, STDERR_FILENO);
     }
-    if (listener >= 0 && listener != LISTENER_FD) dup2(listener, LISTENER_FD);
-    if (listener == LISTENER_FD) fcntl(listener, F_SETFD, 0);
+    for (u32 i = 0; i < PASSED; i++)
+        apart[i] = passed[i] < 0 ? -1 : fcntl(passed[i], F_DUPFD_CLOEXEC, PASSED_FROM + PASSED);
+    for (u32 i = 0; i < PASSED; i++)
+        if (apart[i] >= 0) dup2(apart[i], PASSED_FROM + (int)i);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(argv[0], argv);
     static const char text[] = "eidosctl up: the program could not be started\n";
@@ -112,7 +116,9 @@ _Noreturn static void become(char **argv, int log_fd, int listener, const sigset
 static int spawn(struct super *s, struct child *c)
 {
     const struct topo_proc *proc = proc_of(s, c);
-    const char *argv[1 + 6 + 2 * CONFIG_SETS_MAX + 2 + 2 + 1 + 1];
+    static const char *const options[PASSED][2] = {{"--listener", "3"}, {"--tls", "4"}};
+    const int passed[PASSED] = {c->listener, c->listener < 0 ? -1 : tls_files_fd(s->tls)};
+    const char *argv[1 + 6 + 2 * CONFIG_SETS_MAX + 2 * PASSED + 2 + 1 + 1];
     char path[PATH_MAX], instance[16], *words[COUNT_OF(argv)];
     int log_fd = -1;
     u32 n = 0;
@@ -120,10 +126,11 @@ static int spawn(struct super *s, struct child *c)
     if (s->to_files && (log_fd = open_log(s, proc->name)) < 0) return -1;
     snprintf(instance, sizeof instance, "%u", proc->instance);
     argv[n++] = path;
-    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 6);
-    if (c->listener >= 0) {
-        argv[n++] = "--listener";
-        argv[n++] = LISTENER_TEXT;
+    n += config_pass(s->source, argv + n, (u32)COUNT_OF(argv) - n - 2 * PASSED - 4);
+    for (u32 i = 0; i < PASSED; i++) {
+        if (passed[i] < 0) continue;
+        argv[n++] = options[i][0];
+        argv[n++] = options[i][1];
     }
     if (role_is_standby(proc->role)) argv[n++] = "--standby";
     argv[n++] = "--instance";
@@ -131,8 +138,7 @@ static int spawn(struct super *s, struct child *c)
     argv[n] = NULL;
     memcpy(words, argv, sizeof words); /* execv takes them without const, and changes none */
     c->pid = fork();
-    if (c->pid == 0)
-        become(words, log_fd, c->listener, (const sigset_t *)(const void *)s->spare_mask);
+    if (c->pid == 0) become(words, log_fd, passed, (const sigset_t *)(const void *)s->spare_mask);
     if (log_fd >= 0) close(log_fd);
     if (c->pid < 0) {
         c->pid = 0;
@@ -443,6 +449,7 @@ static void take_tick(struct super *s)
     u64 ticks;
     if (read(s->timer, &ticks, sizeof ticks) != sizeof ticks) return;
     beat(s);
+    tls_files_tick(s->tls, cli_monotonic_ns());
     if (s->phase != SUPER_STOP) tick_children(s);
     if (s->phase == SUPER_START) tick_start(s);
     else if (s->phase == SUPER_STOP) tick_stop(s);
@@ -488,7 +495,7 @@ static int prepare(struct super *s)
     }
     s->watchdog_ns = sd_watchdog_enabled(0, &watchdog_us) > 0 ? 1 : 0;
     s->phase_ns = cli_monotonic_ns();
-    return open_listeners(s);
+    return tls_files_open(&s->tls, s->config) || open_listeners(s) ? -1 : 0;
 }
 
 int super_run(struct super *s)
@@ -506,6 +513,7 @@ int super_run(struct super *s)
     }
     for (u32 i = 0; i < s->count; i++) ops_http_stop(s->children[i].ops);
     ops_http_stop(own_ops);
+    tls_files_close(s->tls);
     segment_detach(&s->view);
     proc_step(s->own, s->failed ? PROC_FAILED : PROC_STOPPED, NULL);
     close(s->timer);

@@ -17,6 +17,7 @@
 #define EIDOS_CLI_SUPER_H
 
 #include "cli/cli.h"
+#include "cli/tls_files.h"
 #include "procs/lib/ops_http.h"
 
 enum super_phase { SUPER_START, SUPER_RUN, SUPER_STOP, SUPER_DONE };
@@ -55,7 +56,8 @@ struct super {
     u32 count;
     struct child children[TOPO_PROCS_MAX];
     int epoll, signals, timer;
-    u64 spare_mask[16]; /* sigset_t of before, for the children */
+    struct tls_files *tls; /* NULL = connections are plain */
+    u64 spare_mask[16];    /* sigset_t of before, for the children */
 };
 
 /* Run until the last process has stopped. 0 when it was asked to stop, -1 with err when the start

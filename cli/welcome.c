@@ -109,10 +109,11 @@ void welcome(const struct segment *own, const struct config *config)
     }
     u32 port = atomic_load_explicit(&segment_proc(s, ROLE_API, 0)->port, memory_order_acquire);
     net_host(config->api.listen.s, host);
+    const char *tls = config->api.tls_certificate.s[0] ? "s" : "";
     printf("\nEidos %s is ready in %s\n\n", cli_build(), s->boot.dir);
-    printf("  REST       http://%s:%u/api/v1\n  WebSocket  ws://%s:%u/ws\n"
-           "  health     http://%s:%u/health/ready\n",
-           host, port, host, port, host, port);
+    printf("  REST       http%s://%s:%u/api/v1\n  WebSocket  ws%s://%s:%u/ws\n"
+           "  health     http%s://%s:%u/health/ready\n",
+           tls, host, port, tls, host, port, tls, host, port);
     if (config->limits.exempt.s[0])
         printf("  limits     not by address for %s (limits.exempt)\n", config->limits.exempt.s);
     print_wallet(own, s);

@@ -31,6 +31,7 @@ libcmocka-dev        cmocka.h
 python3              python3
 jq                   jq
 curl                 curl
+openssl              openssl
 prometheus           promtool
 ca-certificates      /etc/ssl/certs/ca-certificates.crt
 nodejs               node>=18

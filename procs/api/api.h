@@ -9,7 +9,8 @@
  *   docs.c       /openapi.json, /docs
  *   answer.c     envelope, waiting for trading and for the disk    auth.c        who is asking
  *   stamps.c     trace ids, and when a request passed where
- *   limit.c      how much may be asked
+ *   origin.c     web pages that may ask
+ *   limit.c      how much may be asked                             stream.c      TLS, or not
  */
 #ifndef EIDOS_API_H
 #define EIDOS_API_H
@@ -41,6 +42,7 @@ struct conn;
 struct ws;
 struct hub;
 struct limiter;
+struct tls;
 
 /* One place in a ring of requests; lists are intrusive. */
 struct link {
@@ -107,6 +109,8 @@ struct request {
     u16 status;
     u32 retry_after_s;
     struct rate_told told;
+    u8 origin;      /* origin.h */
+    bool preflight; /* the answer says what a browser may ask */
     u64 wallet_key; /* limit.h; 0 = no order and no cancel */
     bool cancels;
 };
@@ -141,6 +145,9 @@ struct api {
     struct eip712 eip712;
     struct auth_cache *auth_cache;
     struct limiter *limiter;
+    u32 origin_count;
+    struct span origins[16]; /* of web pages, in the configuration; origin.h */
+    struct tls *tls;         /* NULL = connections are plain */
 
     /* HTTP. */
     struct http *http;

@@ -10,6 +10,7 @@
 
 #include "procs/api/answer.h"
 #include "procs/api/limit.h"
+#include "procs/api/stream.h"
 
 #define WASTE_READS 64U /* of a closing connection, in a turn */
 
@@ -72,15 +73,21 @@ bool conn_open(struct http *h, int fd, u64 address)
     /* bit 0 tells a connection from a WebSocket */
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.u64 = (u64)(uintptr_t)c | 1};
+    struct ssl_st *tls;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (epoll_ctl(h->api->epoll, EPOLL_CTL_ADD, fd, &event)) return false;
+    if (!stream_open(h->api, fd, &tls)) return false;
+    if (epoll_ctl(h->api->epoll, EPOLL_CTL_ADD, fd, &event)) {
+        stream_forget(tls);
+        return false;
+    }
     link_remove(&c->timed);
     h->made += !reuse;
     memset(c, 0, sizeof *c);
     c->fd = fd;
+    c->tls = tls;
     c->address = address;
     h->open++;
-    wait_in(h, c, &h->idle);
+    wait_in(h, c, tls ? &h->reading : &h->idle); /* a handshake is not to take long */
     return true;
 }
 
@@ -88,10 +95,11 @@ void conn_end(struct http *h, struct conn *c, bool keep_fd)
 {
     if (c->fd < 0) return;
     if (!keep_fd) {
-        close(c->fd);
+        stream_close(c->fd, c->tls);
         limit_disconnect(h->api, c->address);
     }
     c->fd = -1;
+    c->tls = NULL;
     if (c->request) {
         c->request->connection = NULL; /* its answer goes nowhere */
         if (c->request->state == REQUEST_DONE) request_free(h->api, c->request);
@@ -151,10 +159,10 @@ static bool keep(struct http *h, struct conn *c, const char *bytes, u32 len)
 static u32 receive(struct conn *c, char *to, u32 room)
 {
     while (c->readable) {
-        ssize_t n = recv(c->fd, to, room, MSG_DONTWAIT);
+        ssize_t n = stream_read(c->fd, c->tls, to, room, &c->again);
         if (n < 0 && errno == EINTR) continue;
         /* one that came short emptied the socket; the next byte is a new edge */
-        c->readable = n > 0 && ((u32)n == room || c->hung_up);
+        c->readable = n > 0 && ((u32)n == room || c->hung_up || c->tls);
         if (n > 0) return (u32)n;
         if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) c->ended = true;
     }
@@ -222,14 +230,14 @@ void conn_advance(struct http *h, struct conn *c)
     if (c->fd < 0) return;
     if (conn_busy(c)) wait_in(h, c, NULL);
     else if (c->ended) conn_end(h, c, false);
-    else wait_in(h, c, c->in ? &h->reading : &h->idle);
+    else wait_in(h, c, c->in || !stream_is_ready(c->tls) ? &h->reading : &h->idle);
 }
 
 /* ---- Out ---- */
 
 bool conn_say(struct http *h, struct conn *c, const char *text, size_t len)
 {
-    if (send(c->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len) return true;
+    if (stream_write(c->fd, c->tls, text, len) == (ssize_t)len) return true;
     conn_end(h, c, false);
     return false;
 }
@@ -239,7 +247,7 @@ static void answered(struct http *h, struct conn *c)
 {
     if (c->keep_alive) {
         conn_advance(h, c);
-    } else if (c->ended || shutdown(c->fd, SHUT_WR)) {
+    } else if (c->ended || !stream_end(c->fd, c->tls)) {
         conn_end(h, c, false);
     } else { /* closing with bytes unread would take the answer back */
         c->closing = c->readable = true;
@@ -268,9 +276,8 @@ void conn_answer(struct http *h, struct conn *c, const char *head, size_t head_l
                  const char *body, size_t body_len)
 {
     struct iovec part[2] = {{ptr_at(head, 0), head_len}, {ptr_at(body, 0), body_len}};
-    struct msghdr message = {.msg_iov = part, .msg_iovlen = body_len ? 2 : 1};
     ssize_t n;
-    do n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    do n = stream_write_parts(c->fd, c->tls, part, body_len ? 2 : 1);
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) conn_end(h, c, false);
     else if (n >= 0 && (size_t)n == head_len + body_len) answered(h, c);
@@ -281,8 +288,7 @@ void conn_answer(struct http *h, struct conn *c, const char *head, size_t head_l
 static void write_rest(struct http *h, struct conn *c)
 {
     while (c->out_from < c->out_to) {
-        ssize_t n =
-            send(c->fd, c->out + c->out_from, c->out_to - c->out_from, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = stream_write(c->fd, c->tls, c->out + c->out_from, c->out_to - c->out_from);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
         if (n <= 0) {
@@ -315,6 +321,7 @@ void conn_ready(struct http *h, struct conn *c, u32 events)
     }
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) c->readable = true;
     if (events & (EPOLLRDHUP | EPOLLHUP)) c->hung_up = true;
+    if ((events & EPOLLOUT) && c->again) c->readable = true;
     if (c->closing) drain(h, c);
     else if (c->out) write_rest(h, c);
     else if (!conn_busy(c) && c->readable) conn_advance(h, c);
@@ -340,11 +347,15 @@ u32 conn_timeouts(struct http *h)
     while (!link_empty(&h->reading)) {
         struct conn *c = LINK_OF(h->reading.next, struct conn, timed);
         if (h->api->now_ns - c->since_ns <= h->api->config->api.read_timeout_ns) break;
+        n++;
+        if (!stream_is_ready(c->tls)) {
+            conn_end(h, c, false);
+            continue;
+        }
         http_refuse(h, c, 408, "request",
                     "the request was not complete in time (api.read_timeout)");
         drop_input(h, c);
         wait_in(h, c, NULL);
-        n++;
     }
     n += end_old(h, &h->idle, h->api->config->api.idle_timeout_ns);
     n += end_old(h, &h->stalled, CONN_STALL_NS);

@@ -27,7 +27,9 @@ struct conn {
     u64 since_ns;       /* when it came into it */
     u64 address;        /* limit.h: key of the client's; 0 = exempt */
     int fd;             /* -1: gone, in http.dead or http.free */
+    struct ssl_st *tls; /* stream.h */
     bool readable;      /* the socket may have more */
+    bool again;         /* TLS wants to write before it reads on */
     bool hung_up;       /* the client will send no more; the end has not been read yet */
     bool ended;         /* the end has been read */
     bool closing;       /* the last answer was written */

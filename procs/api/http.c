@@ -10,6 +10,7 @@
 #include "procs/api/answer.h"
 #include "procs/api/conn.h"
 #include "procs/api/limit.h"
+#include "procs/api/origin.h"
 #include "procs/api/routes.h"
 #include "procs/api/stamps.h"
 #include "procs/api/ws.h"
@@ -19,7 +20,7 @@
 #define ACCEPTS       64U               /* in a turn */
 #define ROUNDS        16U               /* pipelined requests of a connection, in a turn */
 #define ACCEPT_AGAIN  (100 * NS_PER_MS) /* after descriptors ran out */
-#define RESPONSE_HEAD (512U + STAMP_HEADERS)
+#define RESPONSE_HEAD (512U + STAMP_HEADERS + ORIGIN_HEADERS)
 
 /* What a connection without a request gets. */
 #define BARE(status_, text_) \
@@ -123,6 +124,7 @@ static size_t put_head(struct http *h, const struct conn *c, const struct reques
     if (retry_s) put_line(&o, "\r\nRetry-After: ", retry_s);
     if (r) stamp_headers(&o, r);
     if (r && r->told.limit) put_told(&o, &r->told);
+    if (r) origin_headers(&o, h->api, r);
     if (r && r->header) put(&o, "\r\n"), put(&o, r->header);
     if (!c->keep_alive) put(&o, "\r\nConnection: close");
     else if (c->minor == 0) put(&o, "\r\nConnection: keep-alive");
@@ -189,6 +191,12 @@ static void upgrade(struct http *h, struct conn *c, struct request *r, char *byt
     struct api *a = h->api;
     struct problem p;
     struct json_out o;
+    if (r->origin == ORIGIN_OTHER) {
+        problem_set(&p, CODE_FORBIDDEN, "Origin", NULL,
+                    "pages of this origin may not connect (api.allowed_origins)");
+        answer_problem(a, r, &p, NULL, 0);
+        return;
+    }
     const char *fault = ws_upgrade(r, &c->parse, bytes, accept);
     if (fault) {
         problem_set(&p, CODE_INVALID_PARAMS, "Upgrade", NULL, "%s", fault);
@@ -206,7 +214,7 @@ static void upgrade(struct http *h, struct conn *c, struct request *r, char *byt
     request_free(a, r);
     if (!conn_say(h, c, head, o.len)) return;
     epoll_ctl(a->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-    bool taken = ws_open(a, c->fd, c->address, bytes + c->parse.at, rest) != NULL;
+    bool taken = ws_open(a, c->fd, c->tls, c->address, bytes + c->parse.at, rest) != NULL;
     conn_end(h, c, taken);
 }
 
@@ -249,11 +257,13 @@ void http_request(struct http *h, struct conn *c, char *bytes, u32 rest)
     _Static_assert(HTTP_TARGET_MAX < TARGET_MAX, "a target fits into a request");
     r->text_len = p->target.len;
     memcpy(r->text, bytes + p->target.at, p->target.len);
-    r->method = method_in(bytes, p->method);
+    r->method = c->head_only ? METHOD_GET : method_in(bytes, p->method);
+    r->origin = origin_of(h->api, p, bytes);
     stamp_name(r, p, bytes);
     struct problem problem;
     if (limit_request(h->api, r, c->address, &problem))
         answer_problem(h->api, r, &problem, NULL, 0);
+    else if (origin_preflight(h->api, r, p, bytes)) return;
     else if (ws_wants_upgrade(r)) upgrade(h, c, r, bytes, rest);
     else handle(h->api, r, p, bytes);
 }
@@ -299,7 +309,8 @@ static void turn_away(struct http *h, int fd, const struct bare *b)
     CHECK(b->len <= RESPONSE_HEAD);
     memcpy(text + len, b->text, b->len);
     metric_add(h->api->block, METRIC_API_CONNECTIONS_REFUSED, 1);
-    if (send(fd, text, len + b->len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 && !shutdown(fd, SHUT_WR))
+    if (!h->api->tls && send(fd, text, len + b->len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 &&
+        !shutdown(fd, SHUT_WR))
         while (recv(fd, h->scratch, h->room, MSG_DONTWAIT) == (ssize_t)h->room) continue;
     close(fd);
 }

@@ -140,6 +140,7 @@ static const struct field {
     [HTTP_UPGRADE]           = {NAME("Upgrade"), false},
     [HTTP_WS_KEY]            = {NAME("Sec-WebSocket-Key"), false},
     [HTTP_WS_VERSION]        = {NAME("Sec-WebSocket-Version"), false},
+    [HTTP_ORIGIN]            = {NAME("Origin"), false},
     [HTTP_TRACEPARENT]       = {NAME("traceparent"), true},
     [HTTP_REQUEST_ID]        = {NAME("X-Request-Id"), true},
 };

@@ -34,6 +34,7 @@ enum http_field {
     HTTP_WS_VERSION,
     HTTP_TRACEPARENT,
     HTTP_REQUEST_ID,
+    HTTP_ORIGIN,
     HTTP_FIELDS,
 };
 

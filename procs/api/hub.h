@@ -33,7 +33,8 @@ struct ws {
     struct link ending; /* hub.ending: its subscriptions go at the end of the turn */
     struct wslay_frame_context *frames;
     struct api *api;
-    u64 address; /* limit.h */
+    u64 address;        /* limit.h */
+    struct ssl_st *tls; /* stream.h */
     int fd;
     bool dead, closing, ended, polls_write;
     bool masked_ok; /* the frame being read passed its checks */

@@ -10,8 +10,10 @@
 #include "procs/api/auth.h"
 #include "procs/api/http.h"
 #include "procs/api/limit.h"
+#include "procs/api/origin.h"
 #include "procs/api/push.h"
 #include "procs/api/routes.h"
+#include "procs/api/stream.h"
 #include "procs/api/ws.h"
 #include "procs/lib/eth/secp.h"
 #include "procs/lib/run.h"
@@ -100,8 +102,9 @@ static int api_init(struct run *run)
     a->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (a->epoll < 0) return err_sys("epoll");
     a->auth_cache = auth_cache_new();
-    if (limit_start(a)) return -1;
+    if (limit_start(a) || origin_start(a)) return -1;
     if (!a->auth_cache || secp_init() || requests_new(a, requests) || ws_start(a)) return -1;
+    if (tls_start(a, run->tls)) return -1;
     return http_start(a, run->listener);
 }
 
@@ -130,6 +133,7 @@ static u32 api_turn(struct run *run)
     a->unix_ns = unix_now();
     take_rules(a);
     take_state(a);
+    tls_turn(a);
     u32 work = answer_turn(a);
     work += history_turn(a);
     work += poll_sockets(a);
@@ -153,6 +157,7 @@ static void api_stop(struct run *run)
     ws_delete(a);
     requests_delete(a);
     limit_stop(a);
+    tls_stop(a);
     free(a->auth_cache);
 }
 

@@ -13,6 +13,7 @@
 
 #include "procs/api/answer.h"
 #include "procs/api/limit.h"
+#include "procs/api/stream.h"
 #include "procs/api/ws_channels.h"
 #include "procs/api/ws_frames.h"
 #include "shm/err.h"
@@ -97,12 +98,14 @@ static void say_connected(struct ws *ws)
     ws_send(ws, o.at, o.len);
 }
 
-struct ws *ws_open(struct api *a, int fd, u64 address, const char *extra, size_t extra_len)
+struct ws *ws_open(struct api *a, int fd, struct ssl_st *tls, u64 address, const char *extra,
+                   size_t extra_len)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (!ws) return NULL;
     ws->api = a;
     ws->fd = fd;
+    ws->tls = tls;
     ws->address = address;
     ws->heard_ns = ws->pinged_ns = ws->rate_from_ns = a->now_ns;
     int on = 1;
@@ -160,7 +163,7 @@ static void bury(struct api *a, struct ws *ws)
     disown(a, ws);
     wave_leave(ws);
     frames_close(ws);
-    close(ws->fd);
+    stream_close(ws->fd, ws->tls);
     limit_disconnect(a, ws->address);
     free(ws->out);
     free(ws->subs);
@@ -340,10 +343,7 @@ static ssize_t send_all(struct ws *ws)
     if (own) parts[n++] = (struct iovec){ws->out + ws->out_from, own};
     for (u32 i = 0; i < ws->ref_count; i++)
         parts[n++] = (struct iovec){ws->refs[i]->at, ws->refs[i]->len};
-    if (n == 1)
-        return send(ws->fd, parts[0].iov_base, parts[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
-    return sendmsg(ws->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return stream_write_parts(ws->fd, ws->tls, parts, n);
 }
 
 /* The socket took n bytes; what it did not take becomes the connection's own. */

@@ -39,10 +39,11 @@ bool ws_wants_upgrade(const struct request *r);
 const char *ws_upgrade(const struct request *r, const struct http_parse *p, const char *bytes,
                        char accept[WS_ACCEPT_BYTES]);
 
-/* A connection over an open socket, which becomes its own, to be closed with it; `address` as in
- * limit.h, to be given up with it, too; `extra` are bytes
- * that were read already. NULL when memory is short: the socket stays the caller's. */
-struct ws *ws_open(struct api *a, int fd, u64 address, const char *extra, size_t extra_len);
+/* A connection over an open socket and its TLS session (or NULL), which become its own, to be
+ * closed with it; `address` as in limit.h, to be given up with it, too; `extra` are bytes that were
+ * read already. NULL when memory is short: the socket stays the caller's. */
+struct ws *ws_open(struct api *a, int fd, struct ssl_st *tls, u64 address, const char *extra,
+                   size_t extra_len);
 
 /* The socket is ready (EPOLL bits). */
 void ws_ready(struct ws *ws, u32 events);

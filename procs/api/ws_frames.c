@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <wslay/wslay.h>
 
+#include "procs/api/stream.h"
 #include "procs/api/ws.h"
 #include "procs/api/ws_channels.h"
 
@@ -19,7 +20,7 @@ static ssize_t on_read(u8 *buf, size_t len, int flags, void *context)
         return (ssize_t)n;
     }
     ssize_t n;
-    do n = recv(ws->fd, buf, len, MSG_DONTWAIT);
+    do n = stream_read(ws->fd, ws->tls, buf, len, NULL);
     while (n < 0 && errno == EINTR);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) ws->ended = true;
     return n > 0 ? n : -1;
@@ -202,6 +203,6 @@ void frames_read(struct ws *ws)
     /* Drain what the peer still says until it hangs up; its close frame need not be understood. */
     char waste[4096];
     ssize_t n;
-    while ((n = recv(ws->fd, waste, sizeof waste, MSG_DONTWAIT)) > 0) continue;
+    while ((n = stream_read(ws->fd, ws->tls, waste, sizeof waste, NULL)) > 0) continue;
     if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) ws->ended = true;
 }

@@ -224,6 +224,8 @@ static int check_together(const struct config *c)
         return err_set("journal.durability = kafka: this build writes no eidos-log; use disk");
     if (c->api.port && c->api.port == c->ops.port)
         return err_set("api.port and ops.port are both %u; set one elsewhere", c->api.port);
+    if (!c->api.tls_certificate.s[0] != !c->api.tls_key.s[0])
+        return err_set("api.tls_certificate and api.tls_key: one is set, both are needed");
     if (c->journal.batch_bytes_max > c->journal.segment_bytes)
         return err_set("journal.batch_bytes_max is larger than journal.segment_bytes");
     return 0;

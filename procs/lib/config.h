@@ -47,6 +47,8 @@ struct config {
     struct {
         struct config_text listen; /* IPv4 or IPv6 address */
         u16 port;
+        struct config_text tls_certificate, tls_key; /* both empty: plain */
+        struct config_text allowed_origins;
         u32 workers;
         u32 connections_max, connections_per_address;
         u64 request_timeout_ns, read_timeout_ns, idle_timeout_ns;

@@ -37,12 +37,13 @@ bool run_is_stopping(void)
 
 static int usage(const struct proc_descriptor *d, FILE *out)
 {
-    fprintf(out,
-            "usage: eidos-%s [--instance N]%s [--listener FD] [--dir DIR] [--config FILE] "
-            "[--set section.key=value]...\n"
-            "Started by `eidosctl up`, which makes the shared memory this process attaches to.\n"
-            "exit codes: 0 stopped as asked, 1 failed, 2 wrong usage\n",
-            d->name, d->standby ? " [--standby]" : "");
+    fprintf(
+        out,
+        "usage: eidos-%s [--instance N]%s [--listener FD] [--tls FD] [--dir DIR] [--config FILE] "
+        "[--set section.key=value]...\n"
+        "Started by `eidosctl up`, which makes the shared memory this process attaches to.\n"
+        "exit codes: 0 stopped as asked, 1 failed, 2 wrong usage\n",
+        d->name, d->standby ? " [--standby]" : "");
     return out == stdout ? 0 : 2;
 }
 
@@ -61,7 +62,7 @@ static int parse_number(const char *option, const char *text, u32 below, u32 *nu
 static int parse_args(struct run *run, int argc, char **argv)
 {
     u32 fd = 0;
-    run->listener = -1;
+    run->listener = run->tls = -1;
     if (config_args(&argc, argv, &run->source)) return -1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--instance") == 0 && i + 1 < argc) {
@@ -69,6 +70,9 @@ static int parse_args(struct run *run, int argc, char **argv)
         } else if (strcmp(argv[i], "--listener") == 0 && i + 1 < argc) {
             if (parse_number("--listener", argv[++i], 1024, &fd)) return -1;
             run->listener = (int)fd;
+        } else if (strcmp(argv[i], "--tls") == 0 && i + 1 < argc) {
+            if (parse_number("--tls", argv[++i], 1024, &fd)) return -1;
+            run->tls = (int)fd;
         } else if (strcmp(argv[i], "--standby") == 0 && run->descriptor->standby) {
             run->standby = standby_new();
         } else if (strcmp(argv[i], "--version") == 0) {

@@ -50,7 +50,7 @@ struct proc_descriptor {
 struct run {
     const struct proc_descriptor *descriptor;
     u32 instance;
-    int listener;                 /* a bound socket from the supervisor, or -1 */
+    int listener, tls;            /* from the supervisor: a bound socket, tls_bundle.h; or -1 */
     char name[TEXT_LOG_NAME_MAX]; /* "api@0" */
     struct config_source source;
     struct config config;

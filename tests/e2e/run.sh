@@ -4,4 +4,4 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 npm ci --silent --no-audit --no-fund
-exec node --test "$@" e2e.test.mjs
+exec node --test "$@" e2e.test.mjs front.test.mjs

@@ -96,7 +96,7 @@ static inline void gateway_connect(struct gateway *g)
 {
     int fds[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    g->ws = ws_open(&g->api, fds[0], 0, NULL, 0);
+    g->ws = ws_open(&g->api, fds[0], NULL, 0, NULL, 0);
     g->peer = fds[1];
     CHECK(g->ws);
 }
