@@ -168,7 +168,7 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 # --- What can be asked for -----------------------------------------------------------------------
 
 .PHONY: help run test test-long bench bench-book fuzz sim sim-long lint docs install clean
-.PHONY: check-unit check-model check-mt check-replay check-sim check-integration check-e2e \
+.PHONY: check-unit check-model check-mt check-replay check-sim check-integration check-e2e check-conformance \
         lint-format lint-tidy lint-cppcheck lint-size lint-shell
 
 run:
@@ -202,6 +202,9 @@ check-integration: $(INTEG) $(BINS)
 	$(RUN) -j1 -t $(LIMIT) $(sort $(INTEG))
 check-e2e: $(BINS)
 	$(RUN) -j1 -t $(LIMIT) tests/e2e/run.sh
+check-conformance: $(BINS)
+	$(RUN) -j1 -t $(LIMIT) "tests/conformance/run.sh test_openapi.py" \
+	    "tests/conformance/run.sh test_websocket.py"
 
 fuzz:
 	$(MAKE) -j$(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers
@@ -261,7 +264,7 @@ help:
 	@echo 'make run        install what is missing, build, prepare the host, run the exchange here'
 	@echo 'make test       everything that fits in 25 minutes; closing line: N passed, N failed'
 	@echo 'make test-long  that, and long fuzzing, simulation, kill and load runs'
-	@echo 'make check-unit | check-model | check-mt | check-replay | check-sim | check-integration | check-e2e   one part of it'
+	@echo 'make check-unit | check-model | check-mt | check-replay | check-sim | check-integration | check-e2e | check-conformance   one part of it'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes'
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
 	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'

@@ -29,6 +29,7 @@ cppcheck             cppcheck
 shellcheck           shellcheck
 libcmocka-dev        cmocka.h
 python3              python3
+python3-venv         /usr/lib/python3*/ensurepip/__init__.py
 jq                   jq
 curl                 curl
 openssl              openssl

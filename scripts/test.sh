@@ -22,6 +22,7 @@ fuzz corpora, sanitized    | $make $sanitized check-replay
 threads, race detector     | $make SAN=thread check-mt
 integration                | $make check-integration
 end to end                 | $make check-e2e
+conformance                | $make check-conformance
 "
 LONG="
 fuzzing                    | $make fuzz FUZZ_SECONDS=${FUZZ_SECONDS:-60}

@@ -43,19 +43,40 @@ const struct route routes[] = {
 };
 // clang-format on
 
+/* The header that goes with 405 (RFC 9110, 15.5.6), by the bits of enum method that a path takes.
+ */
+#define GET_    (1U << METHOD_GET)
+#define POST_   (1U << METHOD_POST)
+#define DELETE_ (1U << METHOD_DELETE)
+static const char *const allow[GET_ + POST_ + DELETE_ + 1] = {
+    [GET_] = "Allow: GET, HEAD",
+    [POST_] = "Allow: POST",
+    [DELETE_] = "Allow: DELETE",
+    [GET_ + POST_] = "Allow: GET, HEAD, POST",
+    [GET_ + DELETE_] = "Allow: GET, HEAD, DELETE",
+    [POST_ + DELETE_] = "Allow: POST, DELETE",
+    [GET_ + POST_ + DELETE_] = "Allow: GET, HEAD, POST, DELETE",
+};
+
 int route_find(struct api *a, struct request *r, u16 *status, struct problem *p)
 {
     *status = 400;
     if (target_read(&a->target, r->text, r->text_len, p)) return -1;
-    bool path_known = false;
+    u32 methods = 0;
+    bool named = false; /* by a row without {}, which stands before those with */
     for (const struct route *route = routes; route->pattern; route++) {
+        bool literal = !strchr(route->pattern, '{');
+        if (named && !literal) continue;
         if (!path_matches(a->target.path, route->pattern, r->args)) continue;
-        path_known = true;
+        named = literal;
+        methods |= 1U << route->method;
         if (route->method != r->method) continue;
         r->route = route;
         return 0;
     }
+    bool path_known = methods != 0;
     *status = path_known ? 405 : 404;
+    r->header = allow[methods];
     return problem_set(p, CODE_INVALID_PARAMS, path_known ? "method" : "path", NULL, "%s",
                        path_known ? "this path does not take this method"
                                   : "there is no such path; the API is below " API_BASE);

@@ -378,7 +378,9 @@ static void write_out(struct ws *ws)
         ws->out = NULL;
         ws->out_room = 0;
     }
-    if (ws->closing && ws->ended) die(ws);
+    if (!ws->closing) return;
+    if (ws->ended) die(ws);
+    else shutdown(ws->fd, SHUT_WR); /* the close frame was the last: the peer may hang up at once */
 }
 
 void ws_write(struct api *a)

@@ -106,28 +106,6 @@ static bool may_close_with(u16 code)
     return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
-/* The peer says goodbye: answer with its own code. */
-static void answer_close(struct ws *ws)
-{
-    u16 code = WS_CLOSE_NORMAL;
-    if (ws->control_len >= 2) code = (u16)(ws->control[0] << 8 | ws->control[1]);
-    if (ws->control_len == 1 || !may_close_with(code))
-        ws_close(ws, WS_CLOSE_PROTOCOL, "bad close code");
-    else ws_close(ws, code, "goodbye");
-    ws->ended = true;
-}
-
-static int end_control(struct ws *ws)
-{
-    if (ws->opcode == WSLAY_PING) {
-        ws_control(ws, WSLAY_PONG, ws->control, ws->control_len);
-    } else if (ws->opcode == WSLAY_CONNECTION_CLOSE) {
-        answer_close(ws);
-        return -1;
-    }
-    return 0;
-}
-
 /* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool is_utf8(const u8 *s, size_t len)
 {
@@ -144,6 +122,30 @@ static bool is_utf8(const u8 *s, size_t len)
             if (s[i] < least || s[i++] > most) return false;
     }
     return true;
+}
+
+/* The peer says goodbye: answer with its own code. */
+static void answer_close(struct ws *ws)
+{
+    u16 code = WS_CLOSE_NORMAL;
+    if (ws->control_len >= 2) code = (u16)(ws->control[0] << 8 | ws->control[1]);
+    if (ws->control_len == 1 || !may_close_with(code))
+        ws_close(ws, WS_CLOSE_PROTOCOL, "bad close code");
+    else if (ws->control_len > 2 && !is_utf8(ws->control + 2, ws->control_len - 2UL))
+        ws_close(ws, WS_CLOSE_TEXT, "a reason must be UTF-8");
+    else ws_close(ws, code, "goodbye");
+    ws->ended = true;
+}
+
+static int end_control(struct ws *ws)
+{
+    if (ws->opcode == WSLAY_PING) {
+        ws_control(ws, WSLAY_PONG, ws->control, ws->control_len);
+    } else if (ws->opcode == WSLAY_CONNECTION_CLOSE) {
+        answer_close(ws);
+        return -1;
+    }
+    return 0;
 }
 
 static int take_message(struct ws *ws, const u8 *text, size_t len)

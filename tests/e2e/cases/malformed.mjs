@@ -190,6 +190,7 @@ export default (exchange) => describe("malformed input", () => {
             ["DELETE", "/balances"]]) {
             const a = await send(exchange, method, API + path);
             assert.equal(a.status, 405, `${method} ${path}`);
+            assert.ok(a.headers.allow && !a.headers.allow.split(", ").includes(method));
             assert.equal(JSON.parse(a.text).code, 10003);
         }
     });
