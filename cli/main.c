@@ -23,6 +23,7 @@ int cmd_account(int argc, char **argv);
 int cmd_order(int argc, char **argv);
 int cmd_credit(int argc, char **argv);
 int cmd_mode(int argc, char **argv);
+int cmd_log(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
@@ -219,6 +220,15 @@ const struct command commands[] = {
              "ahead; look at the clock, then set it to normal.",
      .options = {JSON},
      .example = "eidosctl mode cancel-only BTC-USDC"},
+    {.name = "log",
+     .run = cmd_log,
+     .args = "[debug|info|warn|error|default [PROCESS]]",
+     .args_most = 2,
+     .brief = "from which level on processes write log lines; of all or of one",
+     .more = "Takes effect at once and until the exchange stops; default goes back to\n"
+             "logging.level. Without arguments: what is set.",
+     .options = {JSON},
+     .example = "eidosctl log debug api@0"},
     {.name = "demo",
      .run = cmd_demo,
      .args = "",

@@ -204,10 +204,16 @@ static int make_segment(struct up *up)
     if (warning[0]) text_log(TEXT_WARN, "%s", warning);
     if (segment_attach(&up->segment, place.dir, ROLE_OPS, 0)) return -1;
     up->super.own = segment_proc(&up->segment, ROLE_OPS, 0);
+    text_log_follow(&up->super.own->log_levels[up->segment.self]);
     return proc_take(up->super.own);
 }
 
 /* --- Ready -------------------------------------------------------------------------------------*/
+
+static void set_log(const struct config *c)
+{
+    text_log_set((enum text_format)c->logging.format, (enum text_level)c->logging.level);
+}
 
 /* Let the operator go: from here on this process writes to its log only. */
 static void detach(struct up *up)
@@ -223,6 +229,7 @@ static void detach(struct up *up)
     dup2(log_fd >= 0 ? log_fd : null_fd, STDERR_FILENO);
     if (log_fd >= 0) close(log_fd);
     if (null_fd >= 0) close(null_fd);
+    set_log(&up->config);
     if (write(up->tell, "R", 1) != 1) text_log(TEXT_WARN, "nobody waits for us to be ready");
     close(up->tell);
     up->tell = -1;
@@ -242,6 +249,7 @@ static int run(struct up *up)
     int result = lock(up);
     if (result || (result = wait_for_orphans(up))) return result;
     text_log_name("supervisor");
+    set_log(&up->config);
     text_log(TEXT_INFO, "eidos %s, instance %s", cli_build(), up->cli.source.dir.s);
     if (write_config(up) || recover(up) || make_segment(up))
         return cli_fail(&up->cli, CLI_FAILED, "%s", err_text());
@@ -252,6 +260,7 @@ static int run(struct up *up)
     up->super.on_ready = on_ready;
     up->super.context = up;
     result = super_run(&up->super) ? cli_fail(&up->cli, CLI_FAILED, "%s", err_text()) : CLI_OK;
+    text_log_follow(NULL);
     segment_detach(&up->segment);
     if (segment_delete(up->cli.source.dir.s)) text_log(TEXT_WARN, "%s", err_text());
     if (result == CLI_OK) text_log(TEXT_INFO, "stopped");

@@ -41,11 +41,17 @@ typedef unsigned __int128 u128;
         if (UNLIKELY(!(cond))) check_failed(#cond, __FILE__, __LINE__); \
     } while (0)
 
+/* How a program that has a log says its last; stderr for those that do not. */
+void last_words(const char *message) __attribute__((weak));
+
 __attribute__((noreturn, cold)) static inline void check_failed(const char *cond, const char *file,
                                                                 int line)
 {
-    fprintf(stderr, "eidos: broken invariant `%s` at %s:%d; stopping before it spreads\n", cond,
-            file, line);
+    char text[512];
+    snprintf(text, sizeof text, "broken invariant `%s` at %s:%d; stopping before it spreads", cond,
+             file, line);
+    if (last_words) last_words(text);
+    else fprintf(stderr, "eidos: %s\n", text);
     abort();
 }
 

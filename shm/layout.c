@@ -45,6 +45,7 @@ static const struct layout_row proc_rows[] = {LAYOUT_SIZE(proc_block),
                                               {"metrics", METRIC_SCHEMA, METRIC_WORDS},
                                               LAYOUT_ROW(proc_block, note),
                                               LAYOUT_ROW(proc_block, served_ports),
+                                              LAYOUT_ROW(proc_block, log_levels),
                                               END};
 
 static const struct layout_row ring_rows[] = {LAYOUT_ROW(ring, capacity),

@@ -82,6 +82,10 @@ struct proc_block {
     /* Supervisor only: ops ports it serves for processes that may have no socket, by their index in
      * the topology; 0 = none. */
     alignas(CACHE_LINE) _Atomic u16 served_ports[PROC_SERVED_MAX];
+
+    /* Supervisor only, set by `eidosctl log`: the log level of each process, by its index; 0 = as
+     * configured, else 1 + enum text_level. */
+    alignas(CACHE_LINE) _Atomic u8 log_levels[PROC_SERVED_MAX];
 };
 OFFSET_IS(struct proc_block, beat_ns, 64);
 OFFSET_IS(struct proc_block, sleeping, 128);

@@ -166,6 +166,8 @@ struct api {
     u64 named;   /* likewise, of trace ids */
     u64 boot_ns; /* the instance's, in trace ids of our own */
     struct trace *trace;
+    u64 warned_ns; /* the second in which `warnings` about requests were logged */
+    u32 warnings;
     u64 last_nonce; /* given out by prepare */
 
     u64 now_ns;      /* monotonic, once a turn */

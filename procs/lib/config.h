@@ -20,6 +20,9 @@
 #define CONFIG_CORES_MAX 256
 
 enum config_env { ENV_DEV, ENV_TEST, ENV_PROD };
+/* In the order of text_log.h. */
+enum config_logging { LOGGING_AUTO, LOGGING_TEXT, LOGGING_JSON };
+enum config_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 enum config_durability { DURABILITY_MEMORY, DURABILITY_DISK, DURABILITY_KAFKA };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
 enum config_origin { FROM_DEFAULT, FROM_FILE, FROM_ENVIRONMENT, FROM_COMMAND_LINE };
@@ -104,6 +107,11 @@ struct config {
     struct {
         u32 entries;
     } trace;
+    struct {
+        enum config_logging format;
+        enum config_level level;
+        u64 slow_request_ns;
+    } logging;
     struct {
         u32 spin_us;
         struct config_cores pin_cores;

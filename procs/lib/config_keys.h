@@ -77,6 +77,10 @@ PATH    (shm,      shm_dir,                   shm_dir)
 
 COUNT   (trace,    entries,                   entries,                   1024,     1U << 24)
 
+WORDS   (logging,  format,                    format,                    "auto|text|json")
+WORDS   (logging,  level,                     level,                     "debug|info|warn|error")
+SPAN    (logging,  slow_request,              slow_request_ns,           0,        60 * SECOND)
+
 COUNT   (run,      spin_us,                   spin_us,                   0,        1000000)
 CORES   (run,      pin_cores,                 pin_cores)
 ONOFF   (run,      sandbox,                   sandbox)

@@ -1,14 +1,18 @@
 #include "procs/lib/crash.h"
 
 #include <execinfo.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "procs/lib/text_log.h"
 
 static struct {
     const char *name;
     const struct segment *segment;
     struct proc_block *own;
+    int pipe[2];
 } who;
 
 static const struct {
@@ -46,6 +50,40 @@ static const char *region_at(u64 address, bool *writable)
     return NULL;
 }
 
+static void say(const char *text, size_t length)
+{
+    ssize_t written = write(STDERR_FILENO, text, length);
+    (void)written;
+}
+
+static void say_text(const char *line, void *const *frames, int count)
+{
+    say(line, strlen(line));
+    say("\n", 1);
+    backtrace_symbols_fd(frames, count, STDERR_FILENO);
+}
+
+/* One object on one line, like all others: the frames go through a pipe to become strings. */
+static void say_json(const char *line, void *const *frames, int count)
+{
+    static char more[32 << 10], symbols[16 << 10];
+    bool open = false, any = false;
+    backtrace_symbols_fd(frames, count, who.pipe[1]);
+    ssize_t n = read(who.pipe[0], symbols, sizeof symbols - 1);
+    add(more, sizeof more, ",\"backtrace\":[");
+    for (ssize_t i = 0; i < n; i++) {
+        char c[2] = {symbols[i], 0};
+        bool end = c[0] == '\n';
+        if (!end && !open) add(more, sizeof more, any ? ",\"" : "\"");
+        if (end && open) add(more, sizeof more, "\"");
+        open = !end;
+        any = true;
+        if (c[0] >= ' ' && c[0] != '"' && c[0] != '\\') add(more, sizeof more, c);
+    }
+    add(more, sizeof more, open ? "\"]" : "]");
+    text_log_dying(line + strlen("eidos-") + strlen(who.name) + strlen(": "), more);
+}
+
 static void on_crash(int number, siginfo_t *info, void *context)
 {
     char line[PROC_NOTE_BYTES] = "eidos-";
@@ -67,10 +105,9 @@ static void on_crash(int number, siginfo_t *info, void *context)
     }
     memcpy(who.own->note, line, sizeof line);
     atomic_store_explicit(&who.own->state, PROC_FAILED, memory_order_release);
-    add(line, sizeof line, "\n");
-    ssize_t written = write(STDERR_FILENO, line, strlen(line));
-    (void)written;
-    backtrace_symbols_fd(frames, backtrace(frames, (int)COUNT_OF(frames)), STDERR_FILENO);
+    int count = backtrace(frames, (int)COUNT_OF(frames));
+    if (text_log_is_json()) say_json(line, frames, count);
+    else say_text(line, frames, count);
     raise(number); /* blocked while we are here; then it takes its course */
 }
 
@@ -86,6 +123,8 @@ void crash_report(const char *name, const struct segment *segment, struct proc_b
     who.name = name;
     who.segment = segment;
     who.own = own;
+    if (text_log_is_json() && pipe2(who.pipe, O_CLOEXEC | O_NONBLOCK))
+        who.pipe[0] = who.pipe[1] = -1;
     backtrace(frames, 1); /* the first call loads a library; not in the handler */
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
     sigaltstack(&alternative, NULL);

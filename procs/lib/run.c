@@ -163,6 +163,7 @@ static int take_place(struct run *run, bool supervised)
     if (segment_attach(&run->segment, run->source.dir.s, role, run->instance)) return -1;
     snprintf(run->name, sizeof run->name, "%s", run->segment.topo.procs[run->segment.self].name);
     text_log_name(run->name);
+    text_log_follow(&segment_proc(&run->segment, ROLE_OPS, 0)->log_levels[run->segment.self]);
     if (supervised && follow_supervisor(run)) return -1;
     struct proc_block *own = segment_proc(&run->segment, role, run->instance);
     if (proc_take(own)) return err_wrap("%s", run->name);
@@ -305,7 +306,8 @@ void run_ready(struct run *run)
 
 static int fail(struct run *run, int code)
 {
-    fprintf(stderr, "eidos-%s: %s\n", run->descriptor->name, err_text());
+    if (text_log_is_json()) text_log(TEXT_ERROR, "%s", err_text());
+    else fprintf(stderr, "eidos-%s: %s\n", run->descriptor->name, err_text());
     if (run->proc) proc_step(run->proc, PROC_FAILED, err_text());
     return code;
 }
@@ -326,6 +328,8 @@ int run_main(const struct proc_descriptor *descriptor, int argc, char **argv)
     int parsed = parse_args(&run, argc, argv);
     if (parsed) return parsed > 0 ? 0 : fail(&run, 2);
     if (config_load(&run.config, &run.source)) return fail(&run, 2);
+    text_log_set((enum text_format)run.config.logging.format,
+                 (enum text_level)run.config.logging.level);
     handle_signals(supervised && *supervised);
     if (take_place(&run, supervised && *supervised) || set_up(&run)) return fail(&run, 1);
     if (guard(&run, &guards) || serve_ops(&run, &http)) return fail(&run, 1);

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "procs/lib/text_log.h"
 #include "shm/err.h"
 #include "shm/proc.h"
 #include "shm/region.h"
@@ -77,14 +78,16 @@ static void learn_names(void)
 /* Only async-signal-safe calls. The handler is not installed again, so the next one kills. */
 static void on_forbidden_call(int signal, siginfo_t *info, void *context)
 {
-    static const char begin[] = "eidos: forbidden system call: ", end[] = " (seccomp); stopping\n";
+    char text[128];
     (void)context;
     u32 nr = (u32)info->si_syscall;
     const char *name = nr < COUNT_OF(call_names) ? call_names[nr] : "unknown";
-    ssize_t written = write(STDERR_FILENO, begin, sizeof begin - 1);
-    written += write(STDERR_FILENO, name, strlen(name));
-    written += write(STDERR_FILENO, end, sizeof end - 1);
-    (void)written;
+    size_t n = 0;
+    const char *const words[] = {"forbidden system call: ", name, " (seccomp); stopping"};
+    for (u32 i = 0; i < COUNT_OF(words); i++)
+        for (const char *c = words[i]; *c && n + 1 < sizeof text; c++) text[n++] = *c;
+    text[n] = '\0';
+    text_log_dying(text, "");
     raise(signal);
 }
 

@@ -182,6 +182,61 @@ static void what_cannot_be_traced_says_so(void **state)
     assert_int_equal(exchange_ctl(&x, "trace"), 2);
 }
 
+/* --- logs --------------------------------------------------------------------------------------
+ */
+
+/* Every line is an object with what each has; how many are about `trace_id`. */
+static u32 read_log(const char *name, const char *trace_id)
+{
+    char path[128], line[16384];
+    u32 lines = 0, found = 0;
+    snprintf(path, sizeof path, "%s/log/%s.log", x.dir, name);
+    FILE *file = fopen(path, "re");
+    if (!file) fail_msg("%s is missing", path);
+    for (; fgets(line, sizeof line, file); lines++) {
+        json_error_t error;
+        json_t *o = json_loads(line, 0, &error);
+        if (!o) fail_msg("%s: %s: %s", path, error.text, line);
+        static const char *const keys[] = {"ts", "level", "process", "msg"};
+        for (u32 i = 0; i < COUNT_OF(keys); i++)
+            if (!json_is_string(json_object_get(o, keys[i]))) fail_msg("no %s: %s", keys[i], line);
+        const char *id = json_string_value(json_object_get(o, "trace_id"));
+        found += trace_id && id && strcmp(id, trace_id) == 0;
+        json_decref(o);
+    }
+    fclose(file);
+    assert_true(lines > 0);
+    return found;
+}
+
+static void logs_are_json_lines(void **state)
+{
+    (void)state;
+    static const char header[] = "X-Request-Id: " TRACE_ID;
+    place(&maker, 1, 50000 * E8, E8 / 10, 1, header);
+    assert_int_equal(read_log("api@0", TRACE_ID), 0);
+    assert_int_equal(exchange_ctl(&x, "log debug api@0"), 0);
+    json_t *levels = ask("log --json");
+    assert_string_equal(json_string_value(json_object_get(levels, "api@0")), "debug");
+    assert_string_equal(json_string_value(json_object_get(levels, "trading")), "info");
+    json_decref(levels);
+    place(&maker, 1, 50000 * E8, E8 / 10, 2, header);
+    assert_int_equal(exchange_ctl(&x, "log default"), 0);
+    place(&maker, 1, 50000 * E8, E8 / 10, 3, header);
+    assert_int_equal(read_log("api@0", TRACE_ID), 1);
+    assert_int_equal(exchange_ctl(&x, "log loud"), 2);
+    assert_int_equal(exchange_ctl(&x, "log info nobody"), 2);
+    /* A crash is a line, too. */
+    pid_t verify = exchange_pid(&x, "verify@0");
+    kill(verify, SIGSEGV);
+    for (u64 until = exchange_ms() + 5000; kill(verify, 0) == 0 && exchange_ms() < until;)
+        usleep(10000);
+    assert_int_equal(exchange_down(&x), 0);
+    for (u32 i = 0; i < x.count; i++) read_log(x.procs[i].name, NULL);
+    read_log("supervisor", NULL);
+    exchange_shell("grep -q '\"backtrace\":\\[\"' %s/log/verify@0.log", x.dir);
+}
+
 /* --- top ---------------------------------------------------------------------------------------
  */
 
@@ -316,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_trace_goes_from_the_socket_to_the_fill, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_traced_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(logs_are_json_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(top_shows_what_moves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(top_behaves_in_a_terminal, set_up, tear_down),
     };

@@ -528,6 +528,7 @@ static void an_address_in_use_is_an_error(void **state)
 
 int main(void)
 {
+    setenv("EIDOS_LOGGING_FORMAT", "text", 1);
     snprintf(dir, sizeof dir, "/tmp/eidos-test-run-%d", getpid());
     snprintf(said_path, sizeof said_path, "%s/said", dir);
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
