@@ -47,11 +47,11 @@ static int check_ports(const struct load *l, u64 need)
     FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
     if (f && fscanf(f, "%u %u", &low, &high) != 2) low = 32768, high = 60999;
     if (f) fclose(f);
-    u64 have = (u64)(high - low + 1) * (loopback ? PUMP_SOURCES : 1);
-    if (have >= need + need / 8) return 0;
-    return err_set("%lu connections to %s need as many local ports, and %u..%u%s are %lu; as root: "
+    u64 have = high - low + 1, each = loopback ? min_u64(need, PUMP_PER_SOURCE) : need;
+    if (have >= each + each / 8) return 0;
+    return err_set("%lu connections to %s need as many local ports, and %u..%u are %lu; as root: "
                    "sysctl -w net.ipv4.ip_local_port_range='1024 65535'",
-                   need, l->host, low, high, loopback ? " of eight addresses" : "", have);
+                   each, l->host, low, high, have);
 }
 
 /* The descriptors a gateway worker may open. */
@@ -87,19 +87,37 @@ static int check_gateways(const struct load *l, u64 need)
 }
 
 /* Limits that are there to refuse what a load does. */
-static int check_rates(const struct load *l)
+static int check_wallets(const struct load *l, const struct load_plan *p)
 {
-    if (!l->config.limits.rates) return 0;
-    for (u32 i = 0; i < l->plans; i++)
-        for (u32 s = 0; s < l->plan[i].steps; s++) {
-            const struct load_step *step = &l->plan[i].step[s];
-            if (step->rate / step->users < l->config.limits.orders_per_second) continue;
-            return err_set("scenario %u sends %.0f orders a second by %u wallets, and a wallet may "
-                           "send %u (limits.orders_per_second); start the exchange with "
-                           "--set limits.rates=off",
-                           l->plan[i].scenario, step->rate, step->users,
-                           l->config.limits.orders_per_second);
-        }
+    for (u32 s = 0; s < p->steps; s++) {
+        const struct load_step *step = &p->step[s];
+        if (step->rate / step->users < l->config.limits.orders_per_second) continue;
+        return err_set("scenario %u sends %.0f orders a second by %u wallets, and a wallet may "
+                       "send %u (limits.orders_per_second); start the exchange with "
+                       "--set limits.rates=off",
+                       p->scenario, step->rate, step->users, l->config.limits.orders_per_second);
+    }
+    return 0;
+}
+
+static int check_rates(const struct load *l, u64 need)
+{
+    bool exempt = strstr(l->config.limits.exempt.s, "127.0.0.") != NULL;
+    u32 most = l->config.api.connections_per_address;
+    if (!exempt && most && min_u64(need, PUMP_PER_SOURCE) > most)
+        return err_set("%lu connections come from this host, and an address may have %u; start the "
+                       "exchange with --set limits.exempt=127.0.0.0/8",
+                       need, most);
+    for (u32 i = 0; i < l->plans && l->config.limits.rates; i++) {
+        if (check_wallets(l, &l->plan[i])) return -1;
+        for (u32 s = 0; s < l->plan[i].steps && !exempt; s++)
+            if (l->plan[i].step[s].rate * 60 > l->config.limits.requests_per_minute)
+                return err_set("scenario %u sends %.0f requests a second, and an address may send "
+                               "%u a minute; start the exchange with --set limits.rates=off, or "
+                               "--set limits.exempt=127.0.0.0/8",
+                               l->plan[i].scenario, l->plan[i].step[s].rate,
+                               l->config.limits.requests_per_minute);
+    }
     return 0;
 }
 
@@ -155,6 +173,6 @@ int check_before(struct load *l)
 {
     u64 need = connections(l);
     look_at_markets(l);
-    if (l->local && (check_gateways(l, need) || check_rates(l) || check_room(l))) return -1;
+    if (l->local && (check_gateways(l, need) || check_room(l) || check_rates(l, need))) return -1;
     return check_files(need) || check_ports(l, need) || check_memory(l) ? -1 : 0;
 }

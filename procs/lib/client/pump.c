@@ -77,8 +77,9 @@ static void choose_source(const struct pump *p, u32 peer, int fd)
     const struct sockaddr_in *to = (const struct sockaddr_in *)&p->to;
     int on = 1;
     if (p->to.ss_family != AF_INET || ntohl(to->sin_addr.s_addr) >> 24 != 127) return;
+    if (peer < PUMP_PER_SOURCE) return;
     struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + peer % PUMP_SOURCES);
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + peer / PUMP_PER_SOURCE);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     (void)bind(fd, (struct sockaddr *)&from, sizeof from); /* else it leaves from 127.0.0.1 */
 }

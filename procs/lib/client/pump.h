@@ -15,8 +15,8 @@
 
 #include "shm/base.h"
 
-#define PUMP_ROOM    (256U << 10) /* bytes of one read, with what was kept */
-#define PUMP_SOURCES 8U           /* loopback addresses that connections leave from */
+#define PUMP_ROOM       (256U << 10) /* bytes of one read, with what was kept */
+#define PUMP_PER_SOURCE 20000U       /* connections that leave from one loopback address */
 
 struct pump_calls {
     void (*opened)(void *context, u32 peer);
@@ -57,8 +57,9 @@ int pump_open(struct pump *p, u32 count, const char *where, const struct pump_ca
 /* Closes all without a callback. */
 void pump_close_all(struct pump *p);
 
-/* Begin to connect a closed place. To a loopback address connections leave from 127.0.0.1 to
- * 127.0.0.8 in turn, because one address has 28,000 ports. 0, or -1 with the error text. */
+/* Begin to connect a closed place. Every PUMP_PER_SOURCE connections to a loopback address leave
+ * from an address of their own, 127.0.0.1, 127.0.0.2 and so on, because one address has 28,000
+ * ports. 0, or -1 with the error text. */
 int pump_connect(struct pump *p, u32 peer);
 
 /* Give up a connection: no callback. */
