@@ -201,6 +201,17 @@ static int guard(struct run *run, u32 *guards)
     return 0;
 }
 
+/* Give up what only a standby needed: a filter and a ruleset more, on top of the first ones. */
+static void guard_as_primary(struct run *run)
+{
+    const struct proc_descriptor *d = run->descriptor;
+    u32 guards;
+    run->too_free = false;
+    if (run->config.run.sandbox &&
+        sandbox_enter(run->segment.boot.dir, d->paths, d->calls, &guards))
+        run_fail(run);
+}
+
 static int serve_ops(struct run *run, struct ops_http **http)
 {
     u32 self = (u32)run->segment.self;
@@ -267,6 +278,7 @@ static void loop(struct run *run)
         bool tired = run->now_ns - busy_ns >= run->spin_ns;
         if (tired) waiter_look(&run->waiter);
         u32 work = take_turn(run);
+        if (!work && run->too_free) guard_as_primary(run);
         if (work) busy_ns = run->now_ns;
         else if (tired && run->sleep_ns) sleep_until_input(run);
         else cpu_pause();

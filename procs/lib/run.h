@@ -57,6 +57,7 @@ struct run {
     struct segment segment;
     struct proc_block *proc;   /* own */
     struct standby *standby;   /* NULL: no standby, or one that took over */
+    bool too_free;             /* it took over, and still may what only a standby needs */
     int bells[TOPO_PROCS_MAX]; /* for segment_ring_tx and its like; -1 = none */
     struct waiter waiter;
     void *state;

@@ -58,7 +58,9 @@ static const struct {
       "recvmmsg",    "sendto",         "sendmsg",        "sendmmsg", "sendfile", "epoll_create1",
       "epoll_ctl",   "epoll_wait",     "epoll_pwait",    "eventfd2", "pipe2",    "fcntl",
       "ioctl",       "timerfd_create", "timerfd_settime"}},
-    {SANDBOX_STANDBY, {"pidfd_send_signal"}}, /* and mseal, below */
+    {SANDBOX_STANDBY,
+     {"pidfd_send_signal", "seccomp", "landlock_create_ruleset", "landlock_restrict_self",
+      "rt_sigaction"}}, /* and mseal and prctl, below */
     {SANDBOX_THREADS,
      {"clone", "clone3", "set_robust_list", "rseq", "sched_getaffinity", "rt_sigaction"}},
 };
@@ -91,6 +93,17 @@ static void on_forbidden_call(int signal, siginfo_t *info, void *context)
     raise(signal);
 }
 
+/* Sealing, and entering a narrower sandbox: what can only take away. */
+static int allow_standby(scmp_filter_ctx filter)
+{
+    struct scmp_arg_cmp no_new = SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS, 0);
+    struct scmp_arg_cmp is_in = SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP, 0);
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_MSEAL, 0);
+    if (!result) result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, no_new);
+    if (!result) result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, is_in);
+    return result;
+}
+
 static int allow(scmp_filter_ctx filter, u32 calls)
 {
     for (u32 i = 0; i < COUNT_OF(calls_table); i++) {
@@ -107,8 +120,7 @@ static int allow(scmp_filter_ctx filter, u32 calls)
     struct scmp_arg_cmp name_only = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0);
     int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_exec);
     if (!result) result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
-    if (!result && calls & SANDBOX_STANDBY)
-        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SYS_MSEAL, 0);
+    if (!result && calls & SANDBOX_STANDBY) result = allow_standby(filter);
     if (!result && calls & SANDBOX_THREADS)
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, name_only);
     return result;

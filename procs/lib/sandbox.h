@@ -18,7 +18,8 @@ enum sandbox_calls {
     SANDBOX_FILES = 1,   /* open, read, write, sync, rename, remove files and directories */
     SANDBOX_SOCKETS = 2, /* listen and serve, epoll */
     SANDBOX_THREADS = 4, /* start threads */
-    SANDBOX_STANDBY = 8, /* end the process it has a pidfd of, and seal what becomes writable */
+    SANDBOX_STANDBY = 8, /* end the process it has a pidfd of, seal what becomes writable, and enter
+                            a narrower sandbox when it no longer stands by */
 };
 
 enum { SANDBOX_READ = 0, SANDBOX_WRITE = 1 };

@@ -96,6 +96,7 @@ static int take_over(struct run *run, struct standby *s)
     u64 exit_ns = run->now_ns, position = s->calls->position(run);
     if (take_role(run, s) || s->calls->take_over(run)) return -1;
     run->standby = NULL;
+    run->too_free = true;
     atomic_store_explicit(&run->proc->taken_ns, exit_ns, memory_order_relaxed);
     run_ready(run);
     atomic_store_explicit(&run->proc->served_ns, run->now_ns, memory_order_release);
@@ -134,10 +135,18 @@ static void end_holder(struct standby *s)
         text_log(TEXT_ERROR, "it can not be killed: %s", strerror(errno));
 }
 
-static void show(struct run *run, const struct standby *s)
+static void count(_Atomic u64 *counter)
+{
+    u64 now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + 1, memory_order_relaxed);
+}
+
+static void show(struct run *run, const struct standby *s, bool busy)
 {
     atomic_store_explicit(&run->proc->log_seq[LOG_COMMAND], s->calls->position(run),
                           memory_order_relaxed);
+    count(&run->proc->turns);
+    if (busy) count(&run->proc->busy_turns);
 }
 
 void standby_loop(struct run *run)
@@ -148,7 +157,7 @@ void standby_loop(struct run *run)
         int work = s->calls->tail(run);
         if (work < 0) run_fail(run);
         if (compare_marks(run, s)) run_fail(run);
-        show(run, s);
+        show(run, s, work);
         s->nap_ns = work ? NAP_NS : min_u64(2 * s->nap_ns, NAP_MAX_NS);
         enum standby_act act = look(run, s, wait_for_exit(s, work ? 0 : s->nap_ns));
         if (act == STANDBY_KILL) end_holder(s);
