@@ -68,6 +68,7 @@ bool super_leave_to_standby(struct super *s, struct child *c, const char *obitua
     struct child *standby = standby_of(s, c), *primary = super_primary_of(s, c);
     if (standby && standby->pid) {
         text_log(TEXT_ERROR, "%s; its standby (pid %d) takes over", obituary, standby->pid);
+        c->quick_deaths = 0; /* it is not the role that can not live */
         return true;
     }
     if (primary && !primary->pid && !primary->again_ns) primary->again_ns = 1;
