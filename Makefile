@@ -169,7 +169,7 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 
 .PHONY: help run test test-long bench bench-book fuzz sim sim-long lint docs install clean
 .PHONY: check-unit check-model check-mt check-replay check-sim check-integration check-e2e check-conformance \
-        lint-format lint-tidy lint-cppcheck lint-size lint-shell
+        lint-format lint-tidy lint-cppcheck lint-size lint-shell lint-ops
 
 run:
 	scripts/install-deps.sh run
@@ -226,7 +226,7 @@ bench-book: $(B)/bench/book
 	@$(B)/bench/book $(SEED)
 
 # clang-tidy leaves a stamp per file, so that only what changed is looked at again.
-lint: lint-format lint-tidy lint-cppcheck lint-size lint-shell
+lint: lint-format lint-tidy lint-cppcheck lint-size lint-shell lint-ops
 lint-format:
 	@clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
 lint-tidy: $(ALL_SRC:%.c=$(B)/lint/%.tidy)
@@ -240,6 +240,8 @@ lint-cppcheck:
 lint-size:
 	@wc -l $(ALL_SRC) $(ALL_HDR) | awk '$$2 != "total" && $$1 > 800 \
 	    { print $$2 ": " $$1 " lines; split it, the limit is 800"; bad = 1 } END { exit bad }'
+lint-ops:
+	@scripts/check-ops.sh
 lint-shell:
 	@shellcheck .ci/run $(wildcard scripts/*.sh tests/*/*.sh)
 
@@ -249,6 +251,8 @@ docs: $(B)/bin/eidosctl # what is made from the sources; a unit test compares
 install: all
 	install -Dt $(DESTDIR)$(PREFIX)/bin $(BINS)
 	install -m 644 -Dt $(DESTDIR)/etc/eidos conf/eidos.ini conf/markets.ini
+	install -m 644 -Dt $(DESTDIR)/etc/eidos/prometheus conf/prometheus/*.yml
+	install -m 644 -Dt $(DESTDIR)/etc/eidos/grafana conf/grafana/eidos.json
 	install -d $(DESTDIR)/etc/systemd/system
 	for u in systemd/*.service; do sed 's,@PREFIX@,$(PREFIX),g' $$u \
 	    >$(DESTDIR)/etc/systemd/system/$$(basename $$u); done
@@ -265,7 +269,7 @@ help:
 	@echo 'make test       everything that fits in 25 minutes; closing line: N passed, N failed'
 	@echo 'make test-long  that, and long fuzzing, simulation, kill and load runs'
 	@echo 'make check-unit | check-model | check-mt | check-replay | check-sim | check-integration | check-e2e | check-conformance   one part of it'
-	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes'
+	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes, alerts and dashboard'
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
 	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make sim        the simulator with SEED=$(SEED);  make sim-long  an hour of seeds from there'
