@@ -204,7 +204,7 @@ check-e2e: $(BINS)
 	$(RUN) -j1 -t $(LIMIT) tests/e2e/run.sh
 check-conformance: $(BINS)
 	$(RUN) -j1 -t $(LIMIT) "tests/conformance/run.sh test_openapi.py" \
-	    "tests/conformance/run.sh test_websocket.py"
+	    "tests/conformance/run.sh test_websocket.py" "tests/conformance/run.sh test_klines.py"
 
 fuzz:
 	$(MAKE) -j$(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers

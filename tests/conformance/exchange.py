@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
+import time
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 EIDOSCTL = pathlib.Path(os.environ.get("EIDOS_BIN", TREE / "build" / "bin")) / "eidosctl"
@@ -15,13 +17,19 @@ OPTIONS = ["api.port=0", "ops.port=0", "limits.rates=off", "shm.hugepages=off",
 
 
 class Exchange:
+    def __init__(self, *options):
+        self.options = [*OPTIONS, *options]
+
     def __enter__(self):
         self.dir = tempfile.TemporaryDirectory(prefix="eidos-conformance-")
-        self.ctl("up", "--detach", *(word for o in OPTIONS for word in ("--set", o)))
+        self.start()
+        return self
+
+    def start(self):
+        self.ctl("up", "--detach", *(word for o in self.options for word in ("--set", o)))
         self.ctl("ready", "--wait", "60")
         self.port = next(p["port"] for p in self.status()["processes"] if p["role"] == "api")
         self.url = f"http://127.0.0.1:{self.port}"
-        return self
 
     def __exit__(self, *_):
         try:
@@ -35,6 +43,30 @@ class Exchange:
 
     def status(self):
         return json.loads(self.ctl("status", "--json"))
+
+    def processes(self):
+        return json.loads(self.ctl("ps", "--json"))
+
+    def kill(self, name):
+        """kill -9, and wait until it is back."""
+        def find():
+            return next(p for p in self.processes() if p["name"] == name)
+        pid = find()["pid"]
+        os.kill(pid, signal.SIGKILL)
+        for _ in range(400):
+            now = find()
+            if now["pid"] != pid and now["state"] == "ready":
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"{name} did not come back")
+
+    def kill_all(self):
+        """kill -9 of everything, the supervisor first, as when the host dies."""
+        pids = [p["pid"] for p in self.processes()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
 
     def restarts(self):
         return {p["name"]: p.get("restarts", 0) for p in self.status()["processes"]}

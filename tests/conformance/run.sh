@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Real tools of others against a private exchange: schemathesis and the WebSocket client of Python.
-#   tests/conformance/run.sh TEST [arguments]        TEST: test_openapi.py, test_websocket.py
+#   tests/conformance/run.sh TEST [arguments]        TEST: test_openapi.py, test_websocket.py, test_klines.py
 # EIDOS_BIN: where the programs are. EIDOS_VENV: where the tools are installed, once.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
