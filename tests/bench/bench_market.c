@@ -1,7 +1,7 @@
 /* bench_market.c: what keeping public market data costs.
  *
  *   apply    match records applied, by the shape of the books
- *   read     one reader alone: depth of 20 and of 1000 levels, ticker
+ *   read     one reader alone: depth of 20 and of 1000 levels, ticker, 500 candles of 1m
  *
  * Records are made beforehand. Pinned to one core; medians of five rounds. Argument: seed.
  */
@@ -19,11 +19,12 @@ static union any_record records[RECORDS];
 static struct events events;
 static struct market_depth depth;
 
-static const struct market_config config = {.markets_max = 16,
-                                            .levels_max = 1 << 18,
-                                            .recent_trades = 1000,
-                                            .changes_max = 1024,
-                                            .candles = MARKET_CANDLES_FEWEST};
+static const struct market_config config = {
+    .markets_max = 16,
+    .levels_max = 1 << 18,
+    .recent_trades = 1000,
+    .changes_max = 1024,
+    .candles = {10080, 8640, 8640, 8640, 8760, 4380, 3653, 522}};
 
 static const struct shape {
     const char *name;
@@ -81,22 +82,36 @@ static u64 read_tickers(const struct market_data *m)
     return (now_ns() - from) / READS;
 }
 
+static u64 read_klines(const struct market_data *m)
+{
+    static struct market_candle candles[500];
+    struct market_range newest = {.to = UINT64_MAX, .now_ns = events.time_ns, .newest = true};
+    u64 from = now_ns();
+    for (u32 i = 0; i < READS; i++)
+        CHECK(market_read_candles(m, 0, &newest, candles, 500, NULL) > 0);
+    return (now_ns() - from) / READS;
+}
+
 static void measure(struct market_data *m, const struct shape *s, u64 seed)
 {
-    u64 apply[ROUNDS], shallow[ROUNDS], deep[ROUNDS], ticker[ROUNDS];
+    u64 apply[ROUNDS], shallow[ROUNDS], deep[ROUNDS], ticker[ROUNDS], klines[ROUNDS];
     events_begin(&events, seed);
     events.markets = s->markets;
     events.target = s->target;
     events.spread = s->spread;
+    events.step_ns = 1000000000; /* two and a half days in all */
     for (u32 i = 0; i < RECORDS; i++) events_next(&events, &records[i]);
     for (u32 i = 0; i < ROUNDS; i++) {
         apply[i] = apply_all(m, s->markets);
         shallow[i] = read_depths(m, 20);
         deep[i] = read_depths(m, 1000);
         ticker[i] = read_tickers(m);
+        klines[i] = read_klines(m);
     }
-    printf("%-30s %6.2f M records/s   depth 20: %lu ns, 1000: %lu ns, ticker: %lu ns\n", s->name,
-           RECORDS * 1000.0 / (double)median(apply), median(shallow), median(deep), median(ticker));
+    printf("%-30s %6.2f M records/s   depth 20: %lu ns, 1000: %lu ns, ticker: %lu ns, klines: %lu "
+           "ns\n",
+           s->name, RECORDS * 1000.0 / (double)median(apply), median(shallow), median(deep),
+           median(ticker), median(klines));
 }
 
 int main(int argc, char **argv)

@@ -17,6 +17,8 @@
 #define SHALLOW 5U
 #define DEEP    200U
 
+#define MINUTES_MAX 1440U
+
 static const struct market_config config = {.markets_max = 1,
                                             .levels_max = 4000,
                                             .recent_trades = 100,
@@ -26,9 +28,11 @@ static const struct market_config config = {.markets_max = 1,
 static union any_record records[RECORDS];
 static u64 truth_shallow[RECORDS + 1], truth_deep[RECORDS + 1]; /* by depth sequence */
 static struct market_trade truth_trades[RECORDS + 1];           /* by number */
+static struct market_candle truth_minutes[MINUTES_MAX];         /* from the first trade on */
+static u32 minutes;
 static struct market_data *data;
 static _Atomic bool done;
-static _Atomic u64 depths_read, tickers_read, trades_read, changes_read;
+static _Atomic u64 depths_read, tickers_read, candles_read, trades_read, changes_read;
 
 static u64 hash_side(u64 hash, const struct market_level *l, u32 count, u32 limit)
 {
@@ -57,6 +61,12 @@ static struct market_data *make(void)
     return m;
 }
 
+static int read_minutes(const struct market_data *m, struct market_candle *out)
+{
+    struct market_range all = {.interval = INTERVAL_1M, .to = UINT64_MAX};
+    return market_read_candles(m, 0, &all, out, MINUTES_MAX, NULL);
+}
+
 static void foresee(void)
 {
     static struct events e;
@@ -66,7 +76,7 @@ static void foresee(void)
     events_begin(&e, SEED);
     e.markets = 1;
     e.spread = 2000;
-    e.step_ns = 50000000;
+    e.step_ns = 2000000000; /* some hours in all */
     market_set_ready(m, true);
     for (u32 i = 0; i < RECORDS; i++) {
         e.target = i / 8000 % 2 ? 100 : 1500; /* books that grow and shrink */
@@ -80,6 +90,8 @@ static void foresee(void)
             assert_int_equal(market_read_trades(m, 0, &truth_trades[trades], 1), 1);
         }
     }
+    minutes = (u32)read_minutes(m, truth_minutes);
+    assert_in_range(minutes, 60, MINUTES_MAX - 1);
     free(m);
 }
 
@@ -131,6 +143,18 @@ static void read_ticker(void)
     count(&tickers_read);
 }
 
+/* All but the newest are as they will be in the end; that one is on its way there. */
+static void read_candles(struct market_candle *got)
+{
+    int n = read_minutes(data, got);
+    for (int i = 0; i < n; i++) {
+        const struct market_candle *t = &truth_minutes[i];
+        if (i + 1 < n) CHECK(!memcmp(&got[i], t, sizeof *t));
+        else CHECK(got[i].index == t->index && got[i].count <= t->count && got[i].lots <= t->lots);
+        count(&candles_read);
+    }
+}
+
 static void read_trades(u64 *since)
 {
     struct market_trade got[60];
@@ -165,11 +189,13 @@ static void follow_changes(struct market_depth *d)
 static void *read_all(void *unused)
 {
     struct market_depth *d = malloc(sizeof *d);
+    struct market_candle *candles = aligned_alloc(64, MINUTES_MAX * sizeof *candles);
     u64 since = 0, head = 0;
-    CHECK(d);
+    CHECK(d && candles);
     while (!atomic_load_explicit(&done, memory_order_relaxed)) {
         read_depth(d);
         read_ticker();
+        read_candles(candles);
         read_trades(&since);
         follow_changes(d);
         u64 now = atomic_load_explicit(market_head(data), memory_order_acquire);
@@ -177,6 +203,7 @@ static void *read_all(void *unused)
         head = now;
     }
     free(d);
+    free(candles);
     return unused;
 }
 
@@ -191,9 +218,10 @@ static void readers_get_the_truth_of_a_moment(void **state)
     assert_int_equal(pthread_create(&writer, NULL, write_all, NULL), 0);
     pthread_join(writer, NULL);
     for (u32 i = 0; i < COUNT_OF(readers); i++) pthread_join(readers[i], NULL);
-    printf("depths %lu, tickers %lu, trades %lu, runs of changes %lu\n", depths_read, tickers_read,
-           trades_read, changes_read);
-    assert_true(depths_read > 100 && tickers_read > 50 && trades_read && changes_read);
+    printf("depths %lu, tickers %lu, candles %lu, trades %lu, runs of changes %lu\n", depths_read,
+           tickers_read, candles_read, trades_read, changes_read);
+    assert_true(candles_read > 100 && depths_read > 100 && tickers_read > 50 && trades_read &&
+                changes_read);
     free(data);
 }
 
