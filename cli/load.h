@@ -272,7 +272,7 @@ void subs_begin(struct load *l);
 void subs_free(struct load *l);
 void subs_count(struct load *l, struct load_result *r);
 
-/* What the frame of an update says; kept, because thousands get the same. */
+/* What a frame says; text[len] may be read. */
 enum frame_type {
     FRAME_OTHER,
     FRAME_UPDATE,
@@ -283,12 +283,12 @@ enum frame_type {
 };
 struct frame {
     u8 type;
-    u8 kind;    /* enum sub_kind */
-    u32 market; /* index of l->markets; LOAD_MARKETS_MAX = none */
+    u32 market; /* of depth: index of l->markets; LOAD_MARKETS_MAX = none */
     u64 sequence, previous;
     u64 event_ns; /* when it happened, Unix, to the millisecond; 0 = it does not say */
 };
-const struct frame *frame_read(const struct load *l, const char *text, u32 len);
+void frame_read(const struct load *l, const char *text, u32 len, enum sub_kind kind,
+                struct frame *f);
 
 /* --- load_sample.c --- */
 

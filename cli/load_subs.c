@@ -95,7 +95,7 @@ static void follow_depth(struct load *l, struct load_sub *s, const struct frame 
 
 static void on_data(struct load *l, struct load_sub *s, const struct frame *f, u64 now_ns)
 {
-    if (f->kind == SUB_DEPTH && s->sequence) follow_depth(l, s, f);
+    if (s->sequence) follow_depth(l, s, f);
     if (!l->result) return;
     if (f->type == FRAME_SNAPSHOT) {
         l->result->snapshots++;
@@ -103,27 +103,27 @@ static void on_data(struct load *l, struct load_sub *s, const struct frame *f, u
     }
     l->point.frames++;
     s->frames++;
-    if (f->kind == SUB_KINDS) return;
-    l->result->frames[f->kind]++;
+    l->result->frames[s->kind]++;
     if (!f->event_ns) return;
     u64 took_ns = now_ns > f->event_ns ? now_ns - f->event_ns : 0;
-    hist_record(l->result->push[f->kind], LOAD_BITS, took_ns);
+    hist_record(l->result->push[s->kind], LOAD_BITS, took_ns);
     hist_record(l->push_second, LOAD_POINT_BITS, took_ns);
 }
 
 static void on_text(struct load *l, u32 sub, const struct client_frame *ws, u64 now_ns)
 {
     struct load_sub *s = &l->subs[sub];
-    const struct frame *f = frame_read(l, ws->text, ws->len);
-    if (LIKELY(f->type == FRAME_UPDATE || f->type == FRAME_SNAPSHOT)) {
-        on_data(l, s, f, now_ns);
-    } else if (f->type == FRAME_AUTH) {
+    struct frame f;
+    frame_read(l, ws->text, ws->len, s->kind, &f);
+    if (LIKELY(f.type == FRAME_UPDATE || f.type == FRAME_SNAPSHOT)) {
+        on_data(l, s, &f, now_ns);
+    } else if (f.type == FRAME_AUTH) {
         subscribe(l, sub);
-    } else if (f->type == FRAME_SUBSCRIBED && s->state == STATE_ASKING) {
+    } else if (f.type == FRAME_SUBSCRIBED && s->state == STATE_ASKING) {
         s->state = STATE_READY;
         l->subs_ready++;
         if (s->stuck) pump_ignore(&l->pump, l->user_count + sub);
-    } else if (f->type == FRAME_ERROR) {
+    } else if (f.type == FRAME_ERROR) {
         char why[100];
         snprintf(why, sizeof why, "%.*s", (int)min_u64(ws->len, sizeof why - 1), ws->text);
         lose(l, sub, why);
