@@ -1,16 +1,11 @@
 #include "tests/lib/http_load.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-#define EVENTS_MAX  64
+#include "procs/lib/client/http.h"
+#include "shm/err.h"
+
 #define PATIENCE_NS 10000000000UL /* without any answer */
 
 static u64 clock_ns(void)
@@ -50,36 +45,64 @@ void http_script_post(struct http_script *s, const char *path, const char *body)
 
 /* --- Connections -------------------------------------------------------------------------------*/
 
-static void connect_one(struct http_load *l, u32 i, u32 port)
+static void judge(struct http_load *l, const struct client_answer *a)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((u16)port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    CHECK(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-    CHECK(epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0);
-    l->connections[i].fd = fd;
-    l->idle[l->idle_count++] = i;
+    static const char ORDER[] = "\"order_id\"";
+    if (a->status == 200 && client_http_code(a) == 0 &&
+        memmem(a->body, a->body_len, ORDER, sizeof ORDER - 1))
+        l->good++;
+    else if (!l->bad++) printf("the first answer without an order:\n%.*s\n", (int)a->size, a->head);
+}
+
+static void on_open(void *context, u32 peer)
+{
+    struct http_load *l = context;
+    l->idle[l->idle_count++] = peer;
+}
+
+static size_t on_bytes(void *context, u32 peer, const char *bytes, size_t len, u64 unix_ns)
+{
+    struct http_load *l = context;
+    struct client_answer a;
+    (void)unix_ns;
+    int whole = client_http_read(bytes, len, &a);
+    CHECK(whole >= 0);
+    if (!whole) return 0;
+    CHECK(a.size == len); /* one request at a time */
+    judge(l, &a);
+    l->latency_us[l->answered++] =
+        (u32)min_u64((clock_ns() - l->begun_ns[peer]) / 1000, UINT32_MAX);
+    l->idle[l->idle_count++] = peer;
+    return len;
+}
+
+static void on_close(void *context, u32 peer, const char *why)
+{
+    (void)context;
+    fprintf(stderr, "connection %u: %s\n", peer, why);
+    CHECK(!"a connection ended");
 }
 
 void http_load_open(struct http_load *l, const struct http_script *s, u32 count, u32 port)
 {
-    *l = (struct http_load){.count = count, .script = s};
-    l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    l->connections = calloc(count, sizeof *l->connections);
+    static const struct pump_calls CALLS = {on_open, on_bytes, on_close};
+    char where[32];
+    *l = (struct http_load){.script = s};
     l->idle = calloc(count, sizeof *l->idle);
+    l->begun_ns = calloc(count, sizeof *l->begun_ns);
     l->latency_us = calloc(s->count, sizeof *l->latency_us);
-    CHECK(l->epoll >= 0 && l->connections && l->idle && l->latency_us);
-    for (u32 i = 0; i < count; i++) connect_one(l, i, port);
+    snprintf(where, sizeof where, "127.0.0.1:%u", port);
+    CHECK(l->idle && l->begun_ns && l->latency_us);
+    CHECK(pump_open(&l->pump, count, where, &CALLS, l) == 0);
+    for (u32 i = 0; i < count; i++) CHECK(pump_connect(&l->pump, i) == 0);
+    while (l->idle_count < count) pump_turn(&l->pump, PATIENCE_NS);
 }
 
 void http_load_close(struct http_load *l)
 {
-    for (u32 i = 0; i < l->count; i++) close(l->connections[i].fd);
-    close(l->epoll);
-    free(l->connections);
+    pump_close_all(&l->pump);
     free(l->idle);
+    free(l->begun_ns);
     free(l->latency_us);
 }
 
@@ -87,52 +110,11 @@ static void send_next(struct http_load *l, u64 begun_ns)
 {
     const struct http_script *s = l->script;
     CHECK(l->next < s->count && l->idle_count);
-    struct http_connection *c = &l->connections[l->idle[--l->idle_count]];
+    u32 peer = l->idle[--l->idle_count];
     u64 from = l->next ? s->ends[l->next - 1] : 0, bytes = s->ends[l->next] - from;
     l->next++;
-    c->begun_ns = begun_ns;
-    c->got = 0;
-    CHECK(send(c->fd, s->text + from, bytes, MSG_NOSIGNAL) == (ssize_t)bytes);
-}
-
-/* Length of the whole answer, or 0 while its header is not complete. */
-static u32 answer_length(const struct http_connection *c)
-{
-    static const char LENGTH[] = "Content-Length: ";
-    const char *end = memmem(c->answer, c->got, "\r\n\r\n", 4);
-    if (!end) return 0;
-    const char *length = memmem(c->answer, (size_t)(end - c->answer), LENGTH, sizeof LENGTH - 1);
-    CHECK(length);
-    u64 body = strtoul(length + sizeof LENGTH - 1, NULL, 10);
-    u64 whole = (u64)(end + 4 - c->answer) + body;
-    CHECK(whole < sizeof c->answer);
-    return (u32)whole;
-}
-
-static void judge(struct http_load *l, const struct http_connection *c)
-{
-    static const char STATUS[] = "HTTP/1.1 200", CODE[] = "{\"code\":0,", ORDER[] = "\"order_id\"";
-    if (!memcmp(c->answer, STATUS, sizeof STATUS - 1) &&
-        memmem(c->answer, c->got, CODE, sizeof CODE - 1) &&
-        memmem(c->answer, c->got, ORDER, sizeof ORDER - 1))
-        l->good++;
-    else if (!l->bad++)
-        printf("the first answer without an order:\n%.*s\n", (int)c->got, c->answer);
-}
-
-/* Read what is there; true when the answer is complete. */
-static bool receive(struct http_load *l, struct http_connection *c)
-{
-    ssize_t n = recv(c->fd, c->answer + c->got, sizeof c->answer - 1 - c->got, MSG_DONTWAIT);
-    if (n < 0 && errno == EAGAIN) return false;
-    CHECK(n > 0);
-    c->got += (u32)n;
-    c->answer[c->got] = '\0';
-    u32 whole = answer_length(c);
-    CHECK(c->got <= whole || !whole);
-    if (!whole || c->got < whole) return false;
-    judge(l, c);
-    return true;
+    l->begun_ns[peer] = begun_ns;
+    pump_send(&l->pump, peer, s->text + from, bytes);
 }
 
 /* --- Running -----------------------------------------------------------------------------------*/
@@ -157,25 +139,6 @@ static void send_due(struct http_load *l, struct pace *p, u64 now_ns)
     }
 }
 
-static u32 take_answers(struct http_load *l, u64 wait_ns)
-{
-    struct epoll_event events[EVENTS_MAX];
-    struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000UL),
-                            .tv_nsec = (long)(wait_ns % 1000000000UL)};
-    u32 answered = 0;
-    int n = epoll_pwait2(l->epoll, events, EVENTS_MAX, &wait, NULL);
-    CHECK(n >= 0 || errno == EINTR);
-    u64 now_ns = clock_ns();
-    for (int i = 0; i < n; i++) {
-        struct http_connection *c = &l->connections[events[i].data.u32];
-        if (!receive(l, c)) continue;
-        l->latency_us[l->answered++] = (u32)min_u64((now_ns - c->begun_ns) / 1000, UINT32_MAX);
-        l->idle[l->idle_count++] = events[i].data.u32;
-        answered++;
-    }
-    return answered;
-}
-
 double http_load_run(struct http_load *l, double seconds, double rate)
 {
     u64 now_ns = clock_ns(), moved_ns = now_ns;
@@ -185,11 +148,12 @@ double http_load_run(struct http_load *l, double seconds, double rate)
         send_due(l, &p, now_ns);
         u64 due = due_ns(&p), wait_ns = PATIENCE_NS;
         if (rate > 0 && due < p.end_ns && l->idle_count) wait_ns = due > now_ns ? due - now_ns : 0;
-        u32 answered = take_answers(l, wait_ns);
+        u32 before = l->answered;
+        pump_turn(&l->pump, wait_ns);
         now_ns = clock_ns();
-        if (answered) moved_ns = now_ns;
+        if (l->answered != before) moved_ns = now_ns;
         CHECK(now_ns - moved_ns < 2 * PATIENCE_NS);
-    } while (l->idle_count < l->count || max_u64(due_ns(&p), now_ns) < p.end_ns);
+    } while (l->idle_count < l->pump.count || max_u64(due_ns(&p), now_ns) < p.end_ns);
     return (double)l->answered * 1e9 / (double)(now_ns - p.begun_ns);
 }
 

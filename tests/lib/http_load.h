@@ -1,5 +1,5 @@
-/* http_load.h: many HTTP connections from one cheap thread. It sends requests that were rendered
- * ahead, one at a time on each connection, and looks at answers only as far as counting needs.
+/* http_load.h: requests that were rendered ahead, sent over many connections from one thread, one
+ * at a time on each; answers are looked at only as far as counting needs.
  *
  *   script: text | POST ...{...} | POST ...{...} | ...   ──►  connection 0..n, whichever is free
  *
@@ -9,9 +9,7 @@
 #ifndef EIDOS_TESTS_LIB_HTTP_LOAD_H
 #define EIDOS_TESTS_LIB_HTTP_LOAD_H
 
-#include "shm/base.h"
-
-#define HTTP_LOAD_ANSWER 4096U
+#include "procs/lib/client/pump.h"
 
 /* Requests back to back; request i is text[ends[i - 1], ends[i]). */
 struct http_script {
@@ -21,18 +19,11 @@ struct http_script {
     u64 room; /* bytes of text */
 };
 
-struct http_connection {
-    int fd;
-    u32 got; /* bytes of `answer` */
-    u64 begun_ns;
-    char answer[HTTP_LOAD_ANSWER];
-};
-
 struct http_load {
-    int epoll;
-    u32 count, idle_count; /* connections */
-    struct http_connection *connections;
-    u32 *idle; /* places of connections without a request */
+    struct pump pump;
+    u32 idle_count;
+    u32 *idle;     /* connections without a request */
+    u64 *begun_ns; /* of each connection's request */
     const struct http_script *script;
     u32 next;        /* request to send */
     u64 good;        /* 200 with an order */
