@@ -56,10 +56,8 @@ static const struct {
     u32 bit;
     const char *name;
 } guards[] = {
-    {GUARD_SEALED, "sealed"},
-    {GUARD_LANDLOCK, "landlock"},
-    {GUARD_SECCOMP, "seccomp"},
-    {GUARD_HUGEPAGES, "hugepages"},
+    {GUARD_USER, "user"},       {GUARD_SEALED, "sealed"},       {GUARD_LANDLOCK, "landlock"},
+    {GUARD_SECCOMP, "seccomp"}, {GUARD_HUGEPAGES, "hugepages"},
 };
 
 void proc_guards(const struct proc_view *v, char text[static PROC_GUARDS_TEXT])

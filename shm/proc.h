@@ -32,7 +32,13 @@ enum proc_state {
 };
 
 /* Which protections hold (eidosctl ps). */
-enum { GUARD_SEALED = 1, GUARD_LANDLOCK = 2, GUARD_SECCOMP = 4, GUARD_HUGEPAGES = 8 };
+enum {
+    GUARD_SEALED = 1,
+    GUARD_LANDLOCK = 2,
+    GUARD_SECCOMP = 4,
+    GUARD_HUGEPAGES = 8,
+    GUARD_USER = 16
+};
 
 /* A checksum of a state, after command `seq`: mark.h. */
 struct proc_mark {

@@ -115,6 +115,7 @@ struct config {
     struct {
         u32 spin_us;
         struct config_cores pin_cores;
+        struct config_text users; /* user.h */
         bool sandbox;
     } run;
 

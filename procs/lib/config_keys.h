@@ -83,4 +83,5 @@ SPAN    (logging,  slow_request,              slow_request_ns,           0,     
 
 COUNT   (run,      spin_us,                   spin_us,                   0,        1000000)
 CORES   (run,      pin_cores,                 pin_cores)
+LIST    (run,      users,                     users)
 ONOFF   (run,      sandbox,                   sandbox)

@@ -14,6 +14,7 @@
 #include "procs/lib/clock.h"
 #include "procs/lib/crash.h"
 #include "procs/lib/ops_http.h"
+#include "procs/lib/user.h"
 #include "shm/err.h"
 #include "version.h"
 
@@ -194,6 +195,14 @@ static int guard(struct run *run, u32 *guards)
     for (u32 i = 0; i < run->segment.topo.region_count; i++)
         if (run->segment.regions[i].huge && run->segment.regions[i].head)
             *guards |= GUARD_HUGEPAGES;
+    if (run->config.run.users.s[0] && geteuid() == 0) {
+        u32 role = role_of_standby(d->role);
+        struct user user;
+        if (user_find(run->config.run.users.s, role, paths != NULL, &user) ||
+            user_drop(&run->segment, &user, paths))
+            return -1;
+        *guards |= GUARD_USER;
+    }
     if (run->config.run.sandbox && sandbox_enter(run->segment.boot.dir, paths, calls, &sandboxed))
         return -1;
     *guards |= sandboxed;

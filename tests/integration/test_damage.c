@@ -48,13 +48,7 @@ static int trade(void **state)
 {
     (void)state;
     printf("seed 7\n");
-    exchange_make(&x);
-    int code = exchange_up(&x);
-    if (code) {
-        fprintf(stderr, "the exchange does not start, exit code %d: %s\n", code, x.said);
-        exchange_show_logs(&x);
-        return -1;
-    }
+    if (exchange_start(&x)) return -1;
     load_open(&l, 7, RATE, 60000, x.port);
     a = (struct audit){.load = &l, .exchange = &x};
     fund(&x);

@@ -27,12 +27,7 @@ static struct exchange x = {
 static int start(void **state)
 {
     (void)state;
-    exchange_make(&x);
-    int code = exchange_up(&x);
-    if (!code) return 0;
-    fprintf(stderr, "the exchange does not start, exit code %d: %s\n", code, x.said);
-    exchange_show_logs(&x);
-    return -1;
+    return exchange_start(&x);
 }
 
 static int stop(void **state)

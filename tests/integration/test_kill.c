@@ -62,13 +62,7 @@ static int start(void **state)
     (void)state;
     u64 seed = number_from_env("EIDOS_SEED", 1);
     printf("seed %lu (EIDOS_SEED)\n", seed);
-    exchange_make(&x);
-    int code = exchange_up(&x);
-    if (code) {
-        fprintf(stderr, "the exchange does not start, exit code %d: %s\n", code, x.said);
-        exchange_show_logs(&x);
-        return -1;
-    }
+    if (exchange_start(&x)) return -1;
     load_open(&l, seed, RATE, 250000, x.port);
     a = (struct audit){.load = &l, .exchange = &x};
     for (u32 i = 0; i < LOAD_TRADERS; i++) fund(i);

@@ -174,6 +174,16 @@ int exchange_up(struct exchange *x)
     return 0;
 }
 
+int exchange_start(struct exchange *x)
+{
+    exchange_make(x);
+    int code = exchange_up(x);
+    if (!code) return 0;
+    fprintf(stderr, "the exchange does not start, exit code %d: %s\n", code, x->said);
+    exchange_show_logs(x);
+    return -1;
+}
+
 int exchange_down(struct exchange *x)
 {
     int code = exchange_ctl(x, "down");

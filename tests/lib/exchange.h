@@ -52,6 +52,9 @@ const char *exchange_up_line(const struct exchange *x);
 /* Start and wait until it is ready; returns the exit code of what failed, or 0. */
 int exchange_up(struct exchange *x);
 
+/* Make and start it; -1 when it does not start, with what it said on stderr. */
+int exchange_start(struct exchange *x);
+
 /* Stop in order; returns the exit code. */
 int exchange_down(struct exchange *x);
 
