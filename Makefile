@@ -9,6 +9,7 @@
 #   tests/lib/*.c            linked into every test that uses it (so are tests/unit/lib_*.c)
 #   tests/model/driver.c     tests/model_driver the machines behind the naive model's operations
 #   tests/sim/*.c            tests/sim          one binary, sees every process
+#   tests/interleave/*.c     tests/interleave   every interleaving of the code of shm/ (see explore.h)
 #   tests/fuzz/fuzz_*.c      fuzz/fuzz_* (clang, libFuzzer) and replay/fuzz_* (runs a corpus)
 #   tests/bench/bench_*.c    bench/bench_*      and tests/bench/DIR/*.c -> bench/DIR
 #
@@ -83,6 +84,7 @@ BINS    := $(PROCS:%=$(B)/bin/eidos-%) $(if $(cli_SRC),$(B)/bin/eidosctl)
 UNIT    := $(unit_SRC:tests/unit/%.c=$(B)/tests/%)
 INTEG   := $(integ_SRC:tests/integration/%.c=$(B)/tests/integration/%)
 SIM     := $(if $(sim_SRC),$(B)/tests/sim)
+INTERLEAVE := $(if $(SAN),,$(B)/tests/interleave)
 FUZZ    := $(fuzz_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 REPLAY  := $(fuzz_SRC:tests/fuzz/%.c=$(B)/replay/%)
 BENCH   := $(bench_SRC:tests/bench/%.c=$(B)/bench/%) $(bench_DIRS:%=$(B)/bench/%)
@@ -90,7 +92,7 @@ CORE    := $(B)/libprocs.a $(B)/libshm.a
 
 .PHONY: all tests benches fuzzers replays
 all: $(BINS) $(CORE)
-tests: $(UNIT) $(INTEG) $(SIM) $(B)/tests/model_driver
+tests: $(UNIT) $(INTEG) $(SIM) $(INTERLEAVE) $(B)/tests/model_driver
 benches: $(BENCH)
 fuzzers: $(FUZZ)
 replays: $(REPLAY)
@@ -151,6 +153,20 @@ $(B)/tests/model_driver: $(call obj,tests/model/driver.c) $(TEST_LIBS)
 	$(call link)
 $(SIM): $(call obj,$(sim_SRC)) $(PROCS:%=$(B)/libfolder-%.a) $(TEST_LIBS)
 	$(call link,-lcmocka)
+# The code under the explorer is compiled for the race detector, and linked without its runtime.
+explored_SRC := $(addprefix shm/,log.c ring.c signal.c proc.c) \
+                $(addprefix tests/interleave/,ring.c sleep.c log.c log_world.c takeover.c)
+explorer_SRC := $(addprefix tests/interleave/,main.c explore.c explore_hooks.c)
+explored_OBJ := $(explored_SRC:%.c=$(B)/explored/%.o)
+$(explored_OBJ): $(B)/explored/%.o: %.c $(B)/gen/flags
+	@mkdir -p $(@D)
+	$(call say,cc)$(CC) $(CPPFLAGS) -U_FORTIFY_SOURCE -DRACY_READ= -Dabort=explore_abort \
+	    -Dsyscall=explore_syscall -Dwrite=explore_write -Dgetpid=explore_getpid $(CFLAGS) \
+	    -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) -MMD -MP -c -o $@ $<
+$(B)/tests/interleave: $(explored_OBJ) $(call obj,$(explorer_SRC)) $(B)/libshm.a
+	$(call link)
+-include $(explored_OBJ:.o=.d)
+
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $$(call named,$$*) $(CORE)
 	$(call link,-fsanitize=fuzzer)
 $(REPLAY): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay_main.o \
@@ -198,6 +214,9 @@ check-replay: $(REPLAY)
 	$(RUN) -j$(JOBS) $(foreach f,$(REPLAY),"$(f) tests/fuzz/corpus/$(f:$(B)/replay/fuzz_%=%)")
 check-sim: $(SIM)
 	$(RUN) -j$(JOBS) -t 300 $(SIM) "$(SIM) --mutants"
+.PHONY: check-interleave
+check-interleave: $(INTERLEAVE)
+	$(RUN) -j1 -t 300 $(INTERLEAVE)
 check-integration: $(INTEG) $(BINS)
 	$(RUN) -j1 -t $(LIMIT) $(sort $(INTEG))
 check-e2e: $(BINS)

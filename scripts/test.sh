@@ -16,6 +16,7 @@ lint                       | $make lint
 unit tests                 | $make check-unit
 reference model            | $make check-model
 simulation                 | $make check-sim
+interleavings              | $make check-interleave
 build with sanitizers      | $make $sanitized $programs
 unit tests, sanitized      | $make $sanitized check-unit
 fuzz corpora, sanitized    | $make $sanitized check-replay
