@@ -267,6 +267,10 @@ static int run(struct drill *d)
     if (load && d->config.exchange.env != ENV_DEV)
         return cli_fail(&d->cli, CLI_USAGE,
                         "the load's wallets need funds, and exchange.env is not dev: --no-load");
+    if (d->kind->standby & ~d->segment.boot.params.standbys)
+        return cli_fail(&d->cli, CLI_FAILED,
+                        "it runs without that standby: see [trading] and [matching] standby, and "
+                        "what `eidosctl up` said of shared memory");
     if (strike(d, seconds, wallets, load)) {
         snprintf(d->why, sizeof d->why, "%s", err_text());
         if (d->load > 0) load_end(d);

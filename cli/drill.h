@@ -22,6 +22,7 @@ struct drill;
 struct drill_kind {
     const char *name, *brief;
     u32 limit_ms; /* what operators were promised, from strike to service; 0 = nothing */
+    u32 standby;  /* STANDBY_*: it needs that one */
     /* Do it and measure. 0, or -1 with err: it did not come back. */
     int (*strike)(struct drill *d);
 };

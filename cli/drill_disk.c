@@ -62,4 +62,5 @@ static int strike(struct drill *d)
 }
 
 const struct drill_kind drill_disk_full = {
-    "disk-full", "the journal's disk fills up; cancel-only, and normal again by itself", 0, strike};
+    "disk-full", "the journal's disk fills up; cancel-only, and normal again by itself", 0, 0,
+    strike};

@@ -72,33 +72,21 @@ static int watch_failover(struct drill *d)
     return 0;
 }
 
-static int need_standby(const struct drill *d, u32 bit, const char *option)
-{
-    if (d->segment.boot.params.standbys & bit) return 0;
-    return err_set("there is no standby: %s = off", option);
-}
-
 static int strike_matching(struct drill *d)
 {
-    if (need_standby(d, STANDBY_MATCHING, "matching.standby") ||
-        choose(d, ROLE_MATCHING, "log.match@0") || hit(d, SIGKILL, "kill -9"))
-        return -1;
+    if (choose(d, ROLE_MATCHING, "log.match@0") || hit(d, SIGKILL, "kill -9")) return -1;
     return watch_failover(d);
 }
 
 static int strike_trading(struct drill *d)
 {
-    if (need_standby(d, STANDBY_TRADING, "trading.standby") || choose(d, ROLE_TRADING, NULL) ||
-        hit(d, SIGKILL, "kill -9"))
-        return -1;
+    if (choose(d, ROLE_TRADING, NULL) || hit(d, SIGKILL, "kill -9")) return -1;
     return watch_failover(d);
 }
 
 static int strike_hang(struct drill *d)
 {
-    if (need_standby(d, STANDBY_TRADING, "trading.standby") || choose(d, ROLE_TRADING, NULL) ||
-        hit(d, SIGSTOP, "SIGSTOP"))
-        return -1;
+    if (choose(d, ROLE_TRADING, NULL) || hit(d, SIGSTOP, "SIGSTOP")) return -1;
     return watch_failover(d);
 }
 
@@ -197,13 +185,16 @@ static int strike_all(struct drill *d)
     return 0;
 }
 
-const struct drill_kind drill_matching = {
-    "matching-failover", "kill -9 of matching@0; its standby goes on", 50, strike_matching};
-const struct drill_kind drill_trading = {
-    "trading-failover", "kill -9 of trading; its standby goes on", 50, strike_trading};
-const struct drill_kind drill_hang = {
-    "hang", "SIGSTOP of trading; its standby kills it and goes on", 1000, strike_hang};
+const struct drill_kind drill_matching = {"matching-failover",
+                                          "kill -9 of matching@0; its standby goes on", 50,
+                                          STANDBY_MATCHING, strike_matching};
+const struct drill_kind drill_trading = {"trading-failover",
+                                         "kill -9 of trading; its standby goes on", 50,
+                                         STANDBY_TRADING, strike_trading};
+const struct drill_kind drill_hang = {"hang",
+                                      "SIGSTOP of trading; its standby kills it and goes on", 1000,
+                                      STANDBY_TRADING, strike_hang};
 const struct drill_kind drill_journal = {
-    "journal-restart", "kill -9 of the journal; it is started again", 1000, strike_journal};
+    "journal-restart", "kill -9 of the journal; it is started again", 1000, 0, strike_journal};
 const struct drill_kind drill_all_down = {
-    "all-down", "kill -9 of everybody; from snapshot and journal", 5000, strike_all};
+    "all-down", "kill -9 of everybody; from snapshot and journal", 5000, 0, strike_all};

@@ -165,8 +165,9 @@ static int recover(const struct up *up)
 
 /* --- The segment -------------------------------------------------------------------------------*/
 
-/* Where shared memory does not fit, in a container with a small /dev/shm for example, it is files
- * of the instance's own directory, mapped just the same. */
+/* Where shared memory does not fit, it goes without standbys; where even that does not, in a
+ * container with a small /dev/shm for example, it is files of the instance's own directory, mapped
+ * just the same. */
 static int create_segment(const struct segment_place *place, const struct topo_params *params,
                           char *warning, size_t warning_size)
 {
@@ -174,6 +175,16 @@ static int create_segment(const struct segment_place *place, const struct topo_p
     struct segment_place on_disk = *place;
     if (segment_create(place, params, warning, warning_size) == 0) return 0;
     snprintf(why, sizeof why, "%s", err_text());
+    struct topo_params alone = *params;
+    alone.standbys = 0;
+    if (params->standbys && segment_create(place, &alone, warning, warning_size) == 0) {
+        text_log(
+            TEXT_WARN,
+            "%s; so trading and matching have no standbys, and come back from snapshot and log "
+            "when they end",
+            why);
+        return 0;
+    }
     snprintf(files, sizeof files, "%s/run/shm", place->dir);
     if (host_make_dirs(files)) return -1;
     on_disk.shm_dir = files;

@@ -11,10 +11,15 @@ struct live {
     struct log_writer *account; /* a primary's: gets what its predecessor did not publish */
     struct owed *owed;          /* a standby's: keeps it */
     u64 derived; /* records of the own derived log that were published when it began */
+    struct snapshot_info need; /* the largest derived sequences a snapshot may have */
     u64 target;
     struct replica replica;
     struct follow follow;
 };
+
+/* Any snapshot will do, but for account records beyond `account_seq`: a snapshot does not hold
+ * them, and the commands that make them are behind it. */
+void recover_need(struct live *l, u64 account_seq);
 
 /* The parts in `config` as of the last command that is published or on disk. l->replica is open
  * afterwards, unless -1. */

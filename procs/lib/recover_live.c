@@ -38,10 +38,16 @@ static int take_account(void *context, u32 log, const struct rec *rec)
     return log == LOG_ACCOUNT ? append(l, l->account, rec) : 0;
 }
 
+void recover_need(struct live *l, u64 account_seq)
+{
+    memset(&l->need, 0xff, sizeof l->need);
+    l->need.account_seq = account_seq;
+}
+
 static int load_newest(struct live *l, const struct logdir *dir)
 {
     struct snapshot_reader s;
-    int found = snapshot_newest(&s, dir->dir, dir->instance, l->target, NULL, NULL, NULL);
+    int found = snapshot_newest(&s, dir->dir, dir->instance, l->target, &l->need, NULL, NULL);
     if (found <= 0) return found;
     int rc = replica_load(&l->replica, &s);
     snapshot_close(&s);
@@ -125,6 +131,7 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
     CHECK(l);
     bool fresh = t->command->head == 0;
     l->account = t->account;
+    recover_need(l, fresh ? UINT64_MAX : t->account->seq);
     struct replica_config config = {.trading = true,
                                     .matching_count = s->params->matching,
                                     .ledger = t->ledger,
@@ -168,6 +175,7 @@ int recover_matching_from(const struct recover_source *s, struct matching *m,
     CHECK(l);
     u32 self = m->self;
     u64 published = atomic_load_explicit(&s->command->seq, memory_order_acquire);
+    recover_need(l, UINT64_MAX);
     struct replica_config config = {
         .matching_first = self, .matching_count = 1, .books = m->books, .matching_rules = m->rules};
     int rc = recover_rebuild(l, s, &config, published);

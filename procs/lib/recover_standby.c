@@ -2,22 +2,22 @@
 #include "procs/lib/recover_inside.h"
 
 /* Once something is owed, all that follows is: it is dropped when it shows as published. */
-static int take(void *context, u32 log, const struct rec *rec, u32 wanted)
+static int take_account(void *context, u32 log, const struct rec *rec)
 {
     const struct live *l = context;
-    if (log != wanted || rec->seq <= l->derived) return 0;
+    if (log != LOG_ACCOUNT || rec->seq <= l->derived) return 0;
     return owed_take(l->owed, rec);
 }
 
-static int take_account(void *context, u32 log, const struct rec *rec)
+/* What is not published is not merged, so it is in the queue, also when a snapshot brought it: that
+ * may be ahead of the primary. */
+static int take_unmerged(struct live *l, u32 i)
 {
-    return take(context, log, rec, LOG_ACCOUNT);
-}
-
-static int take_match(void *context, u32 log, const struct rec *rec)
-{
-    const struct live *l = context;
-    return take(context, log, rec, LOG_MATCH(l->replica.config.matching_first));
+    for (const struct rec *rec = replica_unmerged(&l->replica, i); rec;
+         rec = replica_unmerged_next(&l->replica, i, rec))
+        if (rec->seq > l->derived && owed_take(l->owed, rec)) return -1;
+    owed_go_on(l->owed, l->replica.matching[i].log.seq);
+    return 0;
 }
 
 static u64 published_commands(const struct recover_source *s)
@@ -32,6 +32,7 @@ int recover_trading_standby(const struct recover_source *s, struct trading *t, u
     CHECK(l);
     l->owed = account;
     l->derived = derived;
+    recover_need(l, derived);
     struct replica_config config = {.trading = true,
                                     .matching_count = s->params->matching,
                                     .ledger = t->ledger,
@@ -57,14 +58,12 @@ int recover_matching_standby(const struct recover_source *s, struct matching *m,
     u32 self = m->self;
     l->owed = made;
     l->derived = derived;
-    struct replica_config config = {.matching_first = self,
-                                    .matching_count = 1,
-                                    .books = m->books,
-                                    .matching_rules = m->rules,
-                                    .sink = take_match};
+    recover_need(l, UINT64_MAX);
+    struct replica_config config = {
+        .matching_first = self, .matching_count = 1, .books = m->books, .matching_rules = m->rules};
     int rc = recover_rebuild(l, s, &config, published_commands(s));
     if (!rc) {
-        owed_go_on(made, l->replica.matching[self].log.seq);
+        rc = take_unmerged(l, self);
         *seq = l->replica.seq;
         matching_init(m, (u16)self, m->rules, m->books, &made->writer);
         m->applied = *seq;

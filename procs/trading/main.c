@@ -4,6 +4,7 @@
 #include "shm/err.h"
 
 #define TURN_MERGES   4U       /* of MERGE_MAX match records, of one matching process */
+#define TURN_EXPIRES  64U      /* commands of CANCEL_ITEMS_MAX orders */
 #define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
 
 static bool has_room(struct process *p, u64 command_bytes, u64 account_bytes)
@@ -178,10 +179,14 @@ static u32 turn(struct run *run)
     tell_time(run, p);
     look_at_disk(p);
     u32 merged = merge(p), work = merged;
-    bool room;
-    while ((room = has_room_for_command(p)) && trading_expire(&p->machine)) work++;
+    bool room = true, due = true;
+    /* Not all at once where a great many are due: the heart must beat, or a standby takes over. */
+    for (u32 i = 0; i < TURN_EXPIRES && due && (room = has_room_for_command(p)); i++) {
+        due = trading_expire(&p->machine);
+        work += due;
+    }
     /* What is due comes first, also when the room for it appears only now. */
-    if (room) {
+    if (room && !due) {
         for (u16 i = 0; i < p->verify_count; i++) work += take(p, i);
         work += take(p, SOURCE_OPS);
     }

@@ -96,6 +96,7 @@ static void start(struct world *w)
     clock_begin(&t->clock, t->machine.now_ns, w->wall_ns, w->mono_ns);
     t->machine.reply = reply;
     t->machine.reply_context = w;
+    atomic_store(&w->segment.trading->derived, t->account.seq); /* all of them are published */
     t->stage = TRADING_SHOW_COMMANDS;
     t->alive = true;
 }
