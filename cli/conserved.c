@@ -9,8 +9,8 @@
 static bool same(const struct ledger_sum *a, const struct ledger_sum *b)
 {
     return a->available == b->available && a->frozen == b->frozen && a->fees == b->fees &&
-           a->deposits == b->deposits && a->withdrawals == b->withdrawals &&
-           a->shortfall == b->shortfall;
+           a->in_flight == b->in_flight && a->deposits == b->deposits &&
+           a->withdrawals == b->withdrawals && a->shortfall == b->shortfall;
 }
 
 /* The sequence stands still within a step of trading too, so one unsound reading proves nothing;
@@ -66,11 +66,9 @@ void conserved_json(struct json_out *out, const struct conserved *c, const struc
         const struct {
             const char *name;
             u64 units;
-        } fields[] = {{"available", sum->available},
-                      {"held", sum->frozen},
-                      {"fees", sum->fees},
-                      {"deposits", sum->deposits},
-                      {"withdrawals", sum->withdrawals},
+        } fields[] = {{"available", sum->available}, {"held", sum->frozen},
+                      {"fees", sum->fees},           {"in_flight", sum->in_flight},
+                      {"deposits", sum->deposits},   {"withdrawals", sum->withdrawals},
                       {"shortfall", sum->shortfall}};
         json_put_open(out, '{');
         json_put_key(out, "token"), json_put_cstring(out, rules->tokens[t].symbol);
@@ -87,14 +85,14 @@ void conserved_json(struct json_out *out, const struct conserved *c, const struc
 void conserved_print(const struct conserved *c, const struct rules *rules)
 {
     static const char *const words[] = {"NOT CONSERVED", "conserved", "busy, ask again"};
-    printf("\n  %-8s %24s %22s %20s %24s\n", "token", "available", "held", "fees",
+    printf("\n  %-8s %24s %22s %20s %20s %24s\n", "token", "available", "held", "fees", "in flight",
            "deposits less withdrawn");
     for (u32 t = 0; t < c->tokens; t++) {
         const struct ledger_sum *sum = &c->sum[t];
         u8 decimals = rules->tokens[t].decimals;
-        printf("  %-8s %24s %22s %20s %24s  %s\n", rules->tokens[t].symbol,
+        printf("  %-8s %24s %22s %20s %20s %24s  %s\n", rules->tokens[t].symbol,
                cli_decimal(sum->available, decimals), cli_decimal(sum->frozen, decimals),
-               cli_decimal(sum->fees, decimals),
+               cli_decimal(sum->fees, decimals), cli_decimal(sum->in_flight, decimals),
                cli_decimal(sum->deposits - sum->withdrawals + sum->shortfall, decimals),
                words[c->token[t]]);
     }

@@ -1,4 +1,5 @@
-/* conserved.h: is every token all there? balances + fees = deposits - withdrawals + shortfall.
+/* conserved.h: is every token all there? balances + fees + in flight = deposits - withdrawals +
+ * shortfall.
  *
  * The sums are taken from the running ledger without stopping it: a sum counts only when the
  * ledger stood at the same sequence before and after. Under load that may not happen for a while;

@@ -22,6 +22,8 @@ int cmd_book(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_order(int argc, char **argv);
 int cmd_credit(int argc, char **argv);
+int cmd_deposit(int argc, char **argv);
+int cmd_withdrawal(int argc, char **argv);
 int cmd_mode(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
@@ -209,6 +211,35 @@ const struct command commands[] = {
      .brief = "give a wallet funds; only where exchange.env = dev",
      .options = {JSON},
      .example = "eidosctl credit 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 USDC 5000.50"},
+    {.name = "deposit",
+     .run = cmd_deposit,
+     .args = "WALLET TOKEN AMOUNT",
+     .args_least = 3,
+     .args_most = 3,
+     .brief = "book a deposit that came by a transaction",
+     .more = "Transaction and log index name it: told again, it is not booked again; told with\n"
+             "another wallet, token or amount, it is refused.",
+     .options = {{"--tx", "HASH", "of the transaction, 0x and 64 hex digits"},
+                 {"--log-index", "N", "of its event in that transaction's block"},
+                 {"--block", "N", "that holds it"},
+                 JSON},
+     .example = "eidosctl deposit 0x70997970c51812dc3a010c7d01b50e0d17dc79c8 USDC 100 --tx "
+                "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060 --log-index 3"},
+    {.name = "withdrawal",
+     .run = cmd_withdrawal,
+     .args = "list|approve|reject|submit|complete|fail [ID]",
+     .args_least = 1,
+     .args_most = 2,
+     .brief = "withdrawals that wait for a decision, and the decision",
+     .more =
+         "A withdrawal is pending, its funds in flight, until somebody decides: approve makes it\n"
+         "processing, reject gives the funds back. What is processing is submitted or completed\n"
+         "with the transaction that pays it, or fails, which gives the funds back.",
+     .options = {{"--status", "S", "to list: all, pending, ... (those that are not over)"},
+                 {"--wallet", "W", "to list: of this one only"},
+                 {"--tx", "HASH", "the transaction that pays it, 0x and 64 hex digits"},
+                 JSON},
+     .example = "eidosctl withdrawal approve 17"},
     {.name = "mode",
      .run = cmd_mode,
      .args = "normal|cancel-only|halted [MARKET]",

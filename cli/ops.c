@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "procs/lib/wire.h"
+#include "shm/codes.h"
 #include "shm/err.h"
 
 #define PATIENCE_NS 30000000000UL /* trading may be restarting */
@@ -98,13 +99,21 @@ int ops_ask(struct ops *o, struct msg *message, u16 *code, u64 *seq)
                    answer.seq, o->patience_ns / 1000000000UL);
 }
 
-int ops_credit(struct ops *o, const u8 wallet[WALLET_BYTES], u16 token, u64 amount, u64 *seq)
+int ops_deposit(struct ops *o, struct msg_credit *m, u64 *seq)
 {
-    struct msg_credit m = {
-        .head = {.length = sizeof m, .kind = MSG_CREDIT}, .amount = amount, .token = token};
     u16 code = 0;
-    memcpy(m.wallet, wallet, WALLET_BYTES);
-    if (ops_ask(o, &m.head, &code, seq)) return -1;
+    m->head = (struct msg){.length = sizeof *m, .kind = MSG_CREDIT};
+    if (ops_ask(o, &m->head, &code, seq)) return -1;
+    if (code == CODE_NONCE_USED)
+        return err_set("this transaction and log index were booked before, with another wallet, "
+                       "token or amount");
     if (code) return err_set("trading refused: %u %s", code, wire_message(code));
     return 0;
+}
+
+int ops_credit(struct ops *o, const u8 wallet[WALLET_BYTES], u16 token, u64 amount, u64 *seq)
+{
+    struct msg_credit m = {.amount = amount, .token = token};
+    memcpy(m.wallet, wallet, WALLET_BYTES);
+    return ops_deposit(o, &m, seq);
 }

@@ -30,6 +30,9 @@ void ops_close(struct ops *o);
  * done is unknown. */
 int ops_ask(struct ops *o, struct msg *message, u16 *code, u64 *seq);
 
+/* Book a deposit: amount, token, wallet and the transaction are filled in. 0, or -1 with err. */
+int ops_deposit(struct ops *o, struct msg_credit *m, u64 *seq);
+
 /* Credit `amount` ledger units of a token to a wallet. 0, or -1 with err. Only where
  * exchange.env = dev. */
 int ops_credit(struct ops *o, const u8 wallet[WALLET_BYTES], u16 token, u64 amount, u64 *seq);

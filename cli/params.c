@@ -21,6 +21,7 @@ void cli_topo_params(const struct config *config, struct topo_params *params)
         /* Every wallet orders; few sign a Cancel or a Withdraw of their own, which are windows of
          * their own: 3 KiB each. */
         .nonce_windows_max = config->trading.accounts_max + config->trading.accounts_max / 4,
+        .transfers_max = config->trading.transfers_max,
         .orders_max = config->trading.orders_max,
         .resting_max = config->matching.orders_max,
         .command_bytes = config->log.command_bytes,

@@ -29,6 +29,13 @@ int view_wallet(const struct cli *c, const char *text, u8 wallet[WALLET_BYTES])
     return -1;
 }
 
+int view_tx(const struct cli *c, const char *text, u8 tx_hash[TX_HASH_BYTES])
+{
+    if (hex_parse(text, strlen(text), tx_hash, TX_HASH_BYTES)) return 0;
+    cli_fail(c, CLI_USAGE, "%s: expected a transaction: 0x and 64 hex digits", text);
+    return -1;
+}
+
 u16 view_token(const struct cli *c, const struct rules *rules, const char *symbol)
 {
     u16 token = rules_find_token(rules, symbol, strlen(symbol));

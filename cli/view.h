@@ -8,6 +8,9 @@
 /* "0x" and 40 hex digits. 0 or -1. */
 int view_wallet(const struct cli *c, const char *text, u8 wallet[WALLET_BYTES]);
 
+/* "0x" and 64 hex digits. 0 or -1. */
+int view_tx(const struct cli *c, const char *text, u8 tx_hash[TX_HASH_BYTES]);
+
 /* Index of a token or market by its symbol, or NO_TOKEN, NO_MARKET. */
 u16 view_token(const struct cli *c, const struct rules *rules, const char *symbol);
 u16 view_market(const struct cli *c, const struct rules *rules, const char *symbol);

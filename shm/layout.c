@@ -13,6 +13,7 @@
 #include "shm/region.h"
 #include "shm/ring.h"
 #include "shm/trace.h"
+#include "shm/transfers.h"
 
 #define END \
     { \
@@ -78,6 +79,14 @@ static const struct layout_row ring_rows[] = {LAYOUT_ROW(ring, capacity),
                                               LAYOUT_ROW(msg_reply_cancel, total),
                                               LAYOUT_ROW(msg_reply_cancel, order),
                                               LAYOUT_SIZE(msg_reply_ops),
+                                              LAYOUT_SIZE(msg_withdraw),
+                                              LAYOUT_ROW(msg_withdraw, token),
+                                              LAYOUT_ROW(msg_withdraw, to_address),
+                                              LAYOUT_ROW(msg_withdraw, evidence),
+                                              LAYOUT_SIZE(msg_withdraw_cancel),
+                                              LAYOUT_SIZE(msg_withdraw_step),
+                                              LAYOUT_SIZE(msg_reply_withdraw),
+                                              LAYOUT_SIZE(transfer_view),
                                               END};
 
 static const struct layout_row log_rows[] = {LAYOUT_ROW(log, capacity),
@@ -98,6 +107,10 @@ static const struct layout_row log_rows[] = {LAYOUT_ROW(log, capacity),
                                              LAYOUT_SIZE(cmd_market),
                                              LAYOUT_SIZE(cmd_limits),
                                              LAYOUT_SIZE(cmd_deposit),
+                                             LAYOUT_SIZE(cmd_deposit_2),
+                                             LAYOUT_SIZE(cmd_withdraw),
+                                             LAYOUT_SIZE(cmd_withdraw_step),
+                                             LAYOUT_SIZE(cmd_withdraw_limits),
                                              LAYOUT_SIZE(cmd_order),
                                              LAYOUT_ROW(cmd_order, order_id),
                                              LAYOUT_ROW(cmd_order, price),
@@ -117,6 +130,7 @@ static const struct layout_row log_rows[] = {LAYOUT_ROW(log, capacity),
                                              LAYOUT_ROW(order_view, wallet),
                                              LAYOUT_SIZE(account_order),
                                              LAYOUT_SIZE(account_balance),
+                                             LAYOUT_SIZE(account_balance_2),
                                              LAYOUT_SIZE(account_trade),
                                              END};
 
@@ -128,6 +142,11 @@ static const struct layout_row ledger_rows[] = {LAYOUT_SIZE(ledger),
                                                 LAYOUT_ROW(ledger, hash_mask),
                                                 LAYOUT_ROW(ledger, seq),
                                                 LAYOUT_ROW(ledger, totals),
+                                                LAYOUT_ROW(ledger, in_flight),
+                                                LAYOUT_ROW(ledger, transfers_at),
+                                                LAYOUT_ROW(ledger, transfers_gone_ns),
+                                                LAYOUT_SIZE(transfer),
+                                                LAYOUT_ROW(account, transfers_last),
                                                 LAYOUT_SIZE(account),
                                                 LAYOUT_ROW(account, wallet),
                                                 LAYOUT_ROW(account, version),
@@ -168,6 +187,7 @@ static const struct layout_row rules_rows[] = {LAYOUT_SIZE(rules),
                                                LAYOUT_ROW(rules, market_count),
                                                LAYOUT_ROW(rules, tokens),
                                                LAYOUT_ROW(rules, markets),
+                                               LAYOUT_ROW(rules, withdraw),
                                                LAYOUT_SIZE(token),
                                                LAYOUT_ROW(token, decimals),
                                                LAYOUT_SIZE(market),

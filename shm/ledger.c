@@ -1,4 +1,4 @@
-#include "shm/ledger.h"
+#include "shm/transfers.h"
 
 #include <string.h>
 
@@ -12,7 +12,8 @@ u64 ledger_align(void)
 static bool possible(const struct ledger_config *c)
 {
     return c->accounts_max && c->accounts_max <= ROWS_MAX && c->balances_max &&
-           c->balances_max <= ROWS_MAX && c->nonce_windows_max && c->nonce_windows_max <= ROWS_MAX;
+           c->balances_max <= ROWS_MAX && c->nonce_windows_max &&
+           c->nonce_windows_max <= ROWS_MAX && c->transfers_max && c->transfers_max <= ROWS_MAX;
 }
 
 /* Row 0 of each table is nobody, so tables have one row more than rows. */
@@ -26,6 +27,8 @@ static void lay_out(struct ledger *l, const struct ledger_config *c, u64 *size)
     at += (c->balances_max + 1UL) * sizeof(struct balance);
     l->nonces_at = at;
     at += (c->nonce_windows_max + 1UL) * sizeof(struct nonces);
+    l->transfers_at = at = align_up(at, CACHE_LINE);
+    at += (c->transfers_max + 1UL) * sizeof(struct transfer);
     l->hash_at = at = align_up(at, CACHE_LINE);
     l->hash_mask = (u32)pow2_up(2UL * c->accounts_max) - 1;
     *size = at + (l->hash_mask + 1UL) * sizeof(u32);
@@ -50,6 +53,7 @@ void ledger_new(void *memory, const struct ledger_config *c)
     memset((u8 *)memory + l->hash_at, 0, (l->hash_mask + 1UL) * sizeof(u32));
     memset(ledger_account(l, 0), 0, sizeof(struct account));
     memset(ledger_row(l, 0), 0, sizeof(struct balance));
+    memset(transfers_slot(l, 0), 0, (c->transfers_max + 1UL) * sizeof(struct transfer));
     l->magic = LEDGER_MAGIC;
 }
 
@@ -246,8 +250,10 @@ void nonce_ahead(const struct ledger *l, u32 account, enum nonce_use use, u32 st
 void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out)
 {
     const struct token_total *t = &l->totals[token];
-    *out = (struct ledger_sum){
-        .deposits = t->deposits, .withdrawals = t->withdrawals, .shortfall = t->shortfall};
+    *out = (struct ledger_sum){.in_flight = l->in_flight[token],
+                               .deposits = t->deposits,
+                               .withdrawals = t->withdrawals,
+                               .shortfall = t->shortfall};
     for (u32 row = 1; row <= l->balance_count; row++) {
         const struct balance *b = ledger_row(l, row);
         if (b->token != token) continue;
@@ -255,7 +261,7 @@ void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out)
         out->frozen += b->frozen + b->pending_frozen;
     }
     for (u32 i = 0; i < FEE_BUCKETS; i++) out->fees += t->fees[i];
-    out->conserved = out->available + out->frozen + out->fees ==
+    out->conserved = out->available + out->frozen + out->fees + out->in_flight ==
                      out->deposits - out->withdrawals + out->shortfall;
 }
 

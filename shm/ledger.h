@@ -1,6 +1,7 @@
 /* ledger.h: wallets, their balances and their nonces. Money moves only here.
  *
  *   wallet --hash--> account --> balance (token 0) -> balance (token 3) -> ...
+ *                       |------> deposits, withdrawals (transfers.h)
  *                       |------> nonces (order use), nonces (cancel use), ...
  *
  * One writer (trading, or a replay). Other processes read with ledger_read_*, which copy under the
@@ -8,7 +9,8 @@
  * it to the outside waits until that sequence is durable.
  *
  * Per token, at every sequence:
- *   sum of balances (available + frozen) + fees = deposits - withdrawals + shortfall
+ *   sum of balances (available + frozen) + fees + in flight = deposits - withdrawals + shortfall
+ * where in flight are withdrawals that were asked for and are neither done nor given back.
  */
 #ifndef EIDOS_SHM_LEDGER_H
 #define EIDOS_SHM_LEDGER_H
@@ -29,7 +31,7 @@ struct ledger_config {
     u32 accounts_max;      /* [1, 2^28] */
     u32 balances_max;      /* rows of (account, token), [1, 2^28] */
     u32 nonce_windows_max; /* rows of (account, use), [1, 2^28]; 3 KiB each */
-    u32 zero32;
+    u32 transfers_max;     /* deposits and withdrawals, [1, 2^28] */
 };
 
 struct account {
@@ -44,7 +46,8 @@ struct account {
     u64 created_ns;
     u64 seq;               /* last command that changed anything here */
     u32 rows[ROWS_DIRECT]; /* of the first tokens, without a walk; 0 = none */
-    u64 zero[2];
+    u32 transfers_last[2]; /* newest deposit, newest withdrawal; slots of transfers.h, 0 = none */
+    u64 zero;
 };
 SIZE_IS(struct account, 128);
 
@@ -92,6 +95,12 @@ struct ledger {
     u64 merged[MATCHINGS_MAX]; /* match log sequence merged, per matching process */
     u64 ingress[INGRESS_MAX];  /* ring position consumed, per source */
     struct token_total totals[TOKENS_MAX];
+    u64 in_flight[TOKENS_MAX]; /* withdrawals that are asked for and not done */
+    u32 transfers_used;        /* slots 1 .. used have been used at least once; transfers.h */
+    u32 transfers_open;
+    u32 transfers_fifo_first, transfers_fifo_last; /* closed ones, oldest first */
+    u64 transfers_at;                              /* byte offset */
+    _Atomic u64 transfers_gone_ns; /* when the newest ended that gave up its slot; 0 = none did */
 };
 
 u64 ledger_align(void);
@@ -172,7 +181,7 @@ void nonce_ahead(const struct ledger *l, u32 account, enum nonce_use use, u32 st
 /* Sum of one token over all rows, checked against the totals: true if it is conserved. Walks every
  * row; the writer must be still, or the caller must try again. */
 struct ledger_sum {
-    u64 available, frozen, fees, deposits, withdrawals, shortfall;
+    u64 available, frozen, fees, in_flight, deposits, withdrawals, shortfall;
     bool conserved;
 };
 void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out);

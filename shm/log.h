@@ -157,6 +157,16 @@ static inline void *log_begin(struct log_writer *w, u16 kind, u32 length)
     return rec;
 }
 
+/* The same for a record that another log holds: kind, version and body are as there; log_commit is
+ * still to come. */
+static inline struct rec *log_begin_again(struct log_writer *w, const struct rec *rec)
+{
+    struct rec *copy = log_begin(w, rec->kind, rec->length);
+    copy->version = rec->version;
+    memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
+    return copy;
+}
+
 /* The record at the writer's head is the first that begins in its chunk: note where it is. */
 void log_mark_chunk(struct log_writer *w);
 

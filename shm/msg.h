@@ -1,8 +1,9 @@
 /* msg.h: what travels in the rings.
  *
- *   api --MSG_ORDER, MSG_CANCEL--> verify --the same, proven--> trading --MSG_REPLY_*--> api
+ *   api --MSG_ORDER, MSG_CANCEL, MSG_WITHDRAW[_CANCEL]--> verify --the same, proven--> trading
+ *   trading --MSG_REPLY_*--> api
  *                                     \--MSG_REFUSED (passed on by trading as a reply)--/
- *   eidosctl --MSG_CREDIT, MSG_MODE--> trading --MSG_REPLY_OPS--> eidosctl
+ *   eidosctl --MSG_CREDIT, MSG_MODE, MSG_WITHDRAW_STEP--> trading --MSG_REPLY_OPS--> eidosctl
  *
  * Amounts are still as signed here: decimal value x 10^18 ("wad"), because verify must hash what
  * the trader signed; trading turns them into ticks and lots after the signature is proven.
@@ -18,9 +19,13 @@ enum msg_kind {
     MSG_REFUSED = 3, /* verify to trading: pass this code on to the api */
     MSG_CREDIT = 4,  /* dev only */
     MSG_MODE = 5,
+    MSG_WITHDRAW = 6,
+    MSG_WITHDRAW_CANCEL = 7,
+    MSG_WITHDRAW_STEP = 8, /* by an operator */
     MSG_REPLY_ORDER = 16,
     MSG_REPLY_CANCEL = 17, /* one for each order of a cancel */
     MSG_REPLY_OPS = 18,
+    MSG_REPLY_WITHDRAW = 19,
 };
 
 struct msg {
@@ -112,12 +117,47 @@ struct msg_refused {
     u32 retry_after_ms; /* 0 = does not apply */
 };
 
+/* A deposit; without a transaction it is a credit by hand. */
 struct msg_credit {
     struct msg head;
     u64 amount; /* ledger units */
     u16 token;
-    u16 zero16;
+    u8 has_tx; /* the three below name the transaction */
+    u8 zero8;
     u8 wallet[WALLET_BYTES];
+    u64 block; /* 0 = not known */
+    u8 tx_hash[TX_HASH_BYTES];
+    u32 log_index;
+    u32 zero32;
+};
+
+struct msg_withdraw {
+    struct msg head;
+    struct wad amount;
+    u64 nonce;
+    u16 token;
+    u8 wallet[WALLET_BYTES];
+    char to_address[TO_BYTES];
+    struct evidence evidence;
+};
+
+/* By its owner, with a signed Request over DELETE and its path. */
+struct msg_withdraw_cancel {
+    struct msg head;
+    u64 transfer_id;
+    u64 timestamp_ms;
+    u8 wallet[WALLET_BYTES];
+    u32 zero32;
+    struct evidence evidence;
+};
+
+struct msg_withdraw_step {
+    struct msg head;
+    u64 transfer_id;
+    u8 status; /* enum withdraw_status to go to */
+    u8 has_tx;
+    u8 zero[6];
+    u8 tx_hash[TX_HASH_BYTES];
 };
 
 struct msg_mode {
@@ -148,6 +188,15 @@ struct msg_reply_cancel {
     u8 zero8;
     u32 total; /* how many replies this request gets; 0: this one says that nothing matched */
     struct order_view order;
+};
+
+struct msg_reply_withdraw {
+    struct msg head;
+    u64 seq;
+    u16 code;
+    u8 has_transfer; /* `transfer` is meaningful */
+    u8 zero[5];
+    struct transfer_view transfer;
 };
 
 struct msg_reply_ops {

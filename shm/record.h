@@ -18,6 +18,8 @@
 #define CLIENT_ID_BYTES 36 /* as in Binance's newClientOrderId */
 #define DIGEST_BYTES    32
 #define SIGNATURE_BYTES 65
+#define TX_HASH_BYTES   32
+#define TO_BYTES        42 /* "0x" and 40 hex digits: the text that was signed */
 
 #define RATE_ONE   1000000000U /* a fee rate of 1.0 */
 #define NO_MARKET  UINT16_MAX
@@ -47,16 +49,19 @@ enum mode_reason { MODE_BY_OPERATOR = 0, MODE_BY_CLOCK = 1, MODE_BY_DISK = 2 };
 
 enum record_kind {
     /* command log */
-    CMD_START = 1,   /* a trading process took the pen */
-    CMD_TOKEN = 2,   /* a token was added or changed */
-    CMD_MARKET = 3,  /* a market was added or changed */
-    CMD_LIMITS = 4,  /* the exchange-wide limits */
-    CMD_DEPOSIT = 5, /* funds came in */
-    CMD_ORDER = 6,   /* a signed order, accepted or refused */
-    CMD_CANCEL = 7,  /* a signed wish to cancel one or more orders */
-    CMD_EXPIRE = 8,  /* orders whose time is up */
-    CMD_MERGE = 9,   /* the match log is admitted through a sequence */
-    CMD_MODE = 10,   /* normal, cancel-only or halted */
+    CMD_START = 1,            /* a trading process took the pen */
+    CMD_TOKEN = 2,            /* a token was added or changed */
+    CMD_MARKET = 3,           /* a market was added or changed */
+    CMD_LIMITS = 4,           /* the exchange-wide limits */
+    CMD_DEPOSIT = 5,          /* funds came in */
+    CMD_ORDER = 6,            /* a signed order, accepted or refused */
+    CMD_CANCEL = 7,           /* a signed wish to cancel one or more orders */
+    CMD_EXPIRE = 8,           /* orders whose time is up */
+    CMD_MERGE = 9,            /* the match log is admitted through a sequence */
+    CMD_MODE = 10,            /* normal, cancel-only or halted */
+    CMD_WITHDRAW = 11,        /* a signed withdrawal, accepted or refused */
+    CMD_WITHDRAW_STEP = 12,   /* a withdrawal goes on, or ends */
+    CMD_WITHDRAW_LIMITS = 13, /* how much may be withdrawn */
     /* match log */
     MATCH_OPENED = 32,   /* an order rests */
     MATCH_TRADE = 33,    /* two orders met */
@@ -173,6 +178,95 @@ struct cmd_deposit {
     u16 zero16;
     u8 wallet[WALLET_BYTES];
 };
+
+/* Version 2 names the deposit, and the transaction it came by. */
+struct cmd_deposit_2 {
+    struct cmd_deposit was;
+    u64 transfer_id;
+    u64 block;                 /* of the chain, 0 = not known */
+    u8 tx_hash[TX_HASH_BYTES]; /* with log_index: the deposit's name on the chain */
+    u32 log_index;
+    u8 has_tx; /* 0: credited by hand, the two above say nothing */
+    u8 zero[3];
+};
+SIZE_IS(struct cmd_deposit_2, 152);
+
+struct cmd_withdraw {
+    struct rec head;
+    struct origin origin;
+    u64 transfer_id; /* 0 when refused */
+    u64 nonce;
+    u64 amount; /* ledger units, in flight from here on */
+    u32 account;
+    u16 token;
+    u16 code; /* 0 = accepted, else the protocol code */
+    u8 wallet[WALLET_BYTES];
+    char to_address[TO_BYTES];
+    u8 zero[2];
+    struct evidence evidence;
+};
+SIZE_IS(struct cmd_withdraw, 264);
+
+/* By whom a withdrawal goes on. */
+enum step_by { STEP_BY_OWNER = 1, STEP_BY_OPERATOR = 2 };
+
+struct cmd_withdraw_step {
+    struct rec head;
+    struct origin origin;
+    u64 transfer_id;
+    u8 status; /* enum withdraw_status: what it is from here on */
+    u8 by;     /* enum step_by */
+    u8 has_tx; /* tx_hash says something */
+    u8 zero[5];
+    u8 tx_hash[TX_HASH_BYTES];
+    struct evidence evidence; /* by its owner: the signed Request; else zero */
+};
+SIZE_IS(struct cmd_withdraw_step, 216);
+
+/* TOKENS_MAX of rules.h. Amounts of 0 and counts of 0 do not limit. */
+struct cmd_withdraw_limits {
+    struct rec head;
+    u64 single, daily;     /* worth of one, and of a wallet's last 24 hours, in units of `token` */
+    u32 per_hour, per_day; /* of a wallet */
+    u16 token;             /* the one that worth is told in */
+    u16 zero16;
+    u32 version;
+    u64 least[64]; /* of one withdrawal, by token, in its ledger units */
+};
+SIZE_IS(struct cmd_withdraw_limits, 584);
+
+enum transfer_kind { TRANSFER_DEPOSIT = 0, TRANSFER_WITHDRAWAL = 1, TRANSFER_KINDS = 2 };
+enum deposit_status { DEPOSIT_PENDING = 0, DEPOSIT_CONFIRMED = 1, DEPOSIT_CREDITED = 2 };
+enum withdraw_status {
+    WITHDRAW_PENDING = 0,    /* nobody has decided; its owner may cancel it */
+    WITHDRAW_PROCESSING = 1, /* approved, nothing is on the chain yet */
+    WITHDRAW_SUBMITTED = 2,  /* a transaction is on its way */
+    WITHDRAW_CONFIRMED = 3,  /* done */
+    WITHDRAW_FAILED = 4,     /* could not be done; the funds are back */
+    WITHDRAW_CANCELLED = 5,  /* by its owner; the funds are back */
+    WITHDRAW_REJECTED = 6,   /* by whoever decides; the funds are back */
+};
+
+/* A deposit or a withdrawal as the world sees it. */
+struct transfer_view {
+    u64 id;
+    u64 amount; /* ledger units */
+    u64 nonce;  /* withdrawal */
+    u64 block;  /* deposit; 0 = not known */
+    u64 created_ns, updated_ns;
+    u32 account;
+    u32 log_index; /* deposit */
+    u16 token;
+    u8 kind;   /* enum transfer_kind */
+    u8 status; /* enum deposit_status or withdraw_status */
+    u8 has_tx; /* tx_hash (and log_index of a deposit) say something */
+    u8 zero[3];
+    u8 wallet[WALLET_BYTES];
+    u8 tx_hash[TX_HASH_BYTES];
+    char to_address[TO_BYTES]; /* withdrawal */
+    u8 zero2[2];
+};
+SIZE_IS(struct transfer_view, 160);
 
 struct cmd_order {
     struct rec head;

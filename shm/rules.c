@@ -80,6 +80,21 @@ static void apply_limits(struct rules *r, const struct cmd_limits *c)
     r->config_version = (u32)max_u64(r->config_version, c->version);
 }
 
+_Static_assert(COUNT_OF(((struct cmd_withdraw_limits *)0)->least) == TOKENS_MAX, "one each");
+
+static void apply_withdraw_limits(struct rules *r, const struct cmd_withdraw_limits *c)
+{
+    struct withdraw_limits *w = &r->withdraw;
+    w->single = c->single;
+    w->daily = c->daily;
+    w->per_hour = c->per_hour;
+    w->per_day = c->per_day;
+    w->token = c->token;
+    w->version = c->version;
+    memcpy(w->least, c->least, sizeof w->least);
+    r->config_version = (u32)max_u64(r->config_version, c->version);
+}
+
 static void apply_mode(struct rules *r, const struct cmd_mode *c)
 {
     if (c->market == NO_MARKET) r->mode = c->mode, r->mode_reason = c->reason;
@@ -95,6 +110,7 @@ void rules_apply(struct rules *r, const struct rec *rec)
     case CMD_MARKET: apply_market(r, body); break;
     case CMD_LIMITS: apply_limits(r, body); break;
     case CMD_MODE: apply_mode(r, body); break;
+    case CMD_WITHDRAW_LIMITS: apply_withdraw_limits(r, body); break;
     default: break;
     }
     end_change(r);

@@ -37,6 +37,16 @@ struct market {
     u64 notional_min, notional_max; /* quote ledger units */
 };
 
+/* How much may be withdrawn; see struct cmd_withdraw_limits. */
+struct withdraw_limits {
+    u64 single, daily; /* units of `token`; 0 = no limit */
+    u32 per_hour, per_day;
+    u16 token;
+    u16 zero16;
+    u32 version; /* 0 = no record has said anything yet */
+    u64 least[TOKENS_MAX];
+};
+
 struct rules {
     u64 magic;
     _Atomic u32 version; /* odd while a row changes: seqlock for readers of other processes */
@@ -50,6 +60,7 @@ struct rules {
     u64 expiry_max_ns;
     struct token tokens[TOKENS_MAX];
     struct market markets[MARKETS_MAX];
+    struct withdraw_limits withdraw;
 };
 
 static inline u64 rules_align(void)

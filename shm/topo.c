@@ -113,6 +113,7 @@ static const struct param_row {
     PARAM(accounts_max, 1, 1UL << 28, false),
     PARAM(balances_max, 1, 1UL << 28, false),
     PARAM(nonce_windows_max, 1, 1UL << 28, false),
+    PARAM(transfers_max, 1, 1UL << 28, false),
     PARAM(orders_max, 2, 1UL << 28, false),
     PARAM(resting_max, 1, BOOK_ORDERS_MAX, false),
     PARAM(command_bytes, 1UL << 20, 1UL << 40, true),
@@ -129,7 +130,8 @@ struct ledger_config topo_ledger_config(const struct topo_params *p)
 {
     return (struct ledger_config){.accounts_max = (u32)p->accounts_max,
                                   .balances_max = (u32)p->balances_max,
-                                  .nonce_windows_max = (u32)p->nonce_windows_max};
+                                  .nonce_windows_max = (u32)p->nonce_windows_max,
+                                  .transfers_max = (u32)p->transfers_max};
 }
 
 struct books_config topo_books_config(const struct topo_params *p)

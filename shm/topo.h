@@ -40,6 +40,7 @@ struct topo_params {
     u32 api, verify, matching;                         /* how many of each */
     u32 standbys;                                      /* STANDBY_* */
     u64 accounts_max, balances_max, nonce_windows_max; /* ledger */
+    u64 transfers_max;                                 /* deposits and withdrawals kept */
     u64 orders_max;                                    /* order slots (open and recently closed) */
     u64 resting_max;                                   /* resting orders per matching process */
     u64 command_bytes, match_bytes, account_bytes;     /* logs, powers of two */

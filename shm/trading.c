@@ -27,25 +27,6 @@ void emit_order(struct trading *t, const struct order *o, enum order_event event
     log_commit(t->account, r, cause->time_ns, cause->seq);
 }
 
-void emit_balance(struct trading *t, const struct balance *b, enum balance_reason reason, u64 ref,
-                  const struct rec *cause)
-{
-    if (log_skip(t->account)) return;
-    struct account_balance *r = log_begin(t->account, ACCOUNT_BALANCE, sizeof *r);
-    r->settled_available = b->available;
-    r->settled_frozen = b->frozen;
-    r->pending_available = b->pending_available;
-    r->pending_frozen = b->pending_frozen;
-    r->ref_id = ref;
-    r->account = b->account;
-    r->token = b->token;
-    r->reason = (u8)reason;
-    r->zero8 = 0;
-    memcpy(r->wallet, ledger_account(t->ledger, b->account)->wallet, WALLET_BYTES);
-    r->zero32 = 0;
-    log_commit(t->account, r, cause->time_ns, cause->seq);
-}
-
 void reply_order(struct trading *t, u64 request, u16 code, const struct order *o, u64 seq)
 {
     if (!request || !t->reply) return;
@@ -91,55 +72,6 @@ void command_done(struct trading *t, const struct rec *cmd, const struct origin 
     if (origin && origin->source < INGRESS_MAX)
         t->ledger->ingress[origin->source] = origin->position;
     atomic_store_explicit(&t->ledger->seq, cmd->seq, memory_order_release);
-}
-
-static void apply_deposit(struct trading *t, const struct cmd_deposit *c)
-{
-    struct ledger *l = t->ledger;
-    u32 index = ledger_open_account(l, c->wallet, c->head.time_ns);
-    CHECK(index != NO_ACCOUNT);
-    struct account *a = ledger_account(l, index);
-    account_begin(a, c->head.seq);
-    struct balance *b = ledger_open_balance(l, index, c->token);
-    CHECK(b);
-    b->available += c->amount;
-    b->updated_ns = c->head.time_ns;
-    l->totals[c->token].deposits += c->amount;
-    t->counts.deposits++;
-    account_end(a);
-    emit_balance(t, b, BALANCE_DEPOSIT, c->head.seq, &c->head);
-    reply_ops(t, c->origin.request, CODE_OK, c->head.seq);
-}
-
-/* Why a credit cannot be booked, or 0. Room is asked for a new account with its first row. */
-static u16 deposit_code(const struct trading *t, const struct msg_credit *m)
-{
-    const struct ledger *l = t->ledger;
-    if (m->token >= t->rules->token_count) return CODE_TOKEN_NOT_SUPPORTED;
-    if (!m->amount || m->amount > BALANCE_MAX - l->totals[m->token].deposits)
-        return CODE_INVALID_AMOUNT;
-    if (l->balance_count == l->config.balances_max) return CODE_UNAVAILABLE;
-    if (ledger_find(l, m->wallet) == NO_ACCOUNT && l->account_count == l->config.accounts_max)
-        return CODE_UNAVAILABLE;
-    return CODE_OK;
-}
-
-void trading_credit(struct trading *t, const struct msg_credit *m, u16 source, u64 position)
-{
-    u16 code = deposit_code(t, m);
-    if (code) {
-        reply_ops(t, m->head.request, code,
-                  atomic_load_explicit(&t->ledger->seq, memory_order_relaxed));
-        return;
-    }
-    struct cmd_deposit *c = log_begin(t->command, CMD_DEPOSIT, sizeof *c);
-    c->origin = (struct origin){.position = position, .request = m->head.request, .source = source};
-    c->amount = m->amount;
-    c->token = m->token;
-    c->zero16 = 0;
-    memcpy(c->wallet, m->wallet, WALLET_BYTES);
-    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
-    trading_apply(t, &c->head);
 }
 
 void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 position)
@@ -221,6 +153,14 @@ void trading_apply(struct trading *t, const struct rec *cmd)
         apply_deposit(t, body);
         origin = &((const struct cmd_deposit *)body)->origin;
         break;
+    case CMD_WITHDRAW:
+        apply_withdraw(t, body);
+        origin = &((const struct cmd_withdraw *)body)->origin;
+        break;
+    case CMD_WITHDRAW_STEP:
+        apply_withdraw_step(t, body);
+        origin = &((const struct cmd_withdraw_step *)body)->origin;
+        break;
     case CMD_MODE:
         rules_apply(t->rules, cmd);
         origin = &((const struct cmd_mode *)body)->origin;
@@ -292,6 +232,7 @@ u64 trading_checksum(const struct trading *t)
         h = mix_order(h, orders_slot(t->orders, slot));
     h = mix(h, l->totals, sizeof l->totals);
     h = mix(h, l->merged, sizeof l->merged);
+    h = transfers_mix(l, h, mix);
     h = mix(h, t->orders->markets, sizeof t->orders->markets);
     h = mix(h, t->rules->tokens, sizeof t->rules->tokens);
     return mix(h, t->rules->markets, sizeof t->rules->markets);

@@ -10,8 +10,9 @@
  * (a standby gives again what a primary did not live to send). No
  * clock, no random number, no file: time comes in `now_ns` and is written into records.
  *
- * Files: trading.c (dispatch, deposits, modes, expiry), trading_order.c (accepting an order),
- * trading_cancel.c, trading_match.c (clearing), trading_mark.c (its checksums).
+ * Files: trading.c (dispatch, modes, expiry), trading_order.c (accepting an order),
+ * trading_cancel.c, trading_match.c (clearing), trading_transfer.c (deposits and withdrawals),
+ * trading_mark.c (its checksums).
  */
 #ifndef EIDOS_SHM_TRADING_H
 #define EIDOS_SHM_TRADING_H
@@ -31,7 +32,7 @@ typedef void trading_reply_fn(void *context, const struct msg *m);
 struct trading_counts {
     u64 accepted, refused; /* orders; refused ones without a record too */
     u64 cancels, expired;  /* orders that a record names */
-    u64 deposits, trades;
+    u64 deposits, withdrawals, trades;
 };
 
 struct trading {
@@ -64,9 +65,15 @@ struct trading {
 void trading_order(struct trading *t, const struct msg_order *m, u16 source, u64 position);
 void trading_cancel(struct trading *t, const struct msg_cancel *m, u16 source, u64 position);
 void trading_credit(struct trading *t, const struct msg_credit *m, u16 source, u64 position);
+void trading_withdraw(struct trading *t, const struct msg_withdraw *m, u16 source, u64 position);
+void trading_withdraw_cancel(struct trading *t, const struct msg_withdraw_cancel *m, u16 source,
+                             u64 position);
+void trading_withdraw_step(struct trading *t, const struct msg_withdraw_step *m, u16 source,
+                           u64 position);
 void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 position);
 
-/* Live: append a configuration record (CMD_TOKEN, CMD_MARKET, CMD_LIMITS, CMD_START) and apply it.
+/* Live: append a configuration record (CMD_TOKEN, CMD_MARKET, CMD_LIMITS, CMD_WITHDRAW_LIMITS,
+ * CMD_START) and apply it.
  * `record` has kind and length in its head and a body that was checked. */
 void trading_config(struct trading *t, const struct rec *record);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shm/trading.h"
+#include "shm/transfers.h"
 
 static inline u64 digest_head(const u8 *digest)
 {
@@ -24,8 +25,6 @@ void fill_state(const struct trading *t, struct account_state *s, const struct o
                 size_t bytes);
 void emit_order(struct trading *t, const struct order *o, enum order_event event,
                 const struct rec *cause);
-void emit_balance(struct trading *t, const struct balance *b, enum balance_reason reason, u64 ref,
-                  const struct rec *cause);
 
 /* Answers; nothing happens when `request` is 0 or this is a replay. `seq` must be durable before
  * the answer may leave. `o` may be NULL. */
@@ -40,6 +39,17 @@ void trading_mark(struct trading *t, u64 seq);
 /* Apply, by kind; each is called once for each record, live and in replay. */
 void apply_order(struct trading *t, const struct cmd_order *c);
 void apply_cancel(struct trading *t, const struct cmd_cancel *c);
+void apply_deposit(struct trading *t, const struct cmd_deposit *c);
+void apply_withdraw(struct trading *t, const struct cmd_withdraw *c);
+void apply_withdraw_step(struct trading *t, const struct cmd_withdraw_step *c);
+
+/* 10^n, n in [0, 19]. */
+static inline u64 pow10_u64(u32 n)
+{
+    u64 p = 1;
+    while (n--) p *= 10;
+    return p;
+}
 
 /* Every command ends with this: readers may now depend on it. */
 void command_done(struct trading *t, const struct rec *cmd, const struct origin *origin);

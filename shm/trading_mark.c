@@ -43,10 +43,16 @@ void trading_mark(struct trading *t, u64 seq)
     if (t->rules->token_count) {
         u64 token = turn % t->rules->token_count;
         h = fold(h, &t->ledger->totals[token], sizeof t->ledger->totals[token]);
+        h = fold(h, &t->ledger->in_flight[token], sizeof t->ledger->in_flight[token]);
     }
     if (t->rules->market_count) {
         u64 market = turn % t->rules->market_count;
         h = fold(h, &t->orders->markets[market], sizeof t->orders->markets[market]);
+    }
+    u64 transfers = t->ledger->transfers_used;
+    if (transfers) {
+        const struct transfer *of = transfers_slot(t->ledger, 1 + (u32)(turn % transfers));
+        h = fold(h, &of->view, sizeof of->view);
     }
     h = fold_orders(t, fold_account(t, h, turn), turn);
     mark_make(&t->mark, t->account, seq, h);

@@ -20,13 +20,6 @@ struct terms {
     u64 expire_ns;
 };
 
-static u64 pow10_u64(u32 n)
-{
-    u64 p = 1;
-    while (n--) p *= 10;
-    return p;
-}
-
 static u16 read_price(const struct msg_order *m, const struct market *market, struct terms *out)
 {
     u128 price = wad_get(m->price);

@@ -224,7 +224,8 @@ void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet
     stamp_asked(a, r, m);
     memcpy(room, m, m->length);
     ring_push(tx, m->length);
-    metric_add(a->block, m->kind == MSG_ORDER ? METRIC_API_ORDERS : METRIC_API_CANCELS, 1);
+    if (m->kind == MSG_ORDER) metric_add(a->block, METRIC_API_ORDERS, 1);
+    if (m->kind == MSG_CANCEL) metric_add(a->block, METRIC_API_CANCELS, 1);
 }
 
 /* Nobody waits for this id any more. */
@@ -311,6 +312,19 @@ static void reply_cancel(struct api *a, const struct msg_reply_cancel *m)
     if (r->reply_count == r->reply_total) answer_many(a, r);
 }
 
+static void reply_withdraw(struct api *a, const struct msg_reply_withdraw *m)
+{
+    struct request *r = find_asked(a, m->head.request);
+    if (!r) return;
+    if (m->code || !m->has_transfer) {
+        answer_order(a, r, m->code ? m->code : CODE_INTERNAL, 0, NULL, m->seq);
+        return;
+    }
+    forget_id(a, r);
+    wire_put_transfer(answer_begin(a, r), a->rules, &m->transfer);
+    answer_end(a, r, m->seq);
+}
+
 static u32 read_replies(struct api *a)
 {
     const struct msg *m;
@@ -318,6 +332,7 @@ static u32 read_replies(struct api *a)
     for (; n < 1024 && (m = ring_peek(&a->replies)); n++) {
         if (m->kind == MSG_REPLY_ORDER) reply_order(a, (const void *)m);
         else if (m->kind == MSG_REPLY_CANCEL) reply_cancel(a, (const void *)m);
+        else if (m->kind == MSG_REPLY_WITHDRAW) reply_withdraw(a, (const void *)m);
         ring_pop(&a->replies, m->length);
     }
     if (n) ring_release(&a->replies);

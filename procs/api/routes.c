@@ -28,6 +28,13 @@ const struct route routes[] = {
     {METHOD_DELETE, ACCESS_OWN,    API_BASE "/orders/{}",            cancel_one},
     {METHOD_DELETE, ACCESS_OWN,    API_BASE "/orders",               cancel_many},
     {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances",             account_balances},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/deposits",             deposits_list},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/deposits/{}",          deposits_one},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/withdrawals",          withdrawals_list},
+    {METHOD_GET,    ACCESS_WALLET, API_BASE "/withdrawals/{}",       withdrawals_one},
+    {METHOD_POST,   ACCESS_OWN,    API_BASE "/withdrawals",          withdrawals_ask},
+    {METHOD_DELETE, ACCESS_OWN,    API_BASE "/withdrawals/{}",       withdrawals_cancel},
+    {METHOD_POST,   ACCESS_OWN,    API_BASE "/balances/withdraw",    withdrawals_ask}, /* older */
     {METHOD_GET,    ACCESS_WALLET, API_BASE "/balances/history",     history_entries}, /* older */
     {METHOD_GET,    ACCESS_WALLET, API_BASE "/transactions",         history_entries},
     {METHOD_GET,    ACCESS_WALLET, API_BASE "/mytrades",             history_trades},

@@ -35,6 +35,8 @@ void route_run(struct api *a, struct request *r);
 route_fn orders_place, orders_prepare, orders_list, orders_open, orders_one;
 route_fn cancel_one, cancel_many;
 route_fn account_balances, account_balance;
+route_fn deposits_list, deposits_one, withdrawals_list, withdrawals_one, withdrawals_ask,
+    withdrawals_cancel;
 route_fn history_trades, history_trade, history_entries;
 route_fn markets_list, markets_depth, markets_klines, markets_trades, markets_ticker,
     markets_tickers, markets_time, markets_versions;

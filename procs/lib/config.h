@@ -66,7 +66,7 @@ struct config {
         bool standby;
     } matching;
     struct {
-        u32 accounts_max, balances_max, orders_max;
+        u32 accounts_max, balances_max, orders_max, transfers_max;
         bool standby;
     } trading;
     struct {
@@ -80,7 +80,9 @@ struct config {
     struct {
         u32 open_orders_per_market, resting_orders_per_market, expiry_days_max;
         bool rates;
-        u32 orders_per_second, cancels_per_second, queries_per_second;
+        u32 orders_per_second, cancels_per_second, queries_per_second, withdrawals_per_second;
+        u64 withdraw_single, withdraw_daily; /* whole units of the first market's quote token */
+        u32 withdraw_per_hour, withdraw_per_day;
         u32 requests_per_minute, requests_per_second_in_all;
         struct config_text exempt; /* addresses and prefixes */
     } limits;

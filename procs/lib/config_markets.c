@@ -18,8 +18,11 @@ struct key {
     const char *name, *initial; /* initial NULL: must be given */
 };
 
-enum { TOKEN_DECIMALS, TOKEN_KEYS };
-static const struct key TOKEN_KEY[TOKEN_KEYS] = {[TOKEN_DECIMALS] = {"decimals", NULL}};
+enum { TOKEN_DECIMALS, MIN_WITHDRAW, TOKEN_KEYS };
+static const struct key TOKEN_KEY[TOKEN_KEYS] = {
+    [TOKEN_DECIMALS] = {"decimals", NULL},
+    [MIN_WITHDRAW] = {"min_withdraw", "0"},
+};
 
 enum {
     BASE,
@@ -393,6 +396,15 @@ static int convert_token(const struct sections *all, const struct section *from,
                        v->line ? v->line : from->line, from->symbol, v->text);
     memcpy(to->symbol, from->symbol, sizeof to->symbol);
     to->decimals = (u8)decimals;
+    v = &from->value[MIN_WITHDRAW];
+    u128 least = 0;
+    if (v->given && (decimal_parse(v->text, strlen(v->text), to->decimals, &least) != DECIMAL_OK ||
+                     least > INT64_MAX))
+        return err_set("%s:%u: %s.min_withdraw = %s: expected a decimal number with at most %u "
+                       "digits after the point",
+                       all->file, v->line ? v->line : from->line, from->symbol, v->text,
+                       to->decimals);
+    to->withdraw_least = (u64)least;
     return 0;
 }
 

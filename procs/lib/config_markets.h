@@ -17,6 +17,7 @@
 struct token_conf {
     char symbol[SYMBOL_BYTES]; /* zero padded, as below */
     u8 decimals;               /* ledger unit = 10^-decimals */
+    u64 withdraw_least;        /* ledger units; 0 = one of them */
 };
 
 struct market_conf {

@@ -65,6 +65,53 @@ static const struct kind_field limits_fields[] = {
 static const struct kind_field deposit_fields[] = {ORIGIN(cmd_deposit), NUM(cmd_deposit, amount),
                                                    NUM(cmd_deposit, token),
                                                    HEX(cmd_deposit, wallet), LAST};
+#define WAS(name, form) \
+    { \
+#name, AT(cmd_deposit_2, was.name), form \
+    }
+static const struct kind_field deposit_2_fields[] = {
+    {"request", AT(cmd_deposit_2, was.origin.request), FIELD_ID},
+    {"source", AT(cmd_deposit_2, was.origin.source), FIELD_NUMBER},
+    {"position", AT(cmd_deposit_2, was.origin.position), FIELD_NUMBER},
+    ID(cmd_deposit_2, transfer_id),
+    WAS(amount, FIELD_NUMBER),
+    WAS(token, FIELD_NUMBER),
+    WAS(wallet, FIELD_HEX),
+    NUM(cmd_deposit_2, has_tx),
+    HEX(cmd_deposit_2, tx_hash),
+    NUM(cmd_deposit_2, log_index),
+    NUM(cmd_deposit_2, block),
+    LAST};
+static const struct kind_field withdraw_fields[] = {
+    ORIGIN(cmd_withdraw),
+    ID(cmd_withdraw, transfer_id),
+    NUM(cmd_withdraw, nonce),
+    NUM(cmd_withdraw, amount),
+    NUM(cmd_withdraw, account),
+    NUM(cmd_withdraw, token),
+    NUM(cmd_withdraw, code),
+    HEX(cmd_withdraw, wallet),
+    TEXT(cmd_withdraw, to_address),
+    {"digest", AT(cmd_withdraw, evidence.digest), FIELD_HEX},
+    {"signature", AT(cmd_withdraw, evidence.signature), FIELD_HEX},
+    LAST};
+static const struct kind_field withdraw_step_fields[] = {
+    ORIGIN(cmd_withdraw_step),
+    ID(cmd_withdraw_step, transfer_id),
+    NUM(cmd_withdraw_step, status),
+    NUM(cmd_withdraw_step, by),
+    NUM(cmd_withdraw_step, has_tx),
+    HEX(cmd_withdraw_step, tx_hash),
+    {"digest", AT(cmd_withdraw_step, evidence.digest), FIELD_HEX},
+    {"signature", AT(cmd_withdraw_step, evidence.signature), FIELD_HEX},
+    LAST};
+static const struct kind_field withdraw_limits_fields[] = {NUM(cmd_withdraw_limits, token),
+                                                           NUM(cmd_withdraw_limits, single),
+                                                           NUM(cmd_withdraw_limits, daily),
+                                                           NUM(cmd_withdraw_limits, per_hour),
+                                                           NUM(cmd_withdraw_limits, per_day),
+                                                           NUM(cmd_withdraw_limits, version),
+                                                           LAST};
 static const struct kind_field order_fields[] = {
     ORIGIN(cmd_order),
     ID(cmd_order, order_id),
@@ -199,6 +246,10 @@ static const struct kind_info kinds[] = {
     KIND("MARKET", CMD_MARKET, cmd_market, market_fields),
     KIND("LIMITS", CMD_LIMITS, cmd_limits, limits_fields),
     KIND("DEPOSIT", CMD_DEPOSIT, cmd_deposit, deposit_fields),
+    {"DEPOSIT", CMD_DEPOSIT, 2, sizeof(struct cmd_deposit_2), false, 0, deposit_2_fields},
+    KIND("WITHDRAW", CMD_WITHDRAW, cmd_withdraw, withdraw_fields),
+    KIND("WITHDRAW_STEP", CMD_WITHDRAW_STEP, cmd_withdraw_step, withdraw_step_fields),
+    KIND("WITHDRAW_LIMITS", CMD_WITHDRAW_LIMITS, cmd_withdraw_limits, withdraw_limits_fields),
     KIND("ORDER", CMD_ORDER, cmd_order, order_fields),
     LIST("CANCEL", CMD_CANCEL, cmd_cancel, cancel_fields),
     LIST("EXPIRE", CMD_EXPIRE, cmd_cancel, cancel_fields),

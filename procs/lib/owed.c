@@ -35,9 +35,8 @@ int owed_take(struct owed *o, const struct rec *rec)
         return err_set("there is no room for record %lu among those that the primary made and did "
                        "not publish",
                        rec->seq);
-    struct rec *copy = log_begin(w, rec->kind, rec->length);
+    struct rec *copy = log_begin_again(w, rec);
     CHECK(copy->seq == rec->seq);
-    memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
     log_commit(w, copy, rec->time_ns, rec->cause);
     return 0;
 }
@@ -69,12 +68,11 @@ int owed_append(struct owed *o, const char *name, struct log_writer *to, u32 mos
     owed_drop(o, to->seq);
     for (; most && (rec = owed_peek(o)); owed_pop(o, rec), most--) {
         while (!log_room(to, RECORD_BYTES_MAX)) wait->wait(wait->context);
-        struct rec *copy = log_begin(to, rec->kind, rec->length);
+        struct rec *copy = log_begin_again(to, rec);
         if (copy->seq != rec->seq)
             return err_set("the %s log goes on with record %lu, but what the standby kept begins "
                            "with %lu",
                            name, copy->seq, rec->seq);
-        memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
         log_commit(to, copy, rec->time_ns, rec->cause);
         log_publish(to);
     }

@@ -24,9 +24,8 @@ static int append(const struct live *l, struct log_writer *w, const struct rec *
         progress(l);
         if (run_is_stopping()) return err_set("told to stop while recovering");
     }
-    struct rec *copy = log_begin(w, rec->kind, rec->length);
+    struct rec *copy = log_begin_again(w, rec);
     CHECK(copy->seq == rec->seq);
-    memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
     log_commit(w, copy, rec->time_ns, rec->cause);
     log_publish(w);
     return 0;

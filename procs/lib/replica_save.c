@@ -8,10 +8,13 @@
  *   BOOK i      resting orders of market i, buys then sells, in priority
  *   MARKET_DATA as shm/market.h writes it
  *   UNMERGED i  match records of process i that trading has not merged
+ *   TRANSFERS   limits, counts, every used slot in order, the lists of each account, the closed
+ * fifo
  */
 #include "procs/lib/replica.h"
 
 #include "shm/err.h"
+#include "shm/transfers.h"
 
 #include <string.h>
 
@@ -64,6 +67,13 @@ struct saved_order {
     u8 zero[5];
 };
 SIZE_IS(struct saved_order, 232);
+
+struct saved_transfers {
+    u32 used, open;
+    u64 gone_ns;
+    struct withdraw_limits limits;
+};
+SIZE_IS(struct withdraw_limits, 544);
 
 /* --- Saving ------------------------------------------------------------------------------------
  */
@@ -169,6 +179,35 @@ static int save_orders(struct snapshot_writer *w, const struct trading *t)
     return 0;
 }
 
+/* An account's deposits or withdrawals, oldest first. */
+static int save_transfer_list(struct snapshot_writer *w, const struct ledger *l, u32 last)
+{
+    u32 first = last;
+    while (first && transfers_slot(l, first)->prev) first = transfers_slot(l, first)->prev;
+    for (u32 s = first; s; s = transfers_slot(l, s)->next)
+        if (snapshot_put(w, &s, sizeof s)) return -1;
+    return 0;
+}
+
+static int save_transfers(struct snapshot_writer *w, const struct trading *t)
+{
+    const struct ledger *l = t->ledger;
+    struct saved_transfers head = {
+        .used = l->transfers_used,
+        .open = l->transfers_open,
+        .gone_ns = atomic_load_explicit(&l->transfers_gone_ns, memory_order_relaxed),
+        .limits = t->rules->withdraw};
+    if (snapshot_begin(w, SECTION_TRANSFERS, 0) || snapshot_put(w, &head, sizeof head)) return -1;
+    for (u32 s = 1; s <= head.used; s++)
+        if (snapshot_put(w, &transfers_slot(l, s)->view, sizeof(struct transfer_view))) return -1;
+    for (u32 i = 1; i <= l->account_count; i++)
+        for (u32 kind = 0; kind < TRANSFER_KINDS; kind++)
+            if (save_transfer_list(w, l, ledger_account(l, i)->transfers_last[kind])) return -1;
+    for (u32 s = l->transfers_fifo_first; s; s = transfers_slot(l, s)->fifo_next)
+        if (snapshot_put(w, &s, sizeof s)) return -1;
+    return 0;
+}
+
 static int save_book(struct snapshot_writer *w, const struct books *b, u32 market)
 {
     if (snapshot_begin(w, SECTION_BOOK, market)) return -1;
@@ -190,7 +229,7 @@ static int save_sections(const struct replica *r, struct snapshot_writer *w)
 {
     const struct trading *t = &r->trading;
     if (save_rules(w, t->rules) || save_totals(w, t) || save_accounts(w, t->ledger)) return -1;
-    if (save_orders(w, t)) return -1;
+    if (save_orders(w, t) || save_transfers(w, t)) return -1;
     for (u32 i = 0; i < t->rules->market_count; i++)
         if (save_book(w, r->matching[t->rules->markets[i].matching].machine->books, i)) return -1;
     if (snapshot_begin(w, SECTION_MARKET_DATA, 0)) return -1;
@@ -370,6 +409,44 @@ static int load_orders(struct snapshot_reader *s, struct trading *t)
     return 0;
 }
 
+static int load_transfer(struct snapshot_reader *s, struct ledger *l, u32 tokens, u32 slot)
+{
+    struct transfer_view v;
+    if (snapshot_get(s, &v, sizeof v)) return -1;
+    if ((u32)v.id != slot || !v.account || v.account > l->account_count || v.token >= tokens ||
+        v.kind >= TRANSFER_KINDS)
+        return err_set("%s: slot %u holds transfer %lu of account %u", s->path, slot, v.id,
+                       v.account);
+    transfers_take(l, v.id, 0)->view = v;
+    if (v.kind == TRANSFER_WITHDRAWAL && !withdraw_is_over(v.status))
+        l->in_flight[v.token] += v.amount;
+    return 0;
+}
+
+/* Snapshots from before there were withdrawals have none. */
+static int load_transfers(struct snapshot_reader *s, struct trading *t)
+{
+    struct ledger *l = t->ledger;
+    struct saved_transfers head;
+    u32 slot;
+    if (!snapshot_seek(s, SECTION_TRANSFERS, 0)) return 0;
+    if (snapshot_get(s, &head, sizeof head)) return -1;
+    if (head.used > l->config.transfers_max) return too_small("trading.transfers_max", head.used);
+    if (head.open > head.used)
+        return err_set("%s: %u of %u transfers are open", s->path, head.open, head.used);
+    t->rules->withdraw = head.limits;
+    for (slot = 1; slot <= head.used; slot++)
+        if (load_transfer(s, l, t->rules->token_count, slot)) return -1;
+    for (u32 i = 0; i < 2 * head.used - head.open; i++) {
+        if (snapshot_get(s, &slot, sizeof slot)) return -1;
+        if (!slot || slot > head.used) return err_set("%s: a list names slot %u", s->path, slot);
+        if (i < head.used) transfers_link(l, transfers_slot(l, slot));
+        else transfers_close(l, transfers_slot(l, slot));
+    }
+    atomic_store_explicit(&l->transfers_gone_ns, head.gone_ns, memory_order_relaxed);
+    return 0;
+}
+
 static int load_book(struct snapshot_reader *s, struct books *b, u32 market)
 {
     if (seek(s, SECTION_BOOK, market) || books_open(b, market)) return -1;
@@ -423,7 +500,7 @@ static int load_trading(struct replica *r, struct snapshot_reader *s)
     struct trading *t = &r->trading;
     log_begin_at(&r->account, s->manifest->info.account_seq);
     if (load_rules(s, t->rules) || load_totals(s, t) || load_accounts(s, t->ledger)) return -1;
-    return load_orders(s, t);
+    return load_orders(s, t) || load_transfers(s, t) ? -1 : 0;
 }
 
 int replica_load(struct replica *r, struct snapshot_reader *s)

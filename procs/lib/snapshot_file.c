@@ -202,7 +202,7 @@ static int read_manifest(struct snapshot_reader *r, const u8 *instance, u64 seq)
     if (read_at(r, m, t.bytes, at - t.bytes)) return -1;
     if (t.bytes < offsetof(struct snapshot_manifest, section) || crc32c(0, m, t.bytes) != t.crc)
         return damaged(r, at - t.bytes, "the manifest does not match its checksum");
-    if (m->magic != SNAPSHOT_MAGIC || m->version != SNAPSHOT_VERSION)
+    if (m->magic != SNAPSHOT_MAGIC || (m->version != 2 && m->version != SNAPSHOT_VERSION))
         return damaged(r, at - t.bytes, "a format that this build does not know");
     if (m->sections > SNAPSHOT_SECTIONS_MAX || manifest_bytes(m) != t.bytes)
         return damaged(r, at - t.bytes, "the manifest's length does not fit its sections");

@@ -21,8 +21,8 @@
 #include "shm/topo.h"
 
 #define SNAPSHOT_MAGIC        0x314e53534f444945UL /* "EIDOSSN1" */
-#define SNAPSHOT_VERSION      2
-#define SNAPSHOT_BLOCK        (256UL << 10) /* raw bytes of a block */
+#define SNAPSHOT_VERSION      3                    /* 2, which knows no transfers, is read too */
+#define SNAPSHOT_BLOCK        (256UL << 10)        /* raw bytes of a block */
 #define SNAPSHOT_SECTIONS_MAX 1024U
 #define SNAPSHOT_MATCHING_MAX (PROC_LOGS_MAX - LOG_MATCH(0))
 
@@ -33,7 +33,8 @@ enum snapshot_section_kind {
     SECTION_ORDERS = 4,
     SECTION_BOOK = 5, /* index: market */
     SECTION_MARKET_DATA = 6,
-    SECTION_UNMERGED = 7, /* index: matching process; whole match records */
+    SECTION_UNMERGED = 7,  /* index: matching process; whole match records */
+    SECTION_TRANSFERS = 8, /* and what may be withdrawn; absent in version 2 */
 };
 
 /* What a snapshot is of. */

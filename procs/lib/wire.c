@@ -98,6 +98,9 @@ static const char *const EVENTS[] = {NULL,        "accepted", "open",    "trade"
                                      "cancelled", "expired",  "rejected"};
 static const char *const REASONS[] = {NULL,    "deposit",  "hold",           "release",
                                       "trade", "withdraw", "withdraw_return"};
+static const char *const DEPOSIT_STATUSES[] = {"pending", "confirmed", "credited"};
+static const char *const WITHDRAW_STATUSES[] = {"pending", "processing", "submitted", "confirmed",
+                                                "failed",  "cancelled",  "rejected"};
 static const char *const MODES[] = {"active", "cancel_only", "suspended"};
 
 static const char *name_of(const char *const *names, size_t count, u8 value)
@@ -129,12 +132,16 @@ NAMED(wire_stp, STPS, stp)
 NAMED(wire_status, STATUSES, status)
 NAMED(wire_order_event, EVENTS, event)
 NAMED(wire_balance_reason, REASONS, reason)
+NAMED(wire_deposit_status, DEPOSIT_STATUSES, status)
+NAMED(wire_withdraw_status, WITHDRAW_STATUSES, status)
 NAMED(wire_mode, MODES, mode)
 NUMBERED(wire_side_of, SIDES)
 NUMBERED(wire_type_of, TYPES)
 NUMBERED(wire_tif_of, TIFS)
 NUMBERED(wire_stp_of, STPS)
 NUMBERED(wire_status_of, STATUSES)
+NUMBERED(wire_deposit_status_of, DEPOSIT_STATUSES)
+NUMBERED(wire_withdraw_status_of, WITHDRAW_STATUSES)
 
 bool wire_market_at(const struct rules *r, u16 market, struct market *out)
 {
@@ -299,5 +306,56 @@ void wire_put_trade(struct json_out *o, const struct rules *r, const struct wire
     json_put_key(o, "fee_token"), put_symbol(o, r->tokens[m.quote].symbol);
     json_put_key(o, "settlement_status"), json_put_cstring(o, "matched_offchain");
     json_put_key(o, "matched_at"), json_put_u64(o, t->time_ns / NS_PER_MS);
+    json_put_close(o, '}');
+}
+
+/* The transaction it came by, or went by. */
+static void put_tx_hash(struct json_out *o, const struct transfer_view *v)
+{
+    char text[HEX_TEXT(TX_HASH_BYTES)];
+    hex_format(v->tx_hash, TX_HASH_BYTES, text);
+    json_put_key(o, "tx_hash"), json_put_string(o, text, sizeof text - 1);
+}
+
+static void put_nulls(struct json_out *o)
+{
+    json_put_key(o, "tx_hash"), json_put_json(o, "null", 4);
+    json_put_key(o, "log_index"), json_put_json(o, "null", 4);
+}
+
+static void put_deposit(struct json_out *o, const struct transfer_view *v)
+{
+    if (v->has_tx) {
+        put_tx_hash(o, v);
+        json_put_key(o, "log_index"), json_put_u64(o, v->log_index);
+    } else {
+        put_nulls(o);
+    }
+    json_put_key(o, "block_num");
+    if (v->block) json_put_u64(o, v->block);
+    else json_put_json(o, "null", 4);
+    json_put_key(o, "status"), json_put_cstring(o, wire_deposit_status(v->status));
+}
+
+static void put_withdrawal(struct json_out *o, const struct transfer_view *v)
+{
+    json_put_key(o, "to_address"), json_put_string(o, v->to_address, TO_BYTES);
+    json_put_key(o, "nonce"), json_put_id(o, v->nonce);
+    json_put_key(o, "status"), json_put_cstring(o, wire_withdraw_status(v->status));
+    if (v->has_tx) put_tx_hash(o, v);
+}
+
+void wire_put_transfer(struct json_out *o, const struct rules *r, const struct transfer_view *v)
+{
+    bool deposit = v->kind == TRANSFER_DEPOSIT;
+    json_put_open(o, '{');
+    json_put_key(o, deposit ? "deposit_id" : "withdraw_id"), json_put_id(o, v->id);
+    json_put_key(o, "wallet"), wire_put_wallet(o, v->wallet);
+    json_put_key(o, "token"), put_symbol(o, r->tokens[v->token].symbol);
+    json_put_key(o, "amount"), wire_put_units(o, r, v->token, v->amount);
+    if (deposit) put_deposit(o, v);
+    else put_withdrawal(o, v);
+    json_put_key(o, "created_at"), json_put_u64(o, v->created_ns / NS_PER_MS);
+    json_put_key(o, "updated_at"), json_put_u64(o, v->updated_ns / NS_PER_MS);
     json_put_close(o, '}');
 }

@@ -37,6 +37,8 @@ const char *wire_stp(u8 stp);
 const char *wire_status(u8 status);
 const char *wire_order_event(u8 event);
 const char *wire_balance_reason(u8 reason);
+const char *wire_deposit_status(u8 status);
+const char *wire_withdraw_status(u8 status);
 const char *wire_mode(u8 mode); /* of a market: active | cancel_only | suspended */
 
 /* The number of a name of `len` characters, or -1. */
@@ -45,6 +47,8 @@ int wire_type_of(const char *text, size_t len);
 int wire_tif_of(const char *text, size_t len);
 int wire_stp_of(const char *text, size_t len);
 int wire_status_of(const char *text, size_t len);
+int wire_deposit_status_of(const char *text, size_t len);
+int wire_withdraw_status_of(const char *text, size_t len);
 
 /* ticks and lots of a market, and ledger units of a token, as decimal strings. */
 void wire_put_price(struct json_out *o, const struct market *m, u64 ticks);
@@ -82,6 +86,9 @@ struct wire_trade {
 };
 void wire_put_trade(struct json_out *o, const struct rules *r, const struct wire_trade *t);
 struct wire_trade wire_trade_of(const struct account_trade *t);
+
+/* A deposit or a withdrawal, by its kind. What is not known of a deposit's transaction is null. */
+void wire_put_transfer(struct json_out *o, const struct rules *r, const struct transfer_view *v);
 
 /* Copy a market's row; false when there is none of that index. */
 bool wire_market_at(const struct rules *r, u16 market, struct market *out);

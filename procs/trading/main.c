@@ -30,6 +30,7 @@ static void count(struct run *run, struct process *p)
     metric_add(run->proc, METRIC_TRADING_CANCELS, now->cancels - before->cancels);
     metric_add(run->proc, METRIC_TRADING_EXPIRED, now->expired - before->expired);
     metric_add(run->proc, METRIC_TRADING_DEPOSITS, now->deposits - before->deposits);
+    metric_add(run->proc, METRIC_TRADING_WITHDRAWALS, now->withdrawals - before->withdrawals);
     metric_add(run->proc, METRIC_TRADING_TRADES, now->trades - before->trades);
     p->counted = *now;
 }
@@ -86,6 +87,9 @@ static void dispatch(struct process *p, const struct msg *m, u16 source, u64 pos
     case MSG_CANCEL: trading_cancel(t, body, source, position); break;
     case MSG_REFUSED: pass_refusal(t, body); break;
     case MSG_CREDIT: trading_credit(t, body, source, position); break;
+    case MSG_WITHDRAW: trading_withdraw(t, body, source, position); break;
+    case MSG_WITHDRAW_CANCEL: trading_withdraw_cancel(t, body, source, position); break;
+    case MSG_WITHDRAW_STEP: trading_withdraw_step(t, body, source, position); break;
     case MSG_MODE: take_mode(p, body, source, position); break;
     default: check_failed("a message kind that verify and eidosctl send", __FILE__, __LINE__);
     }

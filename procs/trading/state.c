@@ -85,6 +85,35 @@ static int genesis(struct run *run, struct process *p, const struct markets_conf
     return 0;
 }
 
+/* What is beyond all money there can be limits nothing. */
+static u64 in_units(u64 whole, u64 unit)
+{
+    return whole > BALANCE_MAX / unit ? BALANCE_MAX : whole * unit;
+}
+
+/* A log that says nothing of withdrawals gets what the files say. */
+static void seed_withdraw_limits(struct process *p, const struct config *config,
+                                 const struct markets_conf *conf)
+{
+    const struct rules *r = p->machine.rules;
+    struct cmd_withdraw_limits c = {.head = {.kind = CMD_WITHDRAW_LIMITS, .length = sizeof c}};
+    if (r->withdraw.version || !r->market_count) return;
+    c.token = r->markets[0].quote;
+    u64 unit = 1;
+    for (u8 i = 0; i < r->tokens[c.token].decimals; i++) unit *= 10;
+    c.single = in_units(config->limits.withdraw_single, unit);
+    c.daily = in_units(config->limits.withdraw_daily, unit);
+    c.per_hour = config->limits.withdraw_per_hour;
+    c.per_day = config->limits.withdraw_per_day;
+    c.version = 1;
+    for (u32 i = 0; i < conf->tokens; i++) {
+        const struct token_conf *t = &conf->token[i];
+        u16 at = rules_find_token(r, t->symbol, strnlen(t->symbol, sizeof t->symbol));
+        if (at != NO_TOKEN) c.least[at] = t->withdraw_least;
+    }
+    trading_config(&p->machine, &c.head);
+}
+
 /* A file that says something else than the log changes nothing; say so. */
 static void report_differences(const struct process *p, const struct markets_conf *conf)
 {
@@ -176,6 +205,7 @@ int state_open(struct run *run, struct process *p)
     bool new_exchange = is_new_exchange(p, &conf);
     state_log_start(p, run);
     if (new_exchange && genesis(run, p, &conf)) return -1;
+    seed_withdraw_limits(p, &run->config, &conf);
     report_differences(p, &conf);
     mark_begin(&p->machine.mark, &p->account, seq);
     state_show(run);

@@ -18,11 +18,14 @@ static int init(struct run *run)
         .chain_id = c->exchange.chain_id,
         .instance = run->instance,
         .workers = run->segment.topo.params.verify,
-        .orders_per_second = c->limits.rates ? c->limits.orders_per_second : 0,
-        .cancels_per_second = c->limits.rates ? c->limits.cancels_per_second : 0,
         .guard_slots = GUARD_SLOTS,
         .start_ms = clock_unix() / 1000000,
     };
+    if (c->limits.rates) {
+        params.per_second[RATE_ORDERS] = c->limits.orders_per_second;
+        params.per_second[RATE_CANCELS] = c->limits.cancels_per_second;
+        params.per_second[RATE_WITHDRAWALS] = c->limits.withdrawals_per_second;
+    }
     memcpy(params.contract, c->exchange.verifying_contract.bytes, sizeof params.contract);
     if (getrandom(&params.salt, sizeof params.salt, 0) != sizeof params.salt)
         return err_sys("drawing a random number");
@@ -43,12 +46,15 @@ static bool learn(struct verify_process *p)
 {
     const struct rules *rules = p->rules->object;
     u64 epoch = region_epoch(p->rules);
-    u32 known = p->verify.markets;
+    u32 known = p->verify.markets, tokens = p->verify.tokens;
     if (!epoch) return known != 0;
     if (known >= atomic_load_explicit(&rules->market_count, memory_order_acquire))
         return known != 0;
     verify_learn(&p->verify, rules);
-    if (region_epoch(p->rules) != epoch) p->verify.markets = known;
+    if (region_epoch(p->rules) != epoch) {
+        p->verify.markets = known;
+        p->verify.tokens = tokens;
+    }
     return p->verify.markets != 0;
 }
 

@@ -6,9 +6,10 @@
 
 #define SECOND 1000000000UL
 
-int rates_init(struct rates *r, u32 orders_per_second, u32 cancels_per_second, u64 salt)
+int rates_init(struct rates *r, const u32 per_second[RATE_KINDS], u64 salt)
 {
-    *r = (struct rates){.per_second = {orders_per_second, cancels_per_second}, .salt = salt | 1};
+    *r = (struct rates){.salt = salt | 1};
+    memcpy(r->per_second, per_second, sizeof r->per_second);
     r->sets = calloc(RATES_SETS, sizeof *r->sets);
     if (!r->sets) return err_sys("no memory for the wallets' rates");
     return 0;
@@ -22,7 +23,8 @@ void rates_fini(struct rates *r)
 
 static u64 busy_until(const struct rate_entry *e)
 {
-    return max_u64(e->full_ns[RATE_ORDERS], e->full_ns[RATE_CANCELS]);
+    return max_u64(max_u64(e->full_ns[RATE_ORDERS], e->full_ns[RATE_CANCELS]),
+                   e->full_ns[RATE_WITHDRAWALS]);
 }
 
 /* The wallet's entry; a stranger's replaces the one of its set that is full soonest. */

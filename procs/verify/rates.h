@@ -14,14 +14,14 @@
 #define RATES_WAYS 8U
 #define RATES_SETS 8192U
 
-enum rate_kind { RATE_ORDERS, RATE_CANCELS, RATE_KINDS };
+enum rate_kind { RATE_ORDERS, RATE_CANCELS, RATE_WITHDRAWALS, RATE_KINDS };
 
 struct rate_entry {
     u8 wallet[WALLET_BYTES];
     u32 zero32;
     u64 full_ns[RATE_KINDS]; /* when the bucket is full again */
 };
-SIZE_IS(struct rate_entry, 40);
+SIZE_IS(struct rate_entry, 48);
 
 struct rates {
     u32 per_second[RATE_KINDS]; /* 0 = no limit */
@@ -30,7 +30,7 @@ struct rates {
 };
 
 /* 0 or -1. */
-int rates_init(struct rates *r, u32 orders_per_second, u32 cancels_per_second, u64 salt);
+int rates_init(struct rates *r, const u32 per_second[RATE_KINDS], u64 salt);
 void rates_fini(struct rates *r);
 
 /* Take a token. 0, or how many milliseconds to wait until there is one (at least 1; no token is

@@ -3,13 +3,15 @@
 #include <string.h>
 
 #include "procs/lib/decimal.h"
+#include "procs/lib/eth/hex.h"
 #include "procs/lib/eth/secp.h"
 #include "shm/err.h"
 
-#define ORDERS_PATH    "/api/v1/orders"
-#define SLIPPAGE_LEAST 10U /* basis points, protocol.md 5 */
-#define SLIPPAGE_MOST  1000U
-#define SLIPPAGE_USUAL 100U
+#define ORDERS_PATH      "/api/v1/orders"
+#define WITHDRAWALS_PATH "/api/v1/withdrawals"
+#define SLIPPAGE_LEAST   10U /* basis points, protocol.md 5 */
+#define SLIPPAGE_MOST    1000U
+#define SLIPPAGE_USUAL   100U
 
 int verify_init(struct verify *v, const struct verify_params *p)
 {
@@ -17,7 +19,7 @@ int verify_init(struct verify *v, const struct verify_params *p)
     *v = (struct verify){.instance = p->instance, .workers = p->workers, .start_ms = p->start_ms};
     eip712_init(&v->domain, p->chain_id, p->contract);
     if (guard_init(&v->guard, p->guard_slots, p->salt)) return -1;
-    if (rates_init(&v->rates, p->orders_per_second, p->cancels_per_second, p->salt)) {
+    if (rates_init(&v->rates, p->per_second, p->salt)) {
         guard_fini(&v->guard);
         return -1;
     }
@@ -32,7 +34,10 @@ void verify_fini(struct verify *v)
 
 void verify_learn(struct verify *v, const struct rules *rules)
 {
-    u32 count = atomic_load_explicit(&rules->market_count, memory_order_acquire);
+    u32 count = atomic_load_explicit(&rules->token_count, memory_order_acquire);
+    for (; v->tokens < count && v->tokens < TOKENS_MAX; v->tokens++)
+        memcpy(v->token_symbols[v->tokens], rules->tokens[v->tokens].symbol, SYMBOL_BYTES);
+    count = atomic_load_explicit(&rules->market_count, memory_order_acquire);
     for (; v->markets < count && v->markets < MARKETS_MAX; v->markets++) {
         struct market m;
         rules_read_market(rules, (u16)v->markets, &m);
@@ -49,9 +54,13 @@ int verify_shape(const void *message, u32 length, u16 api)
         return err_set("message of %u bytes says it has %u", length, m->length);
     if (REQUEST_API(m->request) != api)
         return err_set("request %lu is not one of api@%u", m->request, api);
-    if (m->kind == MSG_ORDER) {
-        if (length == sizeof(struct msg_order)) return 0;
-        return err_set("order of %u bytes, expected %zu", length, sizeof(struct msg_order));
+    u64 fixed = m->kind == MSG_ORDER             ? sizeof(struct msg_order)
+                : m->kind == MSG_WITHDRAW        ? sizeof(struct msg_withdraw)
+                : m->kind == MSG_WITHDRAW_CANCEL ? sizeof(struct msg_withdraw_cancel)
+                                                 : 0;
+    if (fixed) {
+        if (length == fixed) return 0;
+        return err_set("message of kind %u of %u bytes, expected %lu", m->kind, length, fixed);
     }
     if (m->kind != MSG_CANCEL) return err_set("message of kind %u does not belong here", m->kind);
     const struct msg_cancel *c = message;
@@ -107,6 +116,16 @@ static u16 cancel_fields(const struct msg_cancel *m)
     if (m->by_path > 1 || m->path_length > MSG_PATH_BYTES) return CODE_INVALID_PARAMS;
     if (m->auth == AUTH_CANCEL) return m->count == 1 ? CODE_OK : CODE_INVALID_PARAMS;
     return m->auth == AUTH_REQUEST ? CODE_OK : CODE_INVALID_PARAMS;
+}
+
+static u16 withdraw_fields(const struct verify *v, const struct msg_withdraw *m)
+{
+    if (too_large(m->amount)) return CODE_INVALID_PARAMS;
+    static const u8 NOBODY[20];
+    u8 to[20];
+    if (!hex_address_read(m->to_address, TO_BYTES, to) || !memcmp(to, NOBODY, sizeof to))
+        return CODE_INVALID_WITHDRAW_ADDRESS;
+    return m->token < v->tokens ? CODE_OK : CODE_TOKEN_NOT_SUPPORTED;
 }
 
 /* Nothing unused goes further: equal requests make equal records. */
@@ -169,6 +188,20 @@ static void order_digest(const struct verify *v, const struct msg_order *m, u8 d
     eip712_order_v2_digest(&v->domain, &o, digest);
 }
 
+/* A Request that takes something back: DELETE and its path. */
+static void delete_digest(const struct verify *v, const void *path, size_t len, u64 timestamp_ms,
+                          u8 digest[DIGEST_BYTES])
+{
+    struct eip712_request r = {
+        .method = "DELETE",
+        .method_len = 6,
+        .path = path,
+        .path_len = len,
+        .timestamp_ms = timestamp_ms,
+    };
+    eip712_request_digest(&v->domain, &r, digest);
+}
+
 static void cancel_digest(const struct verify *v, const struct msg_cancel *m,
                           u8 digest[DIGEST_BYTES])
 {
@@ -180,14 +213,23 @@ static void cancel_digest(const struct verify *v, const struct msg_cancel *m,
         eip712_cancel_digest(&v->domain, &c, digest);
         return;
     }
-    struct eip712_request r = {
-        .method = "DELETE",
-        .method_len = 6,
-        .path = (const char *)m->path,
-        .path_len = m->path_length,
-        .timestamp_ms = m->timestamp_ms,
+    delete_digest(v, m->path, m->path_length, m->timestamp_ms, digest);
+}
+
+static void withdraw_digest(const struct verify *v, const struct msg_withdraw *m,
+                            u8 digest[DIGEST_BYTES])
+{
+    const char *symbol = v->token_symbols[m->token];
+    struct eip712_withdraw w = {
+        .token = symbol,
+        .token_len = strnlen(symbol, SYMBOL_BYTES),
+        .to_address = m->to_address,
+        .to_address_len = TO_BYTES,
+        .amount_wad = wad_get(m->amount),
+        .nonce = m->nonce,
     };
-    eip712_request_digest(&v->domain, &r, digest);
+    memcpy(w.wallet, m->wallet, WALLET_BYTES);
+    eip712_withdraw_digest(&v->domain, &w, digest);
 }
 
 /* Recover, not merely check against a known key: that would let a flipped v pass. */
@@ -235,19 +277,26 @@ static struct verdict verify_order(struct verify *v, struct msg_order *m, u64 no
     return take_rate(v, m->wallet, RATE_ORDERS, now_ns);
 }
 
+/* A signed Request with its digest in `e`: in time, by this wallet, not used before. Uses it. */
+static struct verdict use_request(struct verify *v, const struct evidence *e,
+                                  const u8 wallet[WALLET_BYTES], u64 timestamp_ms, u64 now_ns)
+{
+    if (!is_ours(v, wallet) || !signed_by(e, wallet)) return refuse(CODE_INVALID_SIGNATURE);
+    struct guard_key key = guard_key_of(e->digest, wallet);
+    enum guard_answer seen = guard_look(&v->guard, &key, timestamp_ms);
+    if (seen == GUARD_SEEN) return refuse(CODE_SIGNATURE_REPLAY);
+    if (seen == GUARD_FULL) return refuse(CODE_UNAVAILABLE);
+    struct verdict verdict = take_rate(v, wallet, RATE_CANCELS, now_ns);
+    if (!verdict.code) guard_add(&v->guard, &key, timestamp_ms);
+    return verdict;
+}
+
 static struct verdict verify_request(struct verify *v, struct msg_cancel *m, u64 now_ns)
 {
     u16 code = in_time(v, m->timestamp_ms, now_ns / 1000000);
     if (code) return refuse(code);
-    if (!path_fits(m) || !is_ours(v, m->wallet) || !signed_by(&m->evidence, m->wallet))
-        return refuse(CODE_INVALID_SIGNATURE);
-    struct guard_key key = guard_key_of(m->evidence.digest, m->wallet);
-    enum guard_answer seen = guard_look(&v->guard, &key, m->timestamp_ms);
-    if (seen == GUARD_SEEN) return refuse(CODE_SIGNATURE_REPLAY);
-    if (seen == GUARD_FULL) return refuse(CODE_UNAVAILABLE);
-    struct verdict verdict = take_rate(v, m->wallet, RATE_CANCELS, now_ns);
-    if (!verdict.code) guard_add(&v->guard, &key, m->timestamp_ms);
-    return verdict;
+    if (!path_fits(m)) return refuse(CODE_INVALID_SIGNATURE);
+    return use_request(v, &m->evidence, m->wallet, m->timestamp_ms, now_ns);
 }
 
 static struct verdict verify_cancel(struct verify *v, struct msg_cancel *m, u64 now_ns)
@@ -263,8 +312,39 @@ static struct verdict verify_cancel(struct verify *v, struct msg_cancel *m, u64 
     return take_rate(v, m->wallet, RATE_CANCELS, now_ns);
 }
 
+static struct verdict verify_withdraw(struct verify *v, struct msg_withdraw *m, u64 now_ns)
+{
+    u16 code = withdraw_fields(v, m);
+    if (code) return refuse(code);
+    m->head.zero = 0;
+    memset(m->evidence.zero, 0, sizeof m->evidence.zero);
+    withdraw_digest(v, m, m->evidence.digest);
+    if (!is_ours(v, m->wallet) || !signed_by(&m->evidence, m->wallet))
+        return refuse(CODE_INVALID_SIGNATURE);
+    return take_rate(v, m->wallet, RATE_WITHDRAWALS, now_ns);
+}
+
+static struct verdict verify_withdraw_cancel(struct verify *v, struct msg_withdraw_cancel *m,
+                                             u64 now_ns)
+{
+    char path[MSG_PATH_BYTES];
+    u16 code = in_time(v, m->timestamp_ms, now_ns / 1000000);
+    if (code) return refuse(code);
+    m->head.zero = 0;
+    m->zero32 = 0;
+    memset(m->evidence.zero, 0, sizeof m->evidence.zero);
+    int len = snprintf(path, sizeof path, WITHDRAWALS_PATH "/%lu", m->transfer_id);
+    delete_digest(v, path, (size_t)len, m->timestamp_ms, m->evidence.digest);
+    return use_request(v, &m->evidence, m->wallet, m->timestamp_ms, now_ns);
+}
+
 struct verdict verify_message(struct verify *v, struct msg *m, u64 now_ns)
 {
-    if (m->kind == MSG_ORDER) return verify_order(v, (struct msg_order *)(void *)m, now_ns);
-    return verify_cancel(v, (struct msg_cancel *)(void *)m, now_ns);
+    void *body = m;
+    switch (m->kind) {
+    case MSG_ORDER: return verify_order(v, body, now_ns);
+    case MSG_WITHDRAW: return verify_withdraw(v, body, now_ns);
+    case MSG_WITHDRAW_CANCEL: return verify_withdraw_cancel(v, body, now_ns);
+    default: return verify_cancel(v, body, now_ns);
+    }
 }

@@ -21,18 +21,19 @@
 struct verify_params {
     u64 chain_id;
     u8 contract[20];
-    u32 instance, workers;                     /* this one, of how many */
-    u32 orders_per_second, cancels_per_second; /* of a wallet; 0 = no limit */
-    u32 guard_slots;                           /* of a minute, a power of two */
-    u64 start_ms;                              /* signed requests from before are refused */
-    u64 salt;                                  /* a random number */
+    u32 instance, workers;      /* this one, of how many */
+    u32 per_second[RATE_KINDS]; /* of a wallet; 0 = no limit */
+    u32 guard_slots;            /* of a minute, a power of two */
+    u64 start_ms;               /* signed requests from before are refused */
+    u64 salt;                   /* a random number */
 };
 
 struct verify {
     struct eip712 domain;
     u32 instance, workers;
-    u32 markets; /* known so far */
+    u32 markets, tokens; /* known so far */
     char symbols[MARKETS_MAX][SYMBOL_BYTES];
+    char token_symbols[TOKENS_MAX][SYMBOL_BYTES];
     u64 start_ms;
     struct guard guard;
     struct rates rates;
@@ -47,9 +48,9 @@ struct verdict {
 int verify_init(struct verify *v, const struct verify_params *p);
 void verify_fini(struct verify *v);
 
-/* Learn the names of markets that came since. A market keeps its index and name for good. `rules`
- * may be another process's: it must have been whole before, and still be after, or `v->markets` is
- * to be set back. */
+/* Learn the names of markets and tokens that came since. They keep index and name for good. `rules`
+ * may be another process's: it must have been whole before, and still be after, or `v->markets`
+ * and `v->tokens` are to be set back. */
 void verify_learn(struct verify *v, const struct rules *rules);
 
 /* Is this, of `length` bytes at an 8-byte aligned place, a message that api `api` could have sent?

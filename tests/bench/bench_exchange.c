@@ -28,6 +28,7 @@ static const struct topo_params params = {
     .accounts_max = 4096,
     .balances_max = 16384,
     .nonce_windows_max = 8192,
+    .transfers_max = 256,
     .orders_max = 1UL << 20,
     .resting_max = 1UL << 20,
     .command_bytes = 16UL << 20,

@@ -97,11 +97,8 @@ static double median(double rates[ROUNDS])
 
 int main(int argc, char **argv)
 {
-    static const struct verify_params PARAMS = {.chain_id = 31337,
-                                                .workers = 1,
-                                                .orders_per_second = 10,
-                                                .cancels_per_second = 20,
-                                                .guard_slots = GUARD_SLOTS};
+    static const struct verify_params PARAMS = {
+        .chain_id = 31337, .workers = 1, .per_second = {10, 20, 1}, .guard_slots = GUARD_SLOTS};
     u64 seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     struct cmd_market btc = {.head = {.kind = CMD_MARKET, .length = sizeof btc},
                              .symbol = "BTC-USDC"};

@@ -8,7 +8,8 @@ import { Exchange } from "./lib/exchange.mjs";
 import { unseen } from "./lib/schema.mjs";
 
 const SUITES = ["markets", "klines", "trading", "kinds", "prepare", "authentication", "rules", "nonces",
-    "cancels", "lists", "history", "socket", "socket_orders", "documents", "malformed", "afterwards"];
+    "cancels", "lists", "history", "transfers", "socket", "socket_orders", "documents", "malformed",
+    "afterwards"];
 
 const exchange = new Exchange();
 const suites = [];

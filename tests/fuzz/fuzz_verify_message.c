@@ -30,11 +30,8 @@ static union {
 
 static void init(void)
 {
-    static const struct verify_params PARAMS = {.chain_id = 31337,
-                                                .workers = 1,
-                                                .guard_slots = 64,
-                                                .orders_per_second = 10,
-                                                .cancels_per_second = 10};
+    static const struct verify_params PARAMS = {
+        .chain_id = 31337, .workers = 1, .guard_slots = 64, .per_second = {10, 10, 10}};
     static const char *const SYMBOLS[] = {"BTC-USDC", "ETH-USDC"};
     CHECK(secp_init() == 0 && secp_signer_of_key(KEY, &signer) == 0);
     rules_new(&rules);
@@ -153,7 +150,8 @@ static void forget(void)
 {
     guard_fini(&verify.guard);
     rates_fini(&verify.rates);
-    CHECK(guard_init(&verify.guard, 64, 1) == 0 && rates_init(&verify.rates, 10, 10, 1) == 0);
+    CHECK(guard_init(&verify.guard, 64, 1) == 0 &&
+          rates_init(&verify.rates, (const u32[RATE_KINDS]){10, 10, 10}, 1) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

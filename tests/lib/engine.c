@@ -31,7 +31,8 @@ static void init_trading(struct engine *e, const struct engine_sizes *s)
 {
     struct ledger_config c = {.accounts_max = s->accounts,
                               .balances_max = s->balances,
-                              .nonce_windows_max = s->nonce_windows};
+                              .nonce_windows_max = s->nonce_windows,
+                              .transfers_max = 256};
     void *ledger = keep(e, ledger_footprint(&c));
     void *orders = keep(e, orders_footprint(s->orders));
     void *rules = keep(e, rules_footprint());

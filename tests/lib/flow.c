@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shm/transfers.h"
+
 #define TOKENS   3U /* USDC, BTC, ETH; 8 decimals each */
 #define DECIMALS 8U
 #define WAD      1000000000000000000UL
@@ -107,4 +109,55 @@ void flow_order(struct flow *f, struct msg_order *m)
     m->signature_type = SIG_V2;
     flow_wallet(account, m->wallet);
     memcpy(m->evidence.digest, &r, sizeof r);
+}
+
+static void flow_withdraw(struct flow *f, struct trading *t, u64 r)
+{
+    struct msg_withdraw m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW}};
+    flow_wallet((u32)(r % f->accounts), m.wallet);
+    m.token = (u16)(r >> 20 & 3); /* one in four is of no token */
+    m.amount = wad_make((u128)(r >> 24 & 0xffff) * (WAD / 100));
+    m.nonce = ++f->count;
+    memcpy(m.to_address, "0x00000000000000000000000000000000000000ee", TO_BYTES);
+    memcpy(m.evidence.digest, &f->state, sizeof f->state);
+    trading_withdraw(t, &m, NO_SOURCE, 0);
+}
+
+static void flow_step(struct flow *f, struct trading *t, u64 r)
+{
+    u32 used = t->ledger->transfers_used;
+    const struct transfer *of = transfers_slot(t->ledger, 1 + (u32)(r % (used ? used : 1)));
+    if (r >> 40 & 1) {
+        struct msg_withdraw_cancel m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW_CANCEL},
+                                        .transfer_id = of->view.id};
+        memcpy(m.wallet, of->view.wallet, WALLET_BYTES);
+        memcpy(m.evidence.digest, &f->state, sizeof f->state);
+        trading_withdraw_cancel(t, &m, NO_SOURCE, 0);
+        return;
+    }
+    struct msg_withdraw_step m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW_STEP},
+                                  .transfer_id = of->view.id,
+                                  .status = (u8)(r >> 41 & 7),
+                                  .has_tx = r >> 44 & 1};
+    memcpy(m.tx_hash, &f->state, sizeof f->state);
+    trading_withdraw_step(t, &m, NO_SOURCE, 0);
+}
+
+void flow_transfer(struct flow *f, struct trading *t)
+{
+    u64 r = flow_random(f), kind = r >> 60;
+    if (kind < 6) {
+        flow_withdraw(f, t, r);
+    } else if (kind < 14) {
+        flow_step(f, t, r);
+    } else {
+        struct msg_credit m = {.head = {.length = sizeof m, .kind = MSG_CREDIT},
+                               .amount = 1 + (r >> 30 & 0xffff),
+                               .token = (u16)(r >> 20 & 1),
+                               .has_tx = r >> 21 & 1,
+                               .log_index = (u32)(r >> 22 & 3)};
+        m.tx_hash[0] = (u8)(r >> 50); /* now and then a transaction is told again */
+        flow_wallet((u32)(r % f->accounts), m.wallet);
+        trading_credit(t, &m, NO_SOURCE, 0);
+    }
 }

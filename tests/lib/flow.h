@@ -35,4 +35,8 @@ void flow_credit(const struct flow *f, u32 i, struct msg_credit *m);
 /* The next order: fields as verify would pass them, evidence filled with (unproven) bytes. */
 void flow_order(struct flow *f, struct msg_order *m);
 
+/* Money comes or goes: a deposit, a withdrawal, or a step of one that was asked for. Trading gets
+ * it at once, without a source. */
+void flow_transfer(struct flow *f, struct trading *t);
+
 #endif

@@ -49,7 +49,8 @@ static inline void *fixture_memory(u64 bytes)
 static inline void gateway_regions(struct gateway *g)
 {
     struct api *a = &g->api;
-    struct ledger_config ledger = {.accounts_max = 64, .balances_max = 64, .nonce_windows_max = 4};
+    struct ledger_config ledger = {
+        .accounts_max = 64, .balances_max = 64, .nonce_windows_max = 4, .transfers_max = 256};
     struct market_config market = {.markets_max = 4,
                                    .levels_max = 8192,
                                    .recent_trades = 64,

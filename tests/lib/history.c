@@ -59,6 +59,7 @@ void history_params(const struct history_plan *plan, struct topo_params *params)
                                    .accounts_max = plan->accounts + 1000,
                                    .balances_max = 3 * plan->accounts + 1000,
                                    .nonce_windows_max = plan->accounts + plan->accounts / 4 + 1000,
+                                   .transfers_max = 256,
                                    .orders_max = pow2_up(plan->resting + 300000UL),
                                    .resting_max = pow2_up(plan->resting + 300000UL),
                                    .command_bytes = 16UL << 20,

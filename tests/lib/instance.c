@@ -18,6 +18,7 @@ const struct topo_params instance_small = {
     .accounts_max = 4096,
     .balances_max = 16384,
     .nonce_windows_max = 8192,
+    .transfers_max = 256,
     .orders_max = 65536,
     .resting_max = 65536,
     .command_bytes = 8UL << 20,

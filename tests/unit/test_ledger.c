@@ -23,8 +23,10 @@ static u64 random_u64(void)
 
 static struct ledger *make(u32 accounts, u32 balances, u32 windows)
 {
-    struct ledger_config c = {
-        .accounts_max = accounts, .balances_max = balances, .nonce_windows_max = windows};
+    struct ledger_config c = {.accounts_max = accounts,
+                              .balances_max = balances,
+                              .nonce_windows_max = windows,
+                              .transfers_max = 256};
     void *memory = aligned_alloc(CACHE_LINE, align_up(ledger_footprint(&c), CACHE_LINE));
     assert_non_null(memory);
     memset(memory, 0xa5, ledger_footprint(&c)); /* the format may not count on zeros */
@@ -41,7 +43,8 @@ static void wallet_of(u32 i, u8 *wallet)
 static void test_impossible_sizes(void **state)
 {
     (void)state;
-    struct ledger_config c = {.accounts_max = 1, .balances_max = 1, .nonce_windows_max = 1};
+    struct ledger_config c = {
+        .accounts_max = 1, .balances_max = 1, .nonce_windows_max = 1, .transfers_max = 256};
     assert_true(ledger_footprint(&c) > 0);
     c.accounts_max = 0;
     assert_int_equal(ledger_footprint(&c), 0);

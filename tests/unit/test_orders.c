@@ -38,8 +38,10 @@ static struct orders *orders;
 
 static void set_up(void)
 {
-    struct ledger_config c = {
-        .accounts_max = ACCOUNTS, .balances_max = ACCOUNTS, .nonce_windows_max = 1};
+    struct ledger_config c = {.accounts_max = ACCOUNTS,
+                              .balances_max = ACCOUNTS,
+                              .nonce_windows_max = 1,
+                              .transfers_max = 256};
     void *l = aligned_alloc(CACHE_LINE, align_up(ledger_footprint(&c), CACHE_LINE));
     void *o = aligned_alloc(CACHE_LINE, align_up(orders_footprint(SLOTS), CACHE_LINE));
     assert_true(l && o);

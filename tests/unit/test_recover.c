@@ -67,6 +67,7 @@ static int make(void **state)
                                     .accounts_max = sizes.accounts,
                                     .balances_max = sizes.balances,
                                     .nonce_windows_max = sizes.nonce_windows,
+                                    .transfers_max = 256,
                                     .orders_max = sizes.orders,
                                     .resting_max = sizes.resting,
                                     .command_bytes = 1UL << 20,
@@ -110,6 +111,7 @@ static void trade(u32 orders)
         m.head.request = 1 + i;
         if (i % 7 == 0) m.expire_s = 2 + (w.now + i * 1000000UL) / 1000000000UL;
         trading_order(&w.live.trading, &m, 0, w.flow.count);
+        if (i % 5 == 0) flow_transfer(&w.flow, &w.live.trading);
         if (flow_random(&w.flow) % 4 == 0) engine_settle(&w.live);
         if (i % 100 == 0) engine_clock(&w.live, w.now += 20000000UL);
     }

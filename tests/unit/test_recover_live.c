@@ -50,6 +50,7 @@ static int make(void **state)
                                     .accounts_max = sizes.accounts,
                                     .balances_max = sizes.balances,
                                     .nonce_windows_max = sizes.nonce_windows,
+                                    .transfers_max = 256,
                                     .orders_max = sizes.orders,
                                     .resting_max = sizes.resting,
                                     .recent_trades = 50,
@@ -83,6 +84,7 @@ static void trade(u32 orders)
         struct msg_order m;
         flow_order(&w.flow, &m);
         trading_order(&w.live.trading, &m, 0, w.flow.count * 8);
+        if (i % 5 == 0) flow_transfer(&w.flow, &w.live.trading);
         if (flow_random(&w.flow) % 4 == 0) engine_settle(&w.live);
         if (i % 100 == 0) engine_clock(&w.live, w.now += 20000000UL);
     }
@@ -153,8 +155,7 @@ static void trading_comes_back(void **state)
     log_join_reader(&r, w.live.account.log);
     assert_int_equal(log_seek(&r, 0), 0);
     for (; (rec = log_peek(&r)) && rec->seq <= published; log_advance(&r, rec)) {
-        struct rec *copy = log_begin(&next.account, rec->kind, rec->length);
-        memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
+        struct rec *copy = log_begin_again(&next.account, rec);
         log_commit(&next.account, copy, rec->time_ns, rec->cause);
     }
     log_publish(&next.account);
@@ -191,8 +192,7 @@ static void matching_comes_back(void **state)
     log_join_reader(&made, whole.match.log);
     assert_int_equal(log_seek(&made, 0), 0);
     for (; (rec = log_peek(&made)) && rec->seq <= published; log_advance(&made, rec)) {
-        struct rec *copy = log_begin(&next.match, rec->kind, rec->length);
-        memcpy(copy + 1, rec + 1, rec->length - sizeof *rec);
+        struct rec *copy = log_begin_again(&next.match, rec);
         log_commit(&next.match, copy, rec->time_ns, rec->cause);
     }
     log_publish(&next.match);

@@ -141,6 +141,7 @@ static int set_up(void **state)
                                  .accounts_max = 100,
                                  .balances_max = 100,
                                  .nonce_windows_max = 100,
+                                 .transfers_max = 256,
                                  .orders_max = 100,
                                  .resting_max = 100,
                                  .command_bytes = 1 << 20,

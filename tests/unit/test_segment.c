@@ -24,6 +24,7 @@ static const struct topo_params params = {
     .accounts_max = 1000,
     .balances_max = 1000,
     .nonce_windows_max = 1000,
+    .transfers_max = 256,
     .orders_max = 1000,
     .resting_max = 1000,
     .command_bytes = 1 << 20,

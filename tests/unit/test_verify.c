@@ -597,7 +597,7 @@ static void limits_each_wallet(void **state)
     (void)state;
     struct rates r;
     u8 alice[20] = {1}, bob[20] = {2};
-    assert_int_equal(rates_init(&r, 10, 20, 5), 0);
+    assert_int_equal(rates_init(&r, (const u32[RATE_KINDS]){10, 20, 1}, 5), 0);
     for (int i = 0; i < 10; i++) assert_int_equal(rates_take(&r, alice, RATE_ORDERS, NOW), 0);
     assert_int_equal(rates_take(&r, alice, RATE_ORDERS, NOW), 100);
     assert_int_equal(rates_take(&r, alice, RATE_ORDERS, NOW + 1), 100);
@@ -619,7 +619,7 @@ static void strangers_do_not_wash_a_wallet_out(void **state)
     (void)state;
     struct rates r;
     u8 alice[20] = {1}, stranger[20] = {2};
-    assert_int_equal(rates_init(&r, 10, 20, 5), 0);
+    assert_int_equal(rates_init(&r, (const u32[RATE_KINDS]){10, 20, 1}, 5), 0);
     for (int i = 0; i < 10; i++) assert_int_equal(rates_take(&r, alice, RATE_ORDERS, NOW), 0);
     for (u32 i = 1; i < 20000; i++) {
         memcpy(stranger + 4, &i, sizeof i);
@@ -633,7 +633,7 @@ static void a_rate_refusal_uses_nothing_up(void **state)
 {
     (void)state;
     rates_fini(&verify.rates);
-    assert_int_equal(rates_init(&verify.rates, 1, 1, 5), 0);
+    assert_int_equal(rates_init(&verify.rates, (const u32[RATE_KINDS]){1, 1, 1}, 5), 0);
     struct msg_order m = limit_order(SIG_V2, 0);
     sign_order(&m, 0);
     assert_int_equal(judge(&m), 0);

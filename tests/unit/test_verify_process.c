@@ -18,6 +18,7 @@ static const struct topo_params PARAMS = {
     .accounts_max = 100,
     .balances_max = 100,
     .nonce_windows_max = 100,
+    .transfers_max = 256,
     .orders_max = 100,
     .resting_max = 100,
     .command_bytes = 1 << 20,

@@ -1,5 +1,7 @@
 #include "procs/lib/eth/hex.h"
 
+#include <string.h>
+
 #include "procs/lib/eth/keccak.h"
 
 static const char DIGITS[16] = "0123456789abcdef";
@@ -47,4 +49,20 @@ void hex_format_address(const u8 address[20], char text[HEX_ADDRESS_TEXT])
         u8 nibble = i % 2 ? hash[i / 2] & 15 : hash[i / 2] >> 4;
         if (digits[i] >= 'a' && nibble >= 8) digits[i] = (char)(digits[i] - 'a' + 'A');
     }
+}
+
+bool hex_address_read(const char *text, size_t len, u8 address[20])
+{
+    u8 bytes[20];
+    char checked[HEX_ADDRESS_TEXT];
+    bool upper = false, lower = false;
+    if (!hex_parse(text, len, bytes, sizeof bytes)) return false;
+    for (size_t i = 2; i < len; i++) {
+        upper |= text[i] >= 'A' && text[i] <= 'F';
+        lower |= text[i] >= 'a' && text[i] <= 'f';
+    }
+    hex_format_address(bytes, checked);
+    if (upper && lower && memcmp(text, checked, len) != 0) return false;
+    if (address) memcpy(address, bytes, sizeof bytes);
+    return true;
 }

@@ -23,4 +23,8 @@ void hex_format(const u8 *bytes, size_t n, char *text);
 /* The same for an address, with the EIP-55 checksum in the case of its letters. */
 void hex_format_address(const u8 address[20], char text[HEX_ADDRESS_TEXT]);
 
+/* An address of someone else's: letters in both cases carry a checksum, which must then be right.
+ * `address` may be NULL. */
+bool hex_address_read(const char *text, size_t len, u8 address[20]);
+
 #endif

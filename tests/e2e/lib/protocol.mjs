@@ -33,6 +33,8 @@ const decimal = is(/^(0|[1-9]\d*)(\.\d+)?$/, "a decimal string");
 const signed = is(/^-?(0|[1-9]\d*)(\.\d+)?$/, "a signed decimal string");
 const id = is(/^(0|[1-9]\d{0,19})$/, "an id in a string");
 const address = is(/^0x[0-9a-fA-F]{40}$/, "an address");
+const hash = is(/^0x[0-9a-f]{64}$/, "a transaction hash");
+const orNull = (check) => (v) => (v === null ? null : check(v));
 const text = is(/^.+$/, "a text");
 const marketName = is(/^[A-Z0-9]+-[A-Z0-9]+$/, "a market");
 const token = is(/^[A-Z0-9]{2,10}$/, "a token");
@@ -88,6 +90,18 @@ export const SHAPES = {
             "failed", "rolled_back"),
         matched_at: time, "settled_at?": time,
     },
+    // What is not known of a deposit's transaction (credited by hand) is null.
+    deposit: {
+        deposit_id: id, wallet: address, token, amount: decimal, tx_hash: orNull(hash),
+        log_index: orNull(whole), block_num: orNull(whole),
+        status: oneOf("pending", "confirmed", "credited"), created_at: time, updated_at: time,
+    },
+    withdrawal: {
+        withdraw_id: id, wallet: address, token, amount: decimal, to_address: address, nonce: id,
+        status: oneOf("pending", "processing", "submitted", "confirmed", "failed", "cancelled",
+            "rejected"),
+        "tx_hash?": hash, created_at: time, updated_at: time,
+    },
     // One line of the balance log; what it holds is not in the text.
     transaction: {
         transaction_id: id, wallet: address, token,
@@ -133,6 +147,7 @@ const TEXTS = [
     "Order(address wallet,string market,uint8 side,uint8 orderType,uint256 price,uint256 amount," +
         "uint256 nonce,uint256 expiry)",
     "Cancel(address wallet,string orderId,uint256 nonce)",
+    "Withdraw(address wallet,string token,uint256 amount,string toAddress,uint256 nonce)",
     "OrderV2(address wallet,string market,uint8 side,uint8 orderType,uint8 timeInForce," +
         "uint256 price,uint256 amount,uint256 quoteAmount,uint256 nonce,uint256 expiry,uint8 stp," +
         "uint16 slippageBps,string clientOrderId)",
