@@ -296,6 +296,9 @@ void sample_begin(struct load *l);
 /* Complete the point of the second that ends. */
 void sample_second(struct load *l, struct load_point *p);
 void sample_end(struct load *l);
+/* Note what processes have for themselves: as a plan's first step begins, and at the end of each.
+ */
+void sample_memory(struct load *l, bool first);
 u64 sample_backlog(const struct load *l);
 
 /* --- load_run.c --- */

@@ -156,11 +156,15 @@ static void judge_local(const struct load *l, const struct sums *t,
                         struct load_item items[LOAD_ITEMS])
 {
     u32 memory = 0;
-    i64 growth = 0;
+    i64 growth = 0; /* while connections and users stay */
     for (u32 i = 0; i < l->point_count; i++)
         memory = (u32)max_u64(memory, l->points[i].memory_permille);
-    for (u32 i = 0; i < l->proc_count; i++)
-        growth += (i64)l->procs[i].last_bytes - (i64)l->procs[i].first_bytes;
+    for (u32 i = 0; i < l->plans; i++) {
+        u32 to = i + 1 < l->plans && l->point_plan[i + 1] ? l->point_plan[i + 1] : l->point_count;
+        if (to <= l->point_plan[i]) continue;
+        growth +=
+            (i64)l->points[to - 1].exchange_bytes - (i64)l->points[l->point_plan[i]].exchange_bytes;
+    }
     set(&items[2], l->crashes || l->ooms ? LOAD_FAIL : LOAD_PASS,
         "%lu restarts of %u processes, %lu kills by the kernel for memory", l->crashes,
         l->proc_count, l->ooms);
@@ -168,7 +172,8 @@ static void judge_local(const struct load *l, const struct sums *t,
         "%.0f %% of %ld cores in the busiest step, the generator left out", t->cpu * 100,
         sysconf(_SC_NPROCESSORS_ONLN));
     set(&items[4], memory < MEMORY_PERMILLE ? LOAD_PASS : LOAD_FAIL,
-        "%.1f %% of the host at most; the exchange's private memory changed by %+.1f MiB",
+        "%.1f %% of the host at most; the exchange's private memory changed by %+.1f MiB "
+        "meanwhile",
         memory / 10.0, (double)growth / 1048576);
     set(&items[7], l->backlog_end <= BACKLOG_MOST ? LOAD_PASS : LOAD_FAIL,
         "at most %s waited in rings, %s a second after the load", cli_bytes(l->backlog_most),

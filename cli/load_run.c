@@ -80,6 +80,7 @@ static void begin_step(struct load *l, u32 step)
     clear(l->push_second, LOAD_POINT_BITS);
     for (u32 i = 0; i < l->user_count; i++) l->users[i].step_turn = 0;
     subs_begin(l);
+    if (!step) sample_memory(l, true);
     struct load_point unused = {0};
     sample_second(l, &unused); /* so that the first second begins here */
     r->bytes_in = l->pump.bytes_in;
@@ -111,6 +112,7 @@ static void end_step(struct load *l, u32 first_point)
     r->bytes_in = l->pump.bytes_in - r->bytes_in;
     r->reads = l->pump.reads - r->reads;
     subs_count(l, r);
+    sample_memory(l, false);
     l->result = NULL;
 }
 

@@ -133,7 +133,6 @@ void sample_begin(struct load *l)
         p->epoch = atomic_load_explicit(&block_of(l, i)->epoch, memory_order_relaxed);
         p->pid = atomic_load_explicit(&block_of(l, i)->pid, memory_order_relaxed);
         look_at(l, i, NULL, 0);
-        p->first_bytes = p->bytes;
     }
     l->ooms_before = number_in("/proc/vmstat", "oom_kill ");
     host_ticks(&before.host_busy, &before.host_all);
@@ -160,11 +159,18 @@ void sample_second(struct load *l, struct load_point *p)
     before.at_ns = now_ns;
 }
 
-void sample_end(struct load *l)
+void sample_memory(struct load *l, bool first)
 {
     for (u32 i = 0; i < l->proc_count; i++) {
+        struct load_proc *p = &l->procs[i];
         look_at(l, i, NULL, 0);
-        l->procs[i].last_bytes = l->procs[i].bytes;
+        p->last_bytes = p->bytes;
+        if (first) p->first_bytes = p->bytes;
     }
+}
+
+void sample_end(struct load *l)
+{
+    for (u32 i = 0; i < l->proc_count; i++) look_at(l, i, NULL, 0);
     l->ooms = number_in("/proc/vmstat", "oom_kill ") - l->ooms_before;
 }

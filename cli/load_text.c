@@ -103,7 +103,7 @@ static void print_procs(const struct load *l, FILE *out)
 {
     double seconds = l->point_count ? l->point_count : 1, hertz = (double)sysconf(_SC_CLK_TCK);
     if (!l->proc_count) return;
-    fprintf(out, "\nProcesses of the exchange, over all steps\n");
+    fprintf(out, "\nProcesses of the exchange; memory during the last scenario\n");
     fprintf(out, "  %-12s %8s %16s %16s\n", "name", "cores", "private MiB", "grown by MiB");
     for (u32 i = 0; i < l->proc_count; i++) {
         const struct load_proc *p = &l->procs[i];
