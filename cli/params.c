@@ -5,8 +5,9 @@
  * only holds its producer back. */
 #define RING_BYTES (1UL << 20)
 
-/* Recent trades kept per market; protocol.md 1 lets a reader ask for 500. */
-#define RECENT_TRADES 1024UL
+/* Recent trades kept per market: protocol.md 1 lets a reader ask for 500, and a push that comes a
+ * moment late must not miss any of a burst. */
+#define RECENT_TRADES 4096UL
 
 void cli_topo_params(const struct config *config, struct topo_params *params)
 {

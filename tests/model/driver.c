@@ -436,8 +436,9 @@ static int tape_write(void *context, const void *data, u64 bytes)
     (void)context;
     if (tape_end + bytes > tape_room) {
         tape_room = 2 * (tape_end + bytes);
-        tape = realloc(tape, tape_room);
-        CHECK(tape);
+        u8 *room = realloc(tape, tape_room);
+        CHECK(room);
+        tape = room;
     }
     memcpy(tape + tape_end, data, bytes);
     tape_end += bytes;

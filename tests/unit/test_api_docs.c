@@ -87,7 +87,10 @@ static void check_refs(const json_t *value)
     const char *key;
     json_t *part;
     size_t i;
-    json_array_foreach(value, i, part) check_refs(part);
+    json_array_foreach(value, i, part)
+    {
+        check_refs(part);
+    }
     json_object_foreach((json_t *)value, key, part)
     {
         check_refs(part);
