@@ -100,7 +100,9 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
                                       .maker_left = maker->lots,
                                       .account = t->o.account,
                                       .maker_account = maker->account};
-    if (!maker->lots) book_unrest(b, cell);
+    if (maker->lots) return;
+    book_unrest(b, cell);
+    if (UNLIKELY(book_is_large(b))) book_sweep_ahead(b, book_half(b, t->against)->best);
 }
 
 /* The taker stands before an own order. */
@@ -359,19 +361,19 @@ bool book_busy(const struct books *b)
 
 void book_prefetch(const struct books *b, u64 id, u32 stage)
 {
-    if ((u32)id >= b->config.slots_max) return;
-    u32 cell = stage ? book_place(b, (u32)id) : 0;
+    if (!book_is_large(b) || (u32)id >= b->config.slots_max) return;
+    if (stage == 0) return __builtin_prefetch(book_slot(b, (u32)id));
+    u32 cell = book_place(b, (u32)id);
     const struct book_cell *c = book_cell(b, cell);
-    if (stage == 0) {
-        __builtin_prefetch(book_slot(b, (u32)id));
-    } else if (stage == 1) {
+    if (stage == 1) {
         __builtin_prefetch(c, 1);
-        __builtin_prefetch((const char *)c + sizeof(*c) - 1, 1);
+        __builtin_prefetch((const char *)(c + 1) - 1, 1);
     } else if (c->id == id) {
-        __builtin_prefetch(book_ring(b, c->ring.prev), 1);
-        __builtin_prefetch(book_ring(b, c->ring.next), 1);
-        __builtin_prefetch(book_ring(b, c->owned.prev), 1);
-        __builtin_prefetch(book_ring(b, c->owned.next), 1);
-        __builtin_prefetch(book_queue(b, c->queue), 1);
+        book_fetch(b, c->ring.prev);
+        book_fetch(b, c->ring.next);
+        book_fetch(b, c->queue);
+        if (book_is_young(c)) return;
+        book_fetch(b, c->owned.prev);
+        book_fetch(b, c->owned.next);
     }
 }

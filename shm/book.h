@@ -198,8 +198,9 @@ int book_continue(struct books *b, struct book_events *out);
 bool book_busy(const struct books *b);
 
 /* Hints for a caller that knows which orders its coming requests are about (a batch of commands):
- * start loading what cancelling or amending `id` will touch. In a book larger than the cache, call
- * stage 0 some 24 requests ahead, stage 1 16, stage 2 8 ahead; each counts on the one before. */
+ * start loading what cancelling or amending `id` will touch. Call stage 0 some 24 requests ahead,
+ * stage 1 16, stage 2 8 ahead; each counts on the one before. Does nothing while the book fits the
+ * cache. */
 void book_prefetch(const struct books *b, u64 id, u32 stage);
 
 /* Questions. Markets that are not open answer as empty. */

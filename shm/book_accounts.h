@@ -85,7 +85,7 @@ static inline void book_account_add(struct books *b, u32 cell)
 }
 
 /* Take an entry out whose ring is empty. */
-__attribute__((noinline)) static void book_owner_erase(struct books *b, u32 ref)
+BOOK_ASIDE static void book_owner_erase(struct books *b, u32 ref)
 {
     u32 gap = (ref - b->owners) / (u32)(sizeof(struct book_owner) / 8);
     for (u32 at = book_owner_after(b, gap);; at = book_owner_after(b, at)) {

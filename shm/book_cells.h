@@ -1,15 +1,14 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | queues of leaves | orders | owners | leaves | nodes | halves | hints | ids
+ *   struct books | young orders | halves | orders | queues | nodes of the trie | owners | ids
  *
  *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
- *   owner [first, last, tag]  <=> order <=> order <=> ... back to the owner      (see
- * book_accounts.h)
+ *   owner [first, last, tag]  <=> order <=> order <=> ... back to the owner      (book_accounts.h)
  *
- * Queues, orders and owners refer to each other by `ref`s: offsets in units of 8 bytes from the
- * object's start, which the processor adds and scales for nothing. Ref 0 is nothing: it reads as an
- * order with id 0. Every ring is circular through its head, so that linking and unlinking take no
- * branch, and a member that finds the same neighbour on both sides knows it was the last.
+ * They refer to each other by `ref`s: offsets in units of 8 bytes from the object's start, which
+ * the processor adds and scales for nothing. Ref 0 is nothing, and may be read: see struct books.
+ * Every ring is circular through its head, so that linking and unlinking take no branch, and a
+ * member that finds the same neighbour on both sides knows it was the last.
  *
  * A half is one side of one market. Prices of a half are kept as keys, smaller = better: an ask's
  * key is its price, a bid's is BOOK_PRICE_MAX + 1 - price. From there on both sides are one code.
@@ -26,12 +25,13 @@
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 4096U /* orders that came lately, power of two */
 #endif
-#ifndef BOOK_ASLEEP
-#define BOOK_ASLEEP 4096U /* leaves that lost their last order lately, power of two */
-#endif
+#define BOOK_LARGE 32768U /* orders from which on a book is larger than the cache of a core */
 #ifndef BOOK_HINTS
 #define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
 #endif
+
+/* What is kept out of the hot path, so that the path keeps its registers: a tenth of the whole. */
+#define BOOK_ASIDE __attribute__((noinline, unused))
 
 struct book_ring {
     u32 prev, next; /* refs; of a head: its last and its first member */
@@ -39,13 +39,14 @@ struct book_ring {
 
 /* The orders at one price. */
 struct book_queue {
-    struct book_ring ring; /* free: next is the one below in the stack */
-    u64 lots;              /* sum of its orders */
+    struct book_ring ring;
     u64 key;
-    u32 leaf; /* node of its price */
-    u32 half;
+    u64 lots;   /* sum of its orders */
+    u32 parent; /* its node in the trie, 0 = it is the root */
+    u32 half;   /* UINT32_MAX = free */
 };
 SIZE_IS(struct book_queue, 32);
+OFFSET_IS(struct book_queue, key, 8);
 
 struct book_cell {
     struct book_ring ring; /* in its queue */
@@ -58,31 +59,13 @@ struct book_cell {
 SIZE_IS(struct book_cell, 40);
 OFFSET_IS(struct book_cell, id, 16);
 
-/* Neighbouring prices, or nodes of the trie: book_levels.h. */
-struct book_node {
-    u64 prefix; /* a key's bits from shift + 6 up; of what stands for nothing, UINT64_MAX */
-    u64 live;   /* bit i: there are orders below the i-th child */
-    u32 parent; /* BOOK_NOTHING = it is the root */
-    u32 half;
-    u8 shift;     /* of the digit that chooses its child; 0: a leaf, its children are queues */
-    u8 asleep;    /* leaf: it stands in the list of those that lost their last order */
-    u16 children; /* inner node */
-    u32 zero;
-    u32 group[8]; /* inner node: 0 = no children there */
-};
-SIZE_IS(struct book_node, 64);
-
-struct book_group {
-    u32 child[8];
-};
-
 struct book_half {
-    u32 best;   /* leaf no leaf with orders is in front of; BOOK_NOTHING = side is empty */
-    u32 root;   /* of the trie, 0 = none */
+    u32 best;   /* queue; 0 = side is empty */
+    u32 root;   /* of the trie: a queue, or a node; 0 = side is empty */
     u32 orders; /* resting orders of this half */
     u32 open;   /* the market was opened */
     u32 zero[12];
-    u32 hint[BOOK_HINTS]; /* by prefix: a leaf that had these low bits, or BOOK_NOTHING */
+    u32 hint[BOOK_HINTS]; /* by key: the queue that last had a key of this kind, never trusted */
 };
 
 struct book_young {
@@ -120,27 +103,25 @@ enum book_busy { BOOK_IDLE = 0, BOOK_TAKING = 1, BOOK_MASS = 2 };
 
 struct books {
     u64 magic;
+    u64 no_key; /* ref 0 reads as a queue with this key, UINT64_MAX, */
+    u64 no_id;  /* and as an order with this id, 0 */
     u64 bytes;
-    u64 zero;                   /* the id of the order with ref 0 */
     struct books_config config; /* levels_max resolved */
     u64 ids_off;
     u32 owners; /* ref of the table */
     u32 owners_count;
     u32 owners_lines;
-    u32 asleep_at;
-    struct book_pool orders, queues, nodes, groups;
+    u32 unused;
+    struct book_pool orders, queues, nodes;
     struct book_taker taker;
 };
 
 /* Parts of fixed size have fixed places, for the hot path; then come the halves, then the rest. */
-#define BOOK_YOUNG_OFF   512UL
-#define BOOK_ASLEEP_OFF  (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
-#define BOOK_NOTHING_OFF (BOOK_ASLEEP_OFF + BOOK_ASLEEP * sizeof(u32))
-#define BOOK_HALVES_OFF  (BOOK_NOTHING_OFF + sizeof(struct book_node))
-#define BOOK_NOTHING     ((u32)(BOOK_NOTHING_OFF / 8)) /* the leaf that stands for none */
+#define BOOK_YOUNG_OFF  512UL
+#define BOOK_HALVES_OFF (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
 _Static_assert(sizeof(struct books) <= BOOK_YOUNG_OFF, "struct books outgrew its place");
-_Static_assert(BOOK_NOTHING_OFF % CACHE_LINE == 0, "nodes are lines");
-OFFSET_IS(struct books, zero, 16);
+OFFSET_IS(struct books, no_key, 8);
+OFFSET_IS(struct books, no_id, 16);
 
 static inline void *book_ref(const struct books *b, u32 ref)
 {
@@ -162,11 +143,6 @@ static inline struct book_queue *book_queue(const struct books *b, u32 ref)
     return book_ref(b, ref);
 }
 
-static inline struct book_node *book_node(const struct books *b, u32 ref)
-{
-    return book_ref(b, ref);
-}
-
 static inline struct book_half *book_half(const struct books *b, u32 half)
 {
     return (struct book_half *)ptr_at(b, BOOK_HALVES_OFF) + half;
@@ -175,6 +151,12 @@ static inline struct book_half *book_half(const struct books *b, u32 half)
 static inline bool book_is_open(const struct books *b, u32 market)
 {
     return market < b->config.markets_max && book_half(b, market << 1)->open;
+}
+
+/* Too large for the cache of a core: only then hints pay. */
+static inline bool book_is_large(const struct books *b)
+{
+    return b->orders.used >= BOOK_LARGE;
 }
 
 static inline u32 book_half_of(u32 market, u8 side)

@@ -30,20 +30,18 @@ static struct book_pool pool(u64 *at, u64 count, u64 bytes)
 /* Places of the parts; `bytes` 0 if the parameters are impossible. */
 static struct books plan(const struct books_config *config)
 {
-    struct books b = {.config = *config};
+    struct books b = {.no_key = UINT64_MAX, .config = *config};
     struct books_config *c = &b.config;
     if (!c->levels_max) c->levels_max = c->orders_max;
     bool possible = c->markets_max >= 1 && c->markets_max <= BOOK_MARKETS_MAX &&
                     c->orders_max >= 1 && c->orders_max <= BOOK_ORDERS_MAX &&
                     c->levels_max <= c->orders_max && c->slots_max >= 1;
     if (!possible) return (struct books){0};
-    u64 at = BOOK_HALVES_OFF, leaves = c->levels_max + BOOK_ASLEEP;
+    u64 at = BOOK_HALVES_OFF;
     take(&at, 2UL * c->markets_max, sizeof(struct book_half));
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
     b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
-    /* n leaves have fewer than n inner nodes, those fewer than 2 n children; and a spare one */
-    b.nodes = pool(&at, 2 * leaves, sizeof(struct book_node));
-    b.groups = pool(&at, 2 * leaves + c->levels_max + 1, sizeof(struct book_group));
+    b.nodes = pool(&at, c->levels_max, sizeof(struct book_node));
     b.owners_count = book_owners_for(c->orders_max);
     b.owners_lines = b.owners_count / BOOK_OWNERS_LINE;
     b.owners = (u32)(take(&at, b.owners_count, sizeof(struct book_owner)) / 8);
@@ -74,14 +72,8 @@ void *books_new(void *mem, const struct books_config *config)
         return NULL;
     }
     *b = made;
-    memset(ptr_at(b, BOOK_YOUNG_OFF), 0, BOOK_NOTHING_OFF - BOOK_YOUNG_OFF);
-    *book_node(b, BOOK_NOTHING) =
-        (struct book_node){.prefix = UINT64_MAX, .live = UINT64_MAX, .parent = BOOK_NOTHING};
-    for (u32 i = 0; i < 2 * b->config.markets_max; i++) {
-        struct book_half *h = book_half(b, i);
-        *h = (struct book_half){.best = BOOK_NOTHING};
-        for (u32 k = 0; k < BOOK_HINTS; k++) h->hint[k] = BOOK_NOTHING;
-    }
+    memset(book_young(b, 0), 0, BOOK_YOUNG * sizeof(struct book_young));
+    memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
     memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
     memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
     b->magic = BOOKS_MAGIC;

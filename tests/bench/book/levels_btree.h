@@ -12,6 +12,10 @@
 #define BTREE_NODES (1U << 18)
 #define BTREE_DEPTH 16U
 
+struct book_node { /* the plan of the memory asks for its size */
+    u64 unused;
+};
+
 struct btree_node {
     u64 key[BTREE_KEYS]; /* ascending; of an inner node the least key below each child */
     u32 ref[BTREE_KEYS]; /* levels, or nodes */
@@ -79,7 +83,7 @@ static inline u32 btree_split(struct books *b, u32 node)
     if (!n->leaf) return other;
     if (n->next) btree[n->next].prev = other;
     n->next = other;
-    for (u32 i = 0; i < o->n; i++) book_queue(b, o->ref[i])->leaf = other;
+    for (u32 i = 0; i < o->n; i++) book_queue(b, o->ref[i])->parent = other;
     return other;
 }
 
@@ -103,7 +107,7 @@ static inline void btree_insert(struct books *b, u32 half, u64 key, u32 level)
             if (put_key >= btree[upper].key[0]) node = upper;
         }
         btree_put(&btree[node], btree_rank(&btree[node], put_key), put_key, put_ref);
-        if (put_ref == level && btree[node].leaf) book_queue(b, level)->leaf = node;
+        if (put_ref == level && btree[node].leaf) book_queue(b, level)->parent = node;
         if (!upper) return;
         key = btree[upper].key[0];
         ref = upper;
@@ -148,10 +152,10 @@ static inline u64 book_queue_price(const struct books *b, u32 queue)
 static inline u32 book_queue_first(const struct books *b, const struct book_half *h)
 {
     (void)b;
-    return h->best == BOOK_NOTHING ? 0 : h->best;
+    return h->best;
 }
 
-static inline bool book_reaches(struct books *b, struct book_half *h, u64 key)
+static inline bool book_reaches(const struct books *b, const struct book_half *h, u64 key)
 {
     u32 queue = book_queue_first(b, h);
     return queue && book_queue(b, queue)->key <= key;
@@ -177,7 +181,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
     if (queue) return *hint = queue;
     queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
     if (!queue) return 0;
-    *book_queue(b, queue) = (struct book_queue){{queue, queue}, 0, key, 0, half};
+    *book_queue(b, queue) = (struct book_queue){.ring = {queue, queue}, .key = key, .half = half};
     btree_insert(b, half, key, queue);
     if (!best || key < book_queue(b, best)->key) h->best = queue;
     return *hint = queue;
@@ -186,7 +190,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 static inline u32 book_queue_next(const struct books *b, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
-    const struct btree_node *n = &btree[q->leaf];
+    const struct btree_node *n = &btree[q->parent];
     u32 rank = btree_rank(n, q->key);
     if (rank < n->n) return n->ref[rank];
     return n->next ? btree[n->next].ref[0] : 0;
@@ -200,6 +204,16 @@ static inline void book_queue_drop(struct books *b, u32 queue)
     btree_erase(q->half, q->key);
     q->half = UINT32_MAX;
     book_pool_put(b, &b->queues, queue);
+}
+
+static inline void book_fetch(const struct books *b, u32 ref)
+{
+    __builtin_prefetch(book_ref(b, ref), 1);
+}
+
+static inline void book_sweep_ahead(const struct books *b, u32 queue)
+{
+    (void)b, (void)queue;
 }
 
 #endif

@@ -11,6 +11,10 @@
 
 #define LADDER_TICKS (1U << 18)
 
+struct book_node { /* the plan of the memory asks for its size */
+    u64 unused;
+};
+
 struct ladder {
     u32 level[LADDER_TICKS];
     u64 low[LADDER_TICKS >> 6], mid[LADDER_TICKS >> 12], top;
@@ -49,7 +53,7 @@ static inline u32 book_queue_first(const struct books *b, const struct book_half
     return d->top ? d->level[ladder_best(d)] : 0;
 }
 
-static inline bool book_reaches(struct books *b, struct book_half *h, u64 key)
+static inline bool book_reaches(const struct books *b, const struct book_half *h, u64 key)
 {
     u32 half = ladder_of(b, h);
     return ladders[half].top && ladder_best(&ladders[half]) <= ladder_at(half, key);
@@ -70,7 +74,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
     if (d->level[at]) return d->level[at];
     u32 queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
     if (!queue) return 0;
-    *book_queue(b, queue) = (struct book_queue){{queue, queue}, 0, key, 0, half};
+    *book_queue(b, queue) = (struct book_queue){.ring = {queue, queue}, .key = key, .half = half};
     d->level[at] = queue;
     d->low[at >> 6] |= 1UL << (at & 63);
     d->mid[at >> 12] |= 1UL << (at >> 6 & 63);
@@ -109,6 +113,16 @@ static inline void book_queue_drop(struct books *b, u32 queue)
         if (!d->mid[at >> 12]) d->top &= ~(1UL << (at >> 12));
     }
     book_pool_put(b, &b->queues, queue);
+}
+
+static inline void book_fetch(const struct books *b, u32 ref)
+{
+    __builtin_prefetch(book_ref(b, ref), 1);
+}
+
+static inline void book_sweep_ahead(const struct books *b, u32 queue)
+{
+    (void)b, (void)queue;
 }
 
 #endif

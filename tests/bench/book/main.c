@@ -26,7 +26,6 @@ static const struct {
     bool narrow; /* cannot hold prices out of 2^18 ticks */
 } builds[] = {{"product", product_drive, false},
               {"bare", bare_drive, false},
-              {"eager", eager_drive, false},
               {"btree", btree_drive, false},
               {"ladder", ladder_drive, true}};
 

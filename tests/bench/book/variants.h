@@ -22,8 +22,6 @@ struct drive_result {
 struct drive_result product_drive(const struct flow *f, void *mem, const struct drive_how *how);
 /* no account lists, no self-trade checks */
 struct drive_result bare_drive(const struct flow *f, void *mem, const struct drive_how *how);
-/* leaves are dropped with their last order */
-struct drive_result eager_drive(const struct flow *f, void *mem, const struct drive_how *how);
 /* levels in a B+-tree */
 struct drive_result btree_drive(const struct flow *f, void *mem, const struct drive_how *how);
 /* levels in a direct table of 2^18 ticks under bitmaps */
