@@ -86,7 +86,8 @@ const struct command commands[] = {
      .brief = "live: rates, latencies, processes, markets, queues",
      .more = "Latencies are of the last interval; WORK, WAIT and BLOCK are shares of a process's\n"
              "time, BLOCK being work it could not do for want of room downstream. q quits, space\n"
-             "pauses. Waits for the next exchange when this one stops. Where the output is no\n"
+             "pauses, the arrows scroll. Waits for the next exchange when this one stops. Where "
+             "the output is no\n"
              "terminal it prints one frame; with --json an object every interval.",
      .options = {{"--every", "MS", "milliseconds between two looks (1000)"},
                  {"--once", NULL, "print one frame and end"},

@@ -435,6 +435,14 @@ static void beat(struct super *s)
     }
 }
 
+/* Count the time since `since_ns`; now. */
+static u64 spend(_Atomic u64 *counter, u64 since_ns)
+{
+    u64 now_ns = cli_monotonic_ns();
+    atomic_fetch_add_explicit(counter, now_ns - since_ns, memory_order_relaxed);
+    return now_ns;
+}
+
 static void take_signal(struct super *s)
 {
     struct signalfd_siginfo info;
@@ -507,9 +515,12 @@ int super_run(struct super *s)
     proc_step(s->own, PROC_STARTING, "");
     if (serve_for(s, (u32)s->segment->self, &own_ops)) return -1;
     if (start_layer(s, 0)) begin_failure(s);
+    u64 since_ns = cli_monotonic_ns();
     while (s->phase != SUPER_DONE) {
         int n = epoll_wait(s->epoll, events, COUNT_OF(events), -1);
+        since_ns = spend(&s->own->waited_ns, since_ns);
         for (int i = 0; i < n; i++) take_event(s, &events[i]);
+        since_ns = spend(&s->own->worked_ns, since_ns);
     }
     for (u32 i = 0; i < s->count; i++) ops_http_stop(s->children[i].ops);
     ops_http_stop(own_ops);

@@ -90,12 +90,14 @@ static void size_of_screen(u32 *rows, u32 *columns)
 }
 
 /* One write: each line ends with "clear to its end", the last with "clear below". */
-static void draw(const struct top_frame *f, u32 rows, u32 columns, const char *last)
+static void draw(const struct top_frame *f, u32 from, u32 rows, u32 columns, const char *last)
 {
     static char out[FRAME_BYTES];
     size_t n = (size_t)snprintf(out, sizeof out, "\033[H");
     u32 lines = (u32)min_u64(f->count, rows - 1);
-    for (u32 i = 0; i < lines; i++) {
+    for (u32 k = 0; k < lines; k++) {
+        u32 i = k < TOP_PINNED ? k : k + from;
+        if (i >= f->count) break;
         bool heading = i == 0 || (i > 0 && !f->line[i - 1][0]);
         n += (size_t)snprintf(out + n, sizeof out - n, "%s%.*s%s\033[K\r\n",
                               heading ? "\033[1m" : "", (int)columns, f->line[i],
@@ -106,16 +108,39 @@ static void draw(const struct top_frame *f, u32 rows, u32 columns, const char *l
     say(out, n);
 }
 
+/* What was typed and not taken yet. */
+static char typed[64];
+static size_t typed_count;
+
+/* Take one key: itself, or j, k, J, K, g for arrows, pages and Home; 0 = one that means nothing. */
+static char take_key(void)
+{
+    bool escape = typed_count >= 3 && typed[0] == '\033' && (typed[1] == '[' || typed[1] == 'O');
+    char key = typed[0];
+    size_t used = 1;
+    if (escape) {
+        static const char codes[] = "ABH156", keys_of[] = "kjggKJ";
+        const char *code = strchr(codes, typed[2]);
+        key = keys_of[code ? (size_t)(code - codes) : sizeof keys_of - 1];
+        used = typed_count > 3 && typed[3] == '~' ? 4 : 3;
+    }
+    typed_count -= used;
+    memmove(typed, typed + used, typed_count);
+    return key;
+}
+
 /* Wait until `until_ns`; 'q' when it shall end, another key, or 0. */
 static char wait_for_key(u64 until_ns)
 {
     struct pollfd in = {.fd = keys ? STDIN_FILENO : -1, .events = POLLIN};
+    if (typed_count && !asked_to_end) return take_key();
     while (!asked_to_end && !asked_to_stop && !resized) {
         u64 now_ns = cli_monotonic_ns();
         if (now_ns >= until_ns) return 0;
         int ready = poll(&in, 1, (int)((until_ns - now_ns) / 1000000) + 1);
-        char key = 0;
-        if (ready > 0 && read(STDIN_FILENO, &key, 1) == 1) return key;
+        ssize_t n = ready > 0 ? read(STDIN_FILENO, typed, sizeof typed) : 0;
+        if (n > 0) typed_count = (size_t)n;
+        if (n > 0) return take_key();
         if (ready > 0) keys = false, in.fd = -1; /* the keyboard is gone */
     }
     return asked_to_end ? 'q' : 0;
@@ -131,6 +156,7 @@ struct top {
     struct top_sample samples[2], *before, *now;
     struct top_frame frame;
     u64 every_ns;
+    u32 scroll; /* lines behind the head that are passed over */
 };
 
 static void swap_samples(struct top *t)
@@ -155,21 +181,32 @@ static bool follow(struct top *t)
     return true;
 }
 
+/* The head stays, the rest scrolls; where nothing is scrolled, a bit of everything is shown. */
 static void show(struct top *t, bool paused)
 {
     u32 rows, columns;
     char last[CONFIG_TEXT_MAX + 80];
     size_of_screen(&rows, &columns);
     if (t->attached) {
-        top_frame(&t->frame, &t->segment, t->before, t->now, rows - 1);
-        snprintf(last, sizeof last, "q quit, space %s; every %lu.%lu s", paused ? "go on" : "pause",
-                 t->every_ns / 1000000000UL, t->every_ns / 100000000UL % 10);
+        top_frame(&t->frame, &t->segment, t->before, t->now, t->scroll ? 0 : rows - 1);
+        t->scroll = (u32)min_u64(t->scroll, t->frame.count > rows ? t->frame.count - rows + 1 : 0);
+        snprintf(last, sizeof last, "q quit, space %s, arrows scroll; every %lu.%lu s",
+                 paused ? "go on" : "pause", t->every_ns / 1000000000UL,
+                 t->every_ns / 100000000UL % 10);
     } else {
         t->frame.count = 0;
         snprintf(last, sizeof last, "no exchange is running in %s; waiting for one. q quit",
                  t->cli.source.dir.s);
     }
-    draw(&t->frame, rows, columns, last);
+    draw(&t->frame, t->scroll, rows, columns, last);
+}
+
+static void scroll(struct top *t, char key)
+{
+    u32 page = key == 'J' || key == 'K' ? 10 : 1;
+    if (key == 'j' || key == 'J') t->scroll += page;
+    if (key == 'k' || key == 'K') t->scroll -= (u32)min_u64(page, t->scroll);
+    if (key == 'g') t->scroll = 0;
 }
 
 static int on_terminal(struct top *t)
@@ -191,6 +228,7 @@ static int on_terminal(struct top *t)
         char key = wait_for_key(next_ns);
         if (key == 'q' || key == 'Q' || key == 3) break;
         if (key == ' ') paused = !paused;
+        scroll(t, key);
     }
     leave_screen();
     return CLI_OK;

@@ -15,6 +15,8 @@
 #define TOP_QUEUES_MAX 512U
 #define TOP_LINES_MAX  1024U
 #define TOP_LINE_BYTES 256U
+#define TOP_PINNED     4U  /* lines of the head */
+#define TOP_COMPACT    36U /* on a screen with less rows only the main latencies are shown */
 
 /* Totals over all processes that are shown as rates. */
 enum top_count {
@@ -86,8 +88,8 @@ struct top_frame {
     char line[TOP_LINES_MAX][TOP_LINE_BYTES];
 };
 
-/* What changed from `before` to `now`, in at most `rows` lines (0 = all): the processes always,
- * then as many markets and queues as fit, the busiest first. */
+/* What changed from `before` to `now`, in at most `rows` lines (0 = all): on few rows the main
+ * latencies and first processes only; markets and queues as fit, the busiest queues first. */
 void top_frame(struct top_frame *f, const struct segment *s, const struct top_sample *before,
                const struct top_sample *now, u32 rows);
 

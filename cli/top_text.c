@@ -158,13 +158,14 @@ static void put_head(struct top_frame *f, const struct segment *s, const struct 
 }
 
 static void put_times(struct top_frame *f, const struct top_sample *before,
-                      const struct top_sample *now)
+                      const struct top_sample *now, bool compact)
 {
     put(f, "%s", "");
     put(f, "%-10s %10s %10s %10s %10s %10s %10s", "TIME", "PER S", quantile_names[0],
         quantile_names[1], quantile_names[2], quantile_names[3], "max");
     for (u32 k = 0; k < TOP_TIMES; k++) {
         bool recent;
+        if (compact && k != TOP_REQUEST && k != TOP_ORDER && k != TOP_DURABLE) continue;
         const _Atomic u64 *h = times_of(before, now, k, &recent);
         u64 n = recent ? rate(hist_count(h), span_ns(before, now)) : 0;
         const char *q[QUANTILES];
@@ -178,12 +179,12 @@ static void put_times(struct top_frame *f, const struct top_sample *before,
 }
 
 static void put_procs(struct top_frame *f, const struct top_sample *before,
-                      const struct top_sample *now)
+                      const struct top_sample *now, u32 rows)
 {
     put(f, "%s", "");
     put(f, "%-20s %-10s %7s %5s %6s %6s %7s %6s %9s", "PROCESS", "STATE", "BEAT ms", "STARTS",
         "WORK %", "WAIT %", "BLOCK %", "CPU %", "MEMORY");
-    for (u32 i = 0; i < now->procs; i++) {
+    for (u32 i = 0; i < now->procs && i < rows; i++) {
         const struct proc_view *v = &now->proc[i];
         struct proc_change c = proc_change(before, now, i);
         put(f, "%-20s %-10s %7lu %5lu  %4lu.%lu  %4lu.%lu   %4lu.%lu %4lu.%lu %9s%s%s", v->name,
@@ -250,8 +251,9 @@ void top_frame(struct top_frame *f, const struct segment *s, const struct top_sa
 {
     f->count = 0;
     put_head(f, s, before, now);
-    put_times(f, before, now);
-    put_procs(f, before, now);
+    bool compact = rows && rows < TOP_COMPACT;
+    put_times(f, before, now, compact);
+    put_procs(f, before, now, compact ? rows / 4 : UINT32_MAX);
     /* Markets and queues share what is left: two lines of heading each. */
     u32 left = rows ? (rows > f->count + 4 ? rows - f->count - 4 : 0) : UINT32_MAX;
     u32 markets = (u32)min_u64(now->markets, rows ? max_u64(left / 2, 1) : UINT32_MAX);

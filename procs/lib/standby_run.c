@@ -81,6 +81,7 @@ static int take_role(struct run *run, struct standby *s)
     if (segment_take_over(&run->segment)) return -1;
     if (proc_take_from(s->role, s->holder, start_ticks)) return -1;
     run->proc = s->role;
+    run->spent = NULL; /* of the block that is given back */
     run_beat(run);
     snprintf(run->name, sizeof run->name, "%s", run->segment.topo.procs[run->segment.self].name);
     text_log_name(run->name);
@@ -147,6 +148,7 @@ static void show(struct run *run, const struct standby *s, bool busy)
                           memory_order_relaxed);
     count(&run->proc->turns);
     if (busy) count(&run->proc->busy_turns);
+    run->spent = busy ? &run->proc->worked_ns : &run->proc->waited_ns;
 }
 
 void standby_loop(struct run *run)

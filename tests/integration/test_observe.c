@@ -325,6 +325,7 @@ static size_t widest(const struct terminal *t, size_t from)
         if (*c == '\033') {
             while (*c && !((*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z'))) c++;
             if (!*c) break;
+            if (*c == 'H') width = 0; /* a frame begins */
         } else if (*c == '\r' || *c == '\n') {
             width = 0;
         } else if (++width > widest) {
@@ -355,6 +356,14 @@ static void top_behaves_in_a_terminal(void **state)
         from = t.length;
     }
     if (width > 40) fail_msg("a line of %zu", width);
+
+    from = t.length; /* arrows: what does not fit is reached */
+    assert_int_equal(write(t.master, "\033[B\033[B\033[B\033[B\033[B", 15), 15);
+    for (u32 i = 0; i < 60 && !strstr(t.seen + from, "QUEUE"); i++) {
+        assert_int_equal(write(t.master, "\033[B", 3), 3);
+        sees(&t, t.length, "q quit");
+    }
+    assert_true(sees(&t, from, "QUEUE"));
 
     assert_int_equal(write(t.master, "q", 1), 1);
     close_terminal(&t);
