@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "procs/api/answer.h"
+#include "procs/api/routes.h"
 #include "shm/err.h"
 
 /* An origin is scheme://host[:port], as browsers send it: no path, no blank. */
@@ -62,7 +63,11 @@ u8 origin_of(const struct api *a, const struct http_parse *p, const char *bytes)
 bool origin_preflight(struct api *a, struct request *r, const struct http_parse *p,
                       const char *bytes)
 {
+    struct problem problem;
+    u16 status;
     if (!http_piece_is(bytes, p->method, "OPTIONS")) return false;
+    /* No route takes it: a path that is known says so, with the Allow that belongs to it. */
+    if (route_find(a, r, &status, &problem) == 0 || status != 405) return false;
     r->preflight = true;
     answer_plain(a, r, 200, "text/plain", "", 0);
     return true;
@@ -75,7 +80,6 @@ static void put(struct json_out *o, const char *text)
 
 void origin_headers(struct json_out *o, const struct api *a, const struct request *r)
 {
-    if (r->preflight) put(o, "\r\nAllow: GET, HEAD, POST, DELETE, OPTIONS");
     if (a->origin_count) put(o, "\r\nVary: Origin");
     if (r->origin == ORIGIN_OWN || r->origin == ORIGIN_OTHER) return;
     struct span origin = a->origins[r->origin - ORIGIN_FIRST];

@@ -56,13 +56,13 @@ const struct route routes[] = {
 #define POST_   (1U << METHOD_POST)
 #define DELETE_ (1U << METHOD_DELETE)
 static const char *const allow[GET_ + POST_ + DELETE_ + 1] = {
-    [GET_] = "Allow: GET, HEAD",
-    [POST_] = "Allow: POST",
-    [DELETE_] = "Allow: DELETE",
-    [GET_ + POST_] = "Allow: GET, HEAD, POST",
-    [GET_ + DELETE_] = "Allow: GET, HEAD, DELETE",
-    [POST_ + DELETE_] = "Allow: POST, DELETE",
-    [GET_ + POST_ + DELETE_] = "Allow: GET, HEAD, POST, DELETE",
+    [GET_] = "Allow: GET, HEAD, OPTIONS",
+    [POST_] = "Allow: POST, OPTIONS",
+    [DELETE_] = "Allow: DELETE, OPTIONS",
+    [GET_ + POST_] = "Allow: GET, HEAD, POST, OPTIONS",
+    [GET_ + DELETE_] = "Allow: GET, HEAD, DELETE, OPTIONS",
+    [POST_ + DELETE_] = "Allow: POST, DELETE, OPTIONS",
+    [GET_ + POST_ + DELETE_] = "Allow: GET, HEAD, POST, DELETE, OPTIONS",
 };
 
 int route_find(struct api *a, struct request *r, u16 *status, struct problem *p)
