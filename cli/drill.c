@@ -8,7 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/ops.h"
+#include "procs/lib/wire.h"
 #include "shm/err.h"
+#include "shm/rules.h"
 
 #define LOOK_NS  100000L /* between two looks */
 #define LEAST_S  6U      /* a drill in less has no load to speak of */
@@ -38,6 +41,22 @@ u64 drill_durable(const struct drill *d)
 {
     const struct durable *durable = segment_object(&d->segment, "durable");
     return atomic_load_explicit(&durable->seq, memory_order_acquire);
+}
+
+int drill_probe(struct drill *d, u64 *seq)
+{
+    static struct segment own;
+    struct ops ops = {0};
+    u16 code = 0;
+    const struct rules *rules = segment_object(&d->segment, "rules");
+    struct msg_mode m = {.head = {.length = sizeof m, .kind = MSG_MODE}, .market = NO_MARKET};
+    m.mode = (u8)rules->mode;
+    if (segment_attach(&own, d->segment.boot.dir, ROLE_OPS, 0)) return -1;
+    int failed = ops_open(&ops, &own, &d->segment) || ops_ask(&ops, &m.head, &code, seq);
+    ops_close(&ops);
+    segment_detach(&own);
+    if (failed) return -1;
+    return code ? err_set("the probe was refused: %u %s", code, wire_message(code)) : 0;
 }
 
 pid_t drill_spawn(char *const argv[], int out_fd)
@@ -144,6 +163,10 @@ static void print(const struct drill *d)
                "answer\n",
                "clients", number(d, "orders"), number(d, "acked"), number(d, "rejected"),
                number(d, "resent"), number(d, "errors"));
+        if (number(d, "limited"))
+            printf("  %-12s %lu of those sent again were over a limit of rates: less load than "
+                   "meant\n",
+                   "", number(d, "limited"));
         printf("  %-12s %lu us median, %lu us 99th percentile, %lu us the slowest\n", "",
                number(d, "p50_us"), number(d, "p99_us"), number(d, "max_us"));
         printf("  %-12s %lu of %lu acknowledged orders found again, balances are what they filled, "

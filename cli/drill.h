@@ -32,7 +32,7 @@ struct drill_times {
     u64 struck_ns;
     u64 detected_ns; /* somebody knew */
     u64 taken_ns;    /* somebody else was in its place */
-    u64 served_ns;   /* and the next command, or match, was through */
+    u64 served_ns;   /* and a command of our own was through */
     u64 whole_ns;    /* all processes were back, a standby too */
 };
 
@@ -53,6 +53,10 @@ struct drill {
 
 extern const struct drill_kind drill_matching, drill_trading, drill_hang, drill_journal,
     drill_all_down, drill_disk_full;
+
+/* A command of our own through the exchange: the mode it has is set again. Waits until it is
+ * sequenced and on disk; *seq is its number. 0 or -1. */
+int drill_probe(struct drill *d, u64 *seq);
 
 /* Ask `done` every 100 us until it says yes; -1 with err ("%s within .. s") after `limit_ms`. */
 int drill_wait(struct drill *d, bool (*done)(struct drill *d), u32 limit_ms, const char *what);
