@@ -64,11 +64,16 @@
  *     STANDBY_LATE_NS or more starts the count anew, so that a paused machine or a paused group
  *     kills nobody
  *
+ * What may still be a time-out to a client: a refusal that leaves no record, when the primary dies
+ * between publishing the commands and the answers of that very turn; it asks again and hears it. Of
+ * a list of cancels that fell into that moment, those refused at once likewise.
+ *
  * Marks. Before applying command s + 1 with s a multiple of MARK_EVERY, each machine folds the
  * checksums of the records it derived since the last mark and a slice of its state into one number;
- * the slice moves on with every mark, so that the whole state passes by and nobody pauses. The
- * primary publishes (s, number) after the log it belongs to; the standby compares at the same s. A
- * difference stops the standby, with both numbers, and never the primary.
+ * the slice moves on with every mark, so that accounts and orders pass by one after the other, of
+ * books the orders that trade next, and nobody pauses. The primary publishes (s, number) after the
+ * log it belongs to; the standby compares at the same s. A difference stops the standby, which
+ * names s, and never the primary.
  */
 #ifndef EIDOS_PROCS_LIB_STANDBY_H
 #define EIDOS_PROCS_LIB_STANDBY_H
@@ -112,7 +117,8 @@ static inline u64 standby_watch_due(const struct standby_watch *w)
 enum standby_act standby_watch_look(struct standby_watch *w, u64 now_ns, u64 beat_ns,
                                     bool holder_is_ready, bool holder_has_exited);
 
-/* ---- In a process (standby_run.c) -------------------------------------------------------------*/
+/* ---- In a process (standby_run.c; the machines at work: tail.h)
+ * -------------------------------------------------------------*/
 
 /* What a role with a standby has to give, beside what every process does. Main thread only. */
 struct standby_calls {
