@@ -93,7 +93,8 @@ int pump_connect(struct pump *p, u32 peer)
     if (fd < 0) return err_sys("a socket for connection %u", peer);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     choose_source(p, peer, fd);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.u32 = peer};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.u32 = peer};
     if ((connect(fd, (struct sockaddr *)&p->to, p->to_len) && errno != EINPROGRESS) ||
         epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event)) {
         int result = err_sys("connection %u", peer);
@@ -102,7 +103,6 @@ int pump_connect(struct pump *p, u32 peer)
     }
     c->fd = fd;
     c->open = false;
-    c->polls_write = true;
     c->kept_len = c->out_from = c->out_len = 0;
     return 0;
 }
@@ -124,15 +124,6 @@ static void lose(struct pump *p, u32 peer, const char *why)
 }
 
 /* --- Out ---------------------------------------------------------------------------------------*/
-
-static void watch(struct pump *p, u32 peer, bool write)
-{
-    struct pump_peer *c = &p->peers[peer];
-    if (c->polls_write == write) return;
-    struct epoll_event event = {.events = EPOLLIN | (write ? (u32)EPOLLOUT : 0U), .data.u32 = peer};
-    epoll_ctl(p->epoll, EPOLL_CTL_MOD, c->fd, &event);
-    c->polls_write = write;
-}
 
 static bool keep_out(struct pump_peer *c, const char *bytes, size_t len)
 {
@@ -164,18 +155,18 @@ void pump_send(struct pump *p, u32 peer, const char *bytes, size_t len)
     }
     if (sent == len) return;
     CHECK(keep_out(c, bytes + sent, len - sent));
-    watch(p, peer, true);
 }
 
 static void send_rest(struct pump *p, u32 peer)
 {
     struct pump_peer *c = &p->peers[peer];
-    if (c->out_len) {
+    while (c->out_len) {
         ssize_t n = send(c->fd, c->out + c->out_from, c->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
         p->writes++;
-        if (n > 0) c->out_from += (u32)n, c->out_len -= (u32)n;
+        if (n <= 0) return;
+        c->out_from += (u32)n;
+        c->out_len -= (u32)n;
     }
-    if (!c->out_len) watch(p, peer, false);
 }
 
 /* --- In ----------------------------------------------------------------------------------------*/
@@ -194,19 +185,23 @@ static bool keep_in(struct pump_peer *c, const char *bytes, size_t len)
     return true;
 }
 
-static void receive(struct pump *p, u32 peer)
+/* What a read left: sockets are registered for edges, so one that filled the room is read again. */
+enum { READ_NOTHING, READ_SHORT, READ_FULL };
+
+static u32 receive(struct pump *p, u32 peer)
 {
     struct pump_peer *c = &p->peers[peer];
     u32 kept = c->kept_len;
     if (kept >= PUMP_ROOM) {
         lose(p, peer, "a message without end came");
-        return;
+        return READ_NOTHING;
     }
     ssize_t n = recv(c->fd, p->scratch + kept, PUMP_ROOM - kept, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n < 0 && errno == EINTR) return READ_FULL;
+    if (n < 0 && errno == EAGAIN) return READ_NOTHING;
     if (n <= 0) {
         lose(p, peer, n ? strerrordesc_np(errno) : "closed by the server");
-        return;
+        return READ_NOTHING;
     }
     p->reads++;
     p->bytes_in += (u64)n;
@@ -215,6 +210,7 @@ static void receive(struct pump *p, u32 peer)
     p->scratch[len] = '\0';
     size_t used = p->calls->bytes(p->context, peer, p->scratch, len, unix_ns());
     if (c->fd >= 0 && !keep_in(c, p->scratch + used, len - used)) lose(p, peer, "memory is short");
+    return len == PUMP_ROOM ? READ_FULL : READ_SHORT;
 }
 
 static void finish_connect(struct pump *p, u32 peer)
@@ -233,26 +229,30 @@ static void finish_connect(struct pump *p, u32 peer)
     if (c->fd >= 0) send_rest(p, peer);
 }
 
+static void ready(struct pump *p, u32 peer, u32 events)
+{
+    struct pump_peer *c = &p->peers[peer];
+    bool ends = events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP);
+    u32 read = READ_SHORT;
+    if (c->fd < 0) return;
+    if (!c->open && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) finish_connect(p, peer);
+    else if (c->out_len && events & EPOLLOUT) send_rest(p, peer);
+    if (!(ends || events & EPOLLIN)) return;
+    while (c->open && (read = receive(p, peer)) != READ_NOTHING)
+        if (read == READ_SHORT && !ends) break;
+}
+
 u32 pump_turn(struct pump *p, u64 wait_ns)
 {
     struct epoll_event events[EVENTS_MAX];
     struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000UL),
                             .tv_nsec = (long)(wait_ns % 1000000000UL)};
     int n = epoll_pwait2(p->epoll, events, EVENTS_MAX, &wait, NULL);
-    for (int i = 0; i < n; i++) {
-        u32 peer = events[i].data.u32;
-        struct pump_peer *c = &p->peers[peer];
-        if (c->fd >= 0 && !c->open && events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
-            finish_connect(p, peer);
-        else if (c->fd >= 0 && events[i].events & EPOLLOUT) send_rest(p, peer);
-        if (c->fd >= 0 && c->open && events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-            receive(p, peer);
-    }
+    for (int i = 0; i < n; i++) ready(p, events[i].data.u32, events[i].events);
     return n > 0 ? (u32)n : 0;
 }
 
 void pump_ignore(struct pump *p, u32 peer)
 {
-    struct epoll_event event = {.data.u32 = peer};
-    if (p->peers[peer].fd >= 0) epoll_ctl(p->epoll, EPOLL_CTL_MOD, p->peers[peer].fd, &event);
+    if (p->peers[peer].fd >= 0) epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->peers[peer].fd, NULL);
 }

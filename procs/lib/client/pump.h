@@ -29,7 +29,7 @@ struct pump_calls {
 
 struct pump_peer {
     int fd; /* -1 = closed */
-    bool open, polls_write;
+    bool open;
     u32 kept_len, kept_room, out_from, out_len, out_room;
     char *kept; /* the beginning of a message */
     char *out;  /* what the socket did not take */
