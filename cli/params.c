@@ -15,6 +15,7 @@ void cli_topo_params(const struct config *config, struct topo_params *params)
         .api = config->api.workers,
         .verify = config->verify.workers,
         .matching = config->matching.workers,
+        .bridges = config->journal.durability == DURABILITY_KAFKA,
         .standbys = (config->trading.standby ? STANDBY_TRADING : 0U) |
                     (config->matching.standby ? STANDBY_MATCHING : 0U),
         .accounts_max = config->trading.accounts_max,

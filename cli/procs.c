@@ -42,7 +42,7 @@ void proc_look(const struct segment *s, u32 i, struct proc_view *v)
 const char *proc_word(const struct proc_view *v)
 {
     if (v->pid && !v->alive) return "dead";
-    if (v->state == PROC_READY && !v->beating) return "hung";
+    if ((v->state == PROC_READY || v->state == PROC_HELD) && !v->beating) return "hung";
     return proc_state_name(v->state);
 }
 

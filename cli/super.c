@@ -64,7 +64,8 @@ bool super_is_ready(const struct super *s, const struct child *c)
 {
     const struct proc_block *b = block_of(s, c);
     return c->pid && atomic_load_explicit(&b->pid, memory_order_acquire) == (u32)c->pid &&
-           state_of(s, c) == PROC_READY && proc_is_beating(b, cli_monotonic_ns());
+           (state_of(s, c) == PROC_READY || state_of(s, c) == PROC_HELD) &&
+           proc_is_beating(b, cli_monotonic_ns());
 }
 
 /* --- Starting one process ----------------------------------------------------------------------*/
@@ -378,7 +379,7 @@ static void watch_silence(struct super *s, struct child *c)
     u64 sign = sign_of_life(block_of(s, c));
     c->silent_ticks = sign == c->last_sign ? c->silent_ticks + 1 : 0;
     c->last_sign = sign;
-    bool ready = state_of(s, c) == PROC_READY;
+    bool ready = state_of(s, c) == PROC_READY || state_of(s, c) == PROC_HELD;
     u32 ticks = ready ? HUNG_TICKS : SILENT_TICKS;
     if (ready && super_must_take_over(s, c)) ticks = HEIR_TICKS;
     if (c->silent_ticks < ticks) return;

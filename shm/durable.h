@@ -1,4 +1,12 @@
-/* durable.h: how far the logs are on disk. Written by the journal only. */
+/* durable.h: how far the logs are safe. "durable" is written by the journal only.
+ *
+ *   durability = disk     seq = synced                         on this host's disk
+ *   durability = memory   seq = synced = written
+ *   durability = kafka    seq = min(synced, exported@0.seq)    on disk, and taken over by the
+ * exporter
+ *
+ * "exported@0" has the same shape and is written by the exporter, bridge@0: it stores `seq` once
+ * every replica has the command (acks=all), and wakes who sleeps on it (watch_notify). */
 #ifndef EIDOS_SHM_DURABLE_H
 #define EIDOS_SHM_DURABLE_H
 
@@ -10,14 +18,16 @@
 struct durable {
     u64 magic;
     u8 zero[56];
-    /* Every command through this sequence survives the machine. Stored with release after the sync;
+    /* Every command through this sequence may be told of: it survives what the operator chose to
+     * survive. Stored with release;
      * a futex word (low half) for those who wait to answer. */
     alignas(CACHE_LINE) _Atomic u64 seq;
     u8 zero2[56];
     /* Last sequence written (not necessarily synced) for each log, by LOG_* index. */
     alignas(CACHE_LINE) _Atomic u64 written[PROC_LOGS_MAX];
     _Atomic u64 low_disk; /* 1 = space is short, trading turns cancel-only */
-    u8 zero3[56];
+    _Atomic u64 synced;   /* commands on this host's disk */
+    u8 zero3[48];
 };
 OFFSET_IS(struct durable, seq, 64);
 OFFSET_IS(struct durable, written, 128);

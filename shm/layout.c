@@ -235,9 +235,9 @@ static const struct layout_row market_rows[] = {LAYOUT_SIZE(market_data),
                                                 LAYOUT_SIZE(market_trade),
                                                 END};
 
-static const struct layout_row durable_rows[] = {LAYOUT_SIZE(durable), LAYOUT_ROW(durable, seq),
-                                                 LAYOUT_ROW(durable, written),
-                                                 LAYOUT_ROW(durable, low_disk), END};
+static const struct layout_row durable_rows[] = {
+    LAYOUT_SIZE(durable),          LAYOUT_ROW(durable, seq),    LAYOUT_ROW(durable, written),
+    LAYOUT_ROW(durable, low_disk), LAYOUT_ROW(durable, synced), END};
 
 static const struct layout_row history_rows[] = {
     LAYOUT_SIZE(history_data),         LAYOUT_ROW(history_data, newest_at),

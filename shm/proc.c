@@ -101,7 +101,7 @@ const char *proc_state_name(u32 state)
     static const char *const names[] = {
         [PROC_ABSENT] = "absent", [PROC_STARTING] = "starting", [PROC_RECOVERING] = "recovering",
         [PROC_READY] = "ready",   [PROC_STOPPING] = "stopping", [PROC_STOPPED] = "stopped",
-        [PROC_FAILED] = "failed",
+        [PROC_FAILED] = "failed", [PROC_HELD] = "held",
     };
     return state < COUNT_OF(names) ? names[state] : "unknown";
 }

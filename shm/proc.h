@@ -29,6 +29,7 @@ enum proc_state {
     PROC_STOPPING = 4,
     PROC_STOPPED = 5,
     PROC_FAILED = 6,
+    PROC_HELD = 7, /* ready, and held up by something outside: `note` says what it waits for */
 };
 
 /* Which protections hold (eidosctl ps). */

@@ -40,6 +40,7 @@ static const struct role_row {
     [ROLE_API] = MANY("api", api),
     [ROLE_TRADING_STANDBY] = ONE("standby.trading"),
     [ROLE_MATCHING_STANDBY] = MANY("standby.matching", matching),
+    [ROLE_BRIDGE] = MANY("bridge", bridges),
 };
 
 #define OPS      (1U << ROLE_OPS)
@@ -84,6 +85,7 @@ static const struct region_row {
     {"history", REGION_HISTORY, ROLE_HISTORY, API, 0, 0, false},
     {"durable", REGION_DURABLE, ROLE_JOURNAL,
      OPS | TRADING | MATCHING | MARKET | HISTORY | SNAPSHOT | API, 0, MARKET | API, false},
+    {"exported", REGION_DURABLE, ROLE_BRIDGE, OPS | JOURNAL, 0, JOURNAL, false},
     {"trace.journal", REGION_TRACE, ROLE_JOURNAL, 0, 0, 0, false},
     {"trace.matching", REGION_TRACE, ROLE_MATCHING, 0, 0, 0, false},
     {"trace.verify", REGION_TRACE, ROLE_VERIFY, 0, 0, 0, false},
@@ -109,6 +111,7 @@ static const struct param_row {
     PARAM(api, 1, 16, false),
     PARAM(verify, 1, 16, false),
     PARAM(matching, 1, PROC_LOGS_MAX - LOG_MATCH(0), false),
+    PARAM(bridges, 0, 1, false),
     PARAM(standbys, 0, STANDBY_TRADING | STANDBY_MATCHING, false),
     PARAM(accounts_max, 1, 1UL << 28, false),
     PARAM(balances_max, 1, 1UL << 28, false),

@@ -27,6 +27,8 @@ enum role {
     ROLE_API,
     ROLE_TRADING_STANDBY,
     ROLE_MATCHING_STANDBY,
+    ROLE_BRIDGE, /* exports the logs; the first one's cursor gates answers: journal.durability =
+                    kafka */
     ROLE_COUNT,
 };
 
@@ -38,6 +40,7 @@ _Static_assert(PROC_SERVED_MAX >= TOPO_PROCS_MAX, "a port for each process");
 /* What decides the shape; kept in the boot record. */
 struct topo_params {
     u32 api, verify, matching;                         /* how many of each */
+    u32 bridges;                                       /* 1: answers wait for the exporter */
     u32 standbys;                                      /* STANDBY_* */
     u64 accounts_max, balances_max, nonce_windows_max; /* ledger */
     u64 transfers_max;                                 /* deposits and withdrawals kept */

@@ -3,6 +3,8 @@
 #include "procs/lib/clock.h"
 #include "shm/err.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ZEROS    (64UL << 10) /* written ahead at once: 0.03 ms */
@@ -18,7 +20,8 @@ struct gathered {
 int journal_open(struct journal *j, const char *dir, struct durable *durable, bool sync,
                  u64 segment_bytes, u64 batch_bytes, const struct logfile_io *io)
 {
-    *j = (struct journal){.io = io, .durable = durable, .sync = sync, .mark_fd = -1};
+    *j = (struct journal){
+        .io = io, .durable = durable, .sync = sync, .mark_fd = -1, .exported_fd = -1};
     j->segment_bytes = max_u64(segment_bytes, LOGFILE_SEGMENT_MIN);
     j->batch_bytes = min_u64(max_u64(batch_bytes, RECORD_BYTES_MAX), j->segment_bytes / 2);
     j->watch.head = &durable->seq;
@@ -56,7 +59,7 @@ static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
     if (files_end(j, l->log, &end)) return -1;
     /* Should the mark itself be lost, what was acknowledged stays where it is. */
     if (l->log == LOG_COMMAND)
-        synced = max_u64(synced, atomic_load_explicit(&j->durable->seq, memory_order_relaxed));
+        synced = max_u64(synced, atomic_load_explicit(&j->durable->synced, memory_order_relaxed));
     /* A failed sync may have dropped pages that still read well from memory: what the mark does not
      * vouch for is written again, if it can be. */
     if (j->sync && l->log == LOG_COMMAND && synced < end && log_seek(&l->shm, synced) == 0) {
@@ -73,6 +76,45 @@ static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
                    name, end, end + 1);
 }
 
+#define EXPORTED_BYTES 21 /* digits and a newline */
+
+int journal_wait_for(struct journal *j, const struct durable *exporter)
+{
+    char text[EXPORTED_BYTES + 1] = "";
+    CHECK(!j->count);
+    j->exported_fd = openat(j->dir.fd, "exported", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (j->exported_fd < 0 || pread(j->exported_fd, text, EXPORTED_BYTES, 0) < 0)
+        return err_sys("opening %s/journal/exported", j->dir.dir);
+    j->exported = strtoull(text, NULL, 10);
+    j->exporter = exporter;
+    return 0;
+}
+
+/* Older than it was after a power failure at worst, which only makes a start wait longer. */
+static int keep_exported(struct journal *j)
+{
+    char text[EXPORTED_BYTES + 1];
+    u64 seq = atomic_load_explicit(&j->durable->seq, memory_order_relaxed);
+    if (!j->exporter || seq <= j->exported) return 0;
+    j->exported = seq;
+    snprintf(text, sizeof text, "%020lu\n", seq);
+    if (pwrite(j->exported_fd, text, EXPORTED_BYTES, 0) == EXPORTED_BYTES) return 0;
+    return err_sys("writing %s/journal/exported", j->dir.dir);
+}
+
+/* Tell how far commands are safe: on disk, and where that is asked for, exported. */
+static void publish(struct journal *j)
+{
+    u64 seq = atomic_load_explicit(&j->durable->synced, memory_order_relaxed);
+    if (j->exporter) {
+        u64 exported = atomic_load_explicit(&j->exporter->seq, memory_order_acquire);
+        seq = min_u64(seq, max_u64(exported, j->exported));
+    }
+    if (seq <= atomic_load_explicit(&j->durable->seq, memory_order_relaxed)) return;
+    atomic_store_explicit(&j->durable->seq, seq, memory_order_release);
+    watch_notify(&j->watch);
+}
+
 /* What was found on disk counts as durable only once it was synced. */
 static int vouch(struct journal *j, struct journal_log *l)
 {
@@ -80,8 +122,9 @@ static int vouch(struct journal *j, struct journal_log *l)
     if (logfile_sync(&l->file)) return -1;
     j->mark.synced[LOG_COMMAND] = l->file.seq;
     if (logfile_mark_write(j->mark_fd, &j->mark, true)) return -1;
-    if (atomic_load_explicit(&j->durable->seq, memory_order_relaxed) < l->file.seq)
-        atomic_store_explicit(&j->durable->seq, l->file.seq, memory_order_release);
+    if (atomic_load_explicit(&j->durable->synced, memory_order_relaxed) < l->file.seq)
+        atomic_store_explicit(&j->durable->synced, l->file.seq, memory_order_release);
+    publish(j);
     return 0;
 }
 
@@ -134,12 +177,6 @@ static void gather(struct log_reader *r, u64 seq, u64 cause_max, u64 bytes_max, 
     }
 }
 
-static void publish(struct journal *j, u64 seq)
-{
-    atomic_store_explicit(&j->durable->seq, seq, memory_order_release);
-    watch_notify(&j->watch);
-}
-
 /* Sync the command log, and only then let it be known. */
 static int make_durable(struct journal *j, u64 seq)
 {
@@ -190,7 +227,8 @@ static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u6
     atomic_store_explicit(&j->durable->written[l->log], g.last, memory_order_release);
     if (l->log == LOG_COMMAND) {
         if (j->sync && make_durable(j, g.last)) return -1;
-        publish(j, g.last);
+        atomic_store_explicit(&j->durable->synced, g.last, memory_order_release);
+        publish(j);
         j->times.gathered_ns = now_ns;
         j->times.durable_ns = clock_mono();
         j->times.first = g.first;
@@ -236,6 +274,7 @@ static int prepare(struct journal *j, u64 now_ns, bool idle)
 /* A log that is not synced with every batch, or after the last of them the mark. */
 static int sync_one(struct journal *j, u32 step)
 {
+    if (step == j->count && keep_exported(j)) return -1;
     if (step == j->count) return logfile_mark_write(j->mark_fd, &j->mark, true);
     struct journal_log *l = &j->logs[step];
     if (j->mark.synced[l->log] == l->file.seq) return 0;
@@ -259,6 +298,7 @@ static int sync_next(struct journal *j, u64 now_ns)
 i64 journal_turn(struct journal *j, u64 now_ns)
 {
     i64 done = 0;
+    if (j->exporter) publish(j);
     for (u32 i = 0; i < j->count; i++) {
         u64 cause_max = atomic_load_explicit(&j->durable->seq, memory_order_relaxed);
         i64 n = write_log(j, &j->logs[i], i ? cause_max : UINT64_MAX, now_ns);
@@ -274,6 +314,8 @@ int journal_close(struct journal *j)
     int rc = 0;
     for (u32 step = 0; j->count && !rc && step <= j->count; step++) rc = sync_one(j, step);
     for (u32 i = 0; i < j->count; i++) logfile_writer_close(&j->logs[i].file);
+    if (keep_exported(j)) rc = -1;
+    if (j->exported_fd >= 0) close(j->exported_fd);
     if (j->mark_fd >= 0) close(j->mark_fd);
     logdir_close(&j->dir);
     return rc;

@@ -37,7 +37,11 @@ struct journal {
     struct journal_log logs[PROC_LOGS_MAX]; /* logs[0] is the command log */
     struct durable *durable;
     struct watch watch; /* on durable->seq; the shell adds who waits for it */
-    bool sync;          /* durability = disk; false: memory */
+    const struct durable
+        *exporter;   /* durability = kafka: nobody is told beyond its seq; else NULL */
+    u64 exported;    /* through this command, as a former exporter said */
+    int exported_fd; /* where that is kept, -1 = nowhere */
+    bool sync;       /* durability = disk; false: memory */
     u64 batch_bytes, segment_bytes;
     u64 synced_ns, retry_ns, zeroed_ns; /* CLOCK_MONOTONIC */
     bool owes_zeros; /* the next file is not as far as it should be: turn again soon */
@@ -64,6 +68,10 @@ struct journal {
 /* Open the directory. `batch_bytes` is bounded to half a file. 0 or -1. */
 int journal_open(struct journal *j, const char *dir, struct durable *durable, bool sync,
                  u64 segment_bytes, u64 batch_bytes, const struct logfile_io *io);
+
+/* Tell nobody of a command before `exporter` has it, from here on; before any journal_add. How far
+ * it was is kept in <dir>/journal/exported, so that a restart need not wait for it to come back. */
+int journal_wait_for(struct journal *j, const struct durable *exporter);
 
 /* Add a log, the command log first. `shm` is joined; its cursor gates the log's writer. Goes on
  * after what the files hold; where shared memory still has what was not synced, that is written

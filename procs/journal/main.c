@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define GAUGES_NS 1000000000UL /* how often the disk is asked */
+#define HELD_NS   1000000000UL /* without a step of the exporter */
 #define RETIRE_NS 5000000000UL /* how often old files are looked for */
 
 enum space { SPACE_ENOUGH, SPACE_SHORT, SPACE_NONE };
@@ -23,6 +24,8 @@ struct state {
     struct trace *trace;
     u64 gauges_ns, retire_ns;
     enum space space; /* last reported */
+    bool held;        /* reported: the exporter does not go on */
+    u64 exported, exported_ns;
 };
 
 static void set(struct run *run, u32 metric, u64 value)
@@ -37,6 +40,14 @@ static int add(struct run *run, struct journal *j, u32 log, const char *region)
     return journal_add(j, log, &r, &run->proc->log_seq[log]);
 }
 
+static int wait_for_exporter(const struct run *run, struct journal *j)
+{
+    if (!run->segment.topo.params.bridges)
+        return err_set("journal.durability = kafka needs a start with it: `eidosctl down`, "
+                       "`eidosctl up`");
+    return journal_wait_for(j, segment_object(&run->segment, "exported@0"));
+}
+
 static int init(struct run *run)
 {
     struct state *s = run->state;
@@ -46,11 +57,10 @@ static int init(struct run *run)
     char snapshots[300];
     snprintf(snapshots, sizeof snapshots, "%s/snapshots", run->source.dir.s);
     if (mkdir(snapshots, 0755) && errno != EEXIST) return err_sys("making %s", snapshots);
-    if (c->journal.durability == DURABILITY_KAFKA)
-        return err_set("journal.durability = kafka is not built yet; use disk, or memory");
-    if (journal_open(j, run->source.dir.s, durable, c->journal.durability == DURABILITY_DISK,
+    if (journal_open(j, run->source.dir.s, durable, c->journal.durability != DURABILITY_MEMORY,
                      c->journal.segment_bytes, c->journal.batch_bytes_max, &logfile_io_real))
         return -1;
+    if (c->journal.durability == DURABILITY_KAFKA && wait_for_exporter(run, j)) return -1;
     if (add(run, j, LOG_COMMAND, "log.command") || add(run, j, LOG_ACCOUNT, "log.account"))
         return -1;
     for (u32 i = 0; i < run->segment.topo.params.matching; i++) {
@@ -62,6 +72,30 @@ static int init(struct run *run)
     s->trading = segment_proc(&run->segment, ROLE_TRADING, 0);
     s->trace = trace_join(segment_object(&run->segment, "trace.journal"));
     return 0;
+}
+
+/* With durability = kafka: who waits for what. Said once nothing moved for a while, and taken back
+ * once it does. */
+static void show_exporter(struct run *run, struct state *s)
+{
+    const struct journal *j = &s->journal;
+    char note[PROC_NOTE_BYTES] = "";
+    if (!j->exporter) return;
+    u64 synced = atomic_load_explicit(&j->durable->synced, memory_order_relaxed);
+    u64 seq = atomic_load_explicit(&j->durable->seq, memory_order_relaxed);
+    if (seq == synced || seq != s->exported) s->exported_ns = run->now_ns;
+    s->exported = seq;
+    bool held = run->now_ns - s->exported_ns >= HELD_NS;
+    if (held == s->held) return;
+    s->held = held;
+    if (held)
+        snprintf(note, sizeof note,
+                 "answers wait for the exporter: commands through %lu are on disk, through %lu on "
+                 "Kafka (journal.durability = kafka); start bridge@0, or see its log",
+                 synced, seq);
+    if (held) text_log(TEXT_ERROR, "%s", note);
+    else text_log(TEXT_INFO, "the exporter goes on: commands through %lu are on Kafka", seq);
+    proc_step(run->proc, held ? PROC_HELD : PROC_READY, note);
 }
 
 /* Say so when it changes. */
@@ -97,6 +131,7 @@ static void show(struct run *run, struct state *s)
     set(run, METRIC_JOURNAL_DURABLE, atomic_load_explicit(&j->durable->seq, memory_order_relaxed));
     set(run, METRIC_JOURNAL_LOW_DISK, low);
     show_space(run, s);
+    show_exporter(run, s);
 }
 
 /* The last batch is on disk, and that is known. */

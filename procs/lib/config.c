@@ -220,8 +220,6 @@ static int load_set(struct config *config, const char *set)
 /* What one key alone can not tell. */
 static int check_together(const struct config *c)
 {
-    if (c->journal.durability == DURABILITY_KAFKA)
-        return err_set("journal.durability = kafka: this build writes no eidos-log; use disk");
     if (c->api.port && c->api.port == c->ops.port)
         return err_set("api.port and ops.port are both %u; set one elsewhere", c->api.port);
     if (!c->api.tls_certificate.s[0] != !c->api.tls_key.s[0])

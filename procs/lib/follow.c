@@ -16,8 +16,9 @@ static bool try_shm(struct follow *f)
 static u64 files_limit(const struct follow *f)
 {
     const struct durable *d = f->durable;
-    return f->log == LOG_COMMAND ? atomic_load_explicit(&d->seq, memory_order_acquire)
-                                 : atomic_load_explicit(&d->written[f->log], memory_order_acquire);
+    const _Atomic u64 *limit = &d->written[f->log];
+    if (f->log == LOG_COMMAND) limit = f->sees_all ? &d->synced : &d->seq;
+    return atomic_load_explicit(limit, memory_order_acquire);
 }
 
 static int enter_files(struct follow *f)

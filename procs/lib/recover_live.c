@@ -83,10 +83,10 @@ static int replay(struct live *l)
 int recover_rebuild(struct live *l, const struct recover_source *s, struct replica_config *config,
                     u64 published)
 {
-    u64 durable = atomic_load_explicit(&s->durable->seq, memory_order_acquire);
+    u64 synced = atomic_load_explicit(&s->durable->synced, memory_order_acquire);
     struct logdir dir;
     l->source = s;
-    l->target = max_u64(published, durable);
+    l->target = max_u64(published, synced);
     config->params = s->params;
     config->context = l;
     if (logdir_open(&dir, s->dir, false)) return -1;

@@ -51,9 +51,10 @@ static int take_derived(void *context, u32 log, const struct rec *rec)
     return 0;
 }
 
-static u64 durable_seq(const struct state *s)
+/* What is on disk may be replayed and saved, also if nobody may be told of it yet. */
+static u64 synced_seq(const struct state *s)
 {
-    return atomic_load_explicit(&s->durable->seq, memory_order_acquire);
+    return atomic_load_explicit(&s->durable->synced, memory_order_acquire);
 }
 
 static void report_damaged(void *context, const char *why)
@@ -65,8 +66,8 @@ static void report_damaged(void *context, const char *why)
 static int load_newest(struct run *run, struct state *s)
 {
     struct snapshot_reader r;
-    int found = snapshot_newest(&r, s->dir.dir, s->dir.instance, durable_seq(s), NULL,
-                                report_damaged, NULL);
+    int found =
+        snapshot_newest(&r, s->dir.dir, s->dir.instance, synced_seq(s), NULL, report_damaged, NULL);
     if (found <= 0) return found;
     r.tick = beat;
     r.context = run;
@@ -85,7 +86,7 @@ static int open_logs(struct state *s, u32 matchings)
     for (u32 i = 0; i < matchings; i++)
         if (check_add(&s->check, &s->dir, LOG_MATCH(i), info.match_seq[i])) return -1;
     enum logfile_status status =
-        logfile_open(&s->commands, &s->dir, LOG_COMMAND, s->replica.seq, durable_seq(s));
+        logfile_open(&s->commands, &s->dir, LOG_COMMAND, s->replica.seq, synced_seq(s));
     return status == LOGFILE_END ? 0 : -1;
 }
 
@@ -149,7 +150,7 @@ static u32 replay(struct run *run, struct state *s)
 {
     const struct rec *cmd;
     u32 work = 0;
-    s->commands.limit = durable_seq(s);
+    s->commands.limit = synced_seq(s);
     while (work < TURN_COMMANDS && s->commands.seq < s->commands.limit) {
         if (logfile_next(&s->commands, &cmd) != LOGFILE_RECORD) run_fail(run);
         if (replica_apply(&s->replica, cmd)) run_fail(run);

@@ -202,7 +202,6 @@ static const struct {
     {"[log]\ncommand_bytes = 65M\n", "a power of two"},
     {"[limits]\nrates = true\n", "'true' is not allowed; expected on or off"},
     {"[journal]\ndurability = dis\n", "expected one of memory|disk|kafka"},
-    {"[journal]\ndurability = kafka\n", "this build writes no eidos-log; use disk"},
     {"[journal]\nsegment_bytes = 1M\nbatch_bytes_max = 2M\n", "larger than journal.segment_bytes"},
     {"[exchange]\nverifying_contract = 0x00\n", "0x and 40 hex digits"},
     {"[shm]\nshm_dir = tmp\n", "an absolute path"},

@@ -228,6 +228,7 @@ static void stop_everything(struct recovered *out)
                                 .snapshots_keep = 2};
     assert_int_equal(recover_start(&o, out), 0);
     atomic_store(&w.durable.seq, out->seq);
+    atomic_store(&w.durable.synced, out->seq);
     atomic_store(&w.durable.written[LOG_COMMAND], out->seq);
 }
 
