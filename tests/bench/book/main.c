@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS   5U
+#define ROUNDS   3U
 #define ACCOUNTS 1000U
 
 typedef struct drive_result drive_fn(const struct flow *, void *, const struct drive_how *);
