@@ -370,7 +370,8 @@ void trading_withdraw_step(struct trading *t, const struct msg_withdraw_step *m,
     const struct transfer *w = find_withdrawal(t, m->transfer_id);
     u16 code = CODE_OK;
     if (!w) code = CODE_WITHDRAW_NOT_FOUND;
-    else if (!withdraw_may_step(w->view.status, m->status)) code = CODE_WITHDRAW_NOT_CANCELLABLE;
+    else if (m->status == WITHDRAW_CANCELLED || !withdraw_may_step(w->view.status, m->status))
+        code = CODE_WITHDRAW_NOT_CANCELLABLE; /* only its owner cancels */
     if (code) {
         reply_ops(t, m->head.request, code, now_seq(t));
         return;

@@ -185,6 +185,54 @@ void clients_begin(struct world *w)
     clients_publish(w);
 }
 
+static void send_withdrawal(struct world *w, u64 random)
+{
+    struct sim_clients *c = &w->clients;
+    u32 account = account_of(random);
+    struct msg_withdraw m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW}};
+    if ((random >> 8 & 7) == 0 && c->last_withdrawal.nonce) {
+        m = c->last_withdrawal; /* the very same again */
+        for (u8 wallet[WALLET_BYTES]; account < 2 * SIM_ACCOUNTS; account++) {
+            clients_wallet(account % SIM_ACCOUNTS, wallet);
+            if (!memcmp(wallet, m.wallet, sizeof wallet)) break;
+        }
+        account %= SIM_ACCOUNTS;
+    } else {
+        m.amount = wad_make((u128)(1 + (random >> 16 & 255)) * (WAD / 100));
+        m.token = (u16)((random >> 24) % SIM_TOKENS);
+        m.nonce = ++c->nonces[account][NONCE_WITHDRAW];
+        memcpy(m.to_address, "0x00000000000000000000000000000000000000ee", TO_BYTES);
+        memcpy(m.evidence.digest, &random, sizeof random);
+        clients_wallet(account, m.wallet);
+        c->last_withdrawal = m;
+    }
+    m.head.request = next_request(w, UINT32_MAX);
+    push(w, ring_of(account), &m);
+}
+
+/* One of the newest withdrawals goes on, or not: by its owner (or a stranger), or by an operator.
+ */
+static void send_step(struct world *w, u64 random)
+{
+    struct sim_clients *c = &w->clients;
+    u32 known = (u32)min_u64(c->withdrawal_count, COUNT_OF(c->withdrawals));
+    u64 id = known ? c->withdrawals[(random >> 8) % known] : 1;
+    if (random >> 32 & 3) {
+        struct msg_withdraw_step m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW_STEP},
+                                      .transfer_id = id,
+                                      .status = (u8)(random >> 40 & 7)};
+        m.head.request = (u64)REQUEST_OPS << 48;
+        push(w, SIM_SOURCES - 1, &m);
+        return;
+    }
+    u32 account = account_of(random);
+    struct msg_withdraw_cancel m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW_CANCEL},
+                                    .transfer_id = id};
+    clients_wallet(account, m.wallet);
+    m.head.request = next_request(w, UINT32_MAX);
+    push(w, ring_of(account), &m);
+}
+
 static void send_mode(struct world *w, u64 random)
 {
     struct msg_mode m = {.head = {.length = sizeof m, .kind = MSG_MODE}, .market = NO_MARKET};
@@ -208,6 +256,8 @@ void clients_send(struct world *w, u64 random)
     if (r < 90) send_order(w, again);
     else if (r < 104) send_cancel(w, again);
     else if (r < 114) send_again(w, again);
+    else if (r < 116) send_withdrawal(w, again);
+    else if (r < 121) send_step(w, again);
     else if (r < 126) send_credit(w, again);
     else send_mode(w, again);
     if (random >> 48 & 3) clients_publish(w);
@@ -240,6 +290,11 @@ static void hear(struct world *w, const struct msg *m)
     struct sim_clients *c = &w->clients;
     const struct msg_reply_order *r = (const void *)m;
     w->result->acks++;
+    if (m->kind == MSG_REPLY_WITHDRAW) {
+        const struct msg_reply_withdraw *told = (const void *)m;
+        if (told->has_transfer)
+            c->withdrawals[c->withdrawal_count++ % COUNT_OF(c->withdrawals)] = told->transfer.id;
+    }
     if (m->kind != MSG_REPLY_ORDER) {
         audit_ack(w->audit, seq_of(m));
         return;

@@ -155,6 +155,9 @@ static void dispatch(struct world *w, const struct msg *m, u16 source, u64 posit
     case MSG_ORDER: trading_order(&t->machine, body, source, position); break;
     case MSG_CANCEL: trading_cancel(&t->machine, body, source, position); break;
     case MSG_CREDIT: trading_credit(&t->machine, body, source, position); break;
+    case MSG_WITHDRAW: trading_withdraw(&t->machine, body, source, position); break;
+    case MSG_WITHDRAW_CANCEL: trading_withdraw_cancel(&t->machine, body, source, position); break;
+    case MSG_WITHDRAW_STEP: trading_withdraw_step(&t->machine, body, source, position); break;
     default: {
         const struct msg_mode *mode = body;
         if (mode->mode == MODE_NORMAL && mode->market == NO_MARKET)

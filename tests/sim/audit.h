@@ -54,6 +54,19 @@ struct audit_book {
     u32 answers;           /* endings of that order */
 };
 
+/* A withdrawal as the log tells it. */
+struct audit_withdrawal {
+    u64 id, amount;
+    u16 token;
+    u8 status;
+};
+
+struct audit_money {
+    struct audit_withdrawal *all;
+    u32 count, room;
+    u64 in_flight[SIM_TOKENS], gone[SIM_TOKENS];
+};
+
 struct audit {
     struct world *world;
     struct audit_stream streams[SIM_LOGS]; /* [LOG_COMMAND]: as published */
@@ -65,10 +78,11 @@ struct audit {
     u64 durable, time_ns;
     u64 positions[SIM_SOURCES];
     u64 requests[SIM_SOURCES];
-    u8 (*nonces)[2][SIM_NONCES]; /* 1 = used */
-    u8 *credits;                 /* times each credit was booked */
+    u8 (*nonces)[NONCE_USES][SIM_NONCES]; /* 1 = used */
+    u8 *credits;                          /* times each credit was booked */
     u32 credit_room;
     u64 deposits[SIM_TOKENS];
+    struct audit_money money;    /* what is on its way out */
     u64 files_through[SIM_LOGS]; /* compared with the files */
 };
 
@@ -93,6 +107,13 @@ void audit_quiet(struct audit *a);
 /* audit_check.c */
 void audit_command(struct audit *a, const struct rec *cmd);
 void audit_forget(struct audit *a);
+
+/* audit_money.c */
+void audit_money_reset(struct audit_money *m);
+void audit_withdraw(struct audit *a, const struct cmd_withdraw *c);
+void audit_withdraw_step(struct audit *a, const struct cmd_withdraw_step *c);
+/* What is in flight and gone, against the ledger. */
+void audit_money_compare(const struct audit *a, const struct ledger *l);
 
 /* audit_book.c */
 void audit_book_reset(struct audit_book *b);

@@ -11,6 +11,7 @@ void audit_forget(struct audit *a)
 {
     memset(a->nonces, 0, (SIM_ACCOUNTS + 1) * sizeof *a->nonces);
     memset(a->deposits, 0, sizeof a->deposits);
+    audit_money_reset(&a->money);
     memset(a->positions, 0, sizeof a->positions);
     if (a->credits) memset(a->credits, 0, a->credit_room);
     a->time_ns = 0;
@@ -81,6 +82,17 @@ void audit_command(struct audit *a, const struct rec *cmd)
     case CMD_DEPOSIT:
         check_origin(a, &((const struct cmd_deposit *)body)->origin, cmd);
         book_credit(a, body);
+        break;
+    case CMD_WITHDRAW: {
+        const struct cmd_withdraw *c = body;
+        check_origin(a, &c->origin, cmd);
+        use_nonce(a, c->account, 2, c->nonce, cmd->seq);
+        audit_withdraw(a, c);
+        break;
+    }
+    case CMD_WITHDRAW_STEP:
+        check_origin(a, &((const struct cmd_withdraw_step *)body)->origin, cmd);
+        audit_withdraw_step(a, body);
         break;
     case CMD_MODE: check_origin(a, &((const struct cmd_mode *)body)->origin, cmd); break;
     default: break;
@@ -231,10 +243,12 @@ static void compare_money(struct audit *a)
         }
     for (u16 token = 0; token < SIM_TOKENS; token++) {
         for (u32 i = 0; i < FEE_BUCKETS; i++) sums[token] += t->ledger->totals[token].fees[i];
+        sums[token] += a->money.in_flight[token] + a->money.gone[token];
         if (sums[token] != a->deposits[token])
             FAIL(a, "money is conserved", "token %u: %lu deposited, %lu there", token,
                  a->deposits[token], sums[token]);
     }
+    audit_money_compare(a, t->ledger);
 }
 
 /* What stands in the files is what was published. */

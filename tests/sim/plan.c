@@ -59,7 +59,7 @@ static void draw_params(struct plan *p, u64 *state)
                                      .accounts_max = 64,
                                      .balances_max = 512,
                                      .nonce_windows_max = 128,
-                                     .transfers_max = 256,
+                                     .transfers_max = 1024,
                                      .orders_max = r & 2 ? 4096 : 300 + (r >> 8 & 511),
                                      .resting_max = r & 4 ? 2048 : 20 + (r >> 20 & 127),
                                      .command_bytes = 1UL << 20,

@@ -188,7 +188,10 @@ struct sim_clients {
     u32 request_count, request_room;
     struct sim_credit *credits;
     u32 credit_count, credit_room;
-    u64 nonces[SIM_ACCOUNTS][2];
+    u64 nonces[SIM_ACCOUNTS][NONCE_USES];
+    u64 withdrawals[64]; /* ids that answers told, the newest, circular */
+    u32 withdrawal_count;
+    struct msg_withdraw last_withdrawal; /* sent again now and then */
     u64 mid[SIM_MARKETS];
     u64 ids[256]; /* order ids heard of lately */
     u32 id_count;

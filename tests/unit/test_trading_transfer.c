@@ -155,6 +155,7 @@ static void funds_are_in_flight_until_it_is_over(void **state)
     assert_int_equal(withdraw(0, 0, (u128)200 * WAD, 2), 0);
     u64 second = said.transfer.id;
     assert_int_equal(step(first, WITHDRAW_CONFIRMED, 1), CODE_WITHDRAW_NOT_CANCELLABLE);
+    assert_int_equal(step(first, WITHDRAW_CANCELLED, 0), CODE_WITHDRAW_NOT_CANCELLABLE);
     assert_int_equal(step(first, WITHDRAW_PROCESSING, 0), 0);
     assert_int_equal(take_back(0, first), CODE_WITHDRAW_NOT_CANCELLABLE);
     assert_int_equal(step(first, WITHDRAW_CONFIRMED, 9), 0);
