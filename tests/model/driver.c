@@ -22,6 +22,7 @@ static struct engine engine;
 static struct market_data *market_data[2]; /* the second takes over at every restart */
 static u32 market_now;
 static struct msg_reply_order order_reply;
+static struct msg_reply_withdraw withdraw_reply;
 static struct msg_reply_cancel cancel_replies[ORDERS_MAX];
 static u32 cancel_reply_count;
 static u16 ops_code;
@@ -35,6 +36,7 @@ static void on_reply(void *context, const struct msg *m)
     (void)context;
     const void *body = m;
     if (m->kind == MSG_REPLY_ORDER) order_reply = *(const struct msg_reply_order *)body;
+    if (m->kind == MSG_REPLY_WITHDRAW) withdraw_reply = *(const struct msg_reply_withdraw *)body;
     if (m->kind == MSG_REPLY_OPS) ops_code = ((const struct msg_reply_ops *)body)->code;
     if (m->kind == MSG_REPLY_CANCEL)
         cancel_replies[cancel_reply_count++] = *(const struct msg_reply_cancel *)body;
@@ -345,6 +347,84 @@ static void do_cancel_all(const json_t *op)
     print(json_pack("{s:o}", "cancelled", list));
 }
 
+/* ---- Withdrawals ---- */
+
+static u64 withdrawals[ORDERS_MAX]; /* ids by number of the operation; 0 = it made none */
+static u32 withdraw_ops;
+
+static void do_withdraw_limits(const json_t *op)
+{
+    struct cmd_withdraw_limits c = {.head = {.kind = CMD_WITHDRAW_LIMITS, .length = sizeof c}};
+    c.token = token_at(text(op, "token"));
+    u8 decimals = engine.trading.rules->tokens[c.token].decimals;
+    c.single = (u64)number(op, "single", decimals);
+    c.daily = (u64)number(op, "daily", decimals);
+    c.per_hour = (u32)integer(op, "per_hour", 0);
+    c.per_day = (u32)integer(op, "per_day", 0);
+    c.version = 1;
+    trading_config(&engine.trading, &c.head);
+}
+
+static void print_withdrawal(void)
+{
+    const struct transfer_view *v = &withdraw_reply.transfer;
+    json_t *w = json_null();
+    if (withdraw_reply.has_transfer)
+        w = json_pack("{s:s,s:o,s:s}", "token", engine.trading.rules->tokens[v->token].symbol,
+                      "amount", units(v->token, v->amount), "status",
+                      wire_withdraw_status(v->status));
+    print(json_pack("{s:i,s:o}", "code", withdraw_reply.code, "withdrawal", w));
+}
+
+static void do_withdraw(const json_t *op)
+{
+    struct msg_withdraw m = {.head = {.length = sizeof m, .kind = MSG_WITHDRAW, .request = 1}};
+    m.amount = wad_make(number(op, "amount", WAD));
+    m.token = token_at(text(op, "token"));
+    m.nonce = (u64)strtoull(text(op, "nonce"), NULL, 10);
+    wallet(op, m.wallet);
+    memcpy(m.to_address, "0x00000000000000000000000000000000000000ee", TO_BYTES);
+    keccak_256(&m, offsetof(struct msg_withdraw, evidence), m.evidence.digest);
+    memset(&withdraw_reply, 0, sizeof withdraw_reply);
+    u64 seq = engine.command.seq;
+    trading_withdraw(&engine.trading, &m, NO_SOURCE, 0);
+    bool made = engine.command.seq > seq && withdraw_reply.has_transfer;
+    withdrawals[withdraw_ops++] = made ? withdraw_reply.transfer.id : 0;
+    read_accounts(0, NULL, NULL, NULL);
+    print_withdrawal();
+}
+
+static u64 withdrawal_of(const json_t *op)
+{
+    const json_t *number = json_object_get(op, "withdrawal");
+    u64 id = json_is_integer(number) ? withdrawals[json_integer_value(number)] : 0;
+    return id ? id : 4000000000UL;
+}
+
+static void do_withdraw_cancel(const json_t *op)
+{
+    struct msg_withdraw_cancel m = {
+        .head = {.length = sizeof m, .kind = MSG_WITHDRAW_CANCEL, .request = 1},
+        .transfer_id = withdrawal_of(op)};
+    wallet(op, m.wallet);
+    memset(&withdraw_reply, 0, sizeof withdraw_reply);
+    trading_withdraw_cancel(&engine.trading, &m, NO_SOURCE, 0);
+    read_accounts(0, NULL, NULL, NULL);
+    print_withdrawal();
+}
+
+static void do_withdraw_step(const json_t *op)
+{
+    const char *status = text(op, "status");
+    struct msg_withdraw_step m = {
+        .head = {.length = sizeof m, .kind = MSG_WITHDRAW_STEP, .request = 1},
+        .transfer_id = withdrawal_of(op),
+        .status = (u8)wire_withdraw_status_of(status, strlen(status))};
+    trading_withdraw_step(&engine.trading, &m, NO_SOURCE, 0);
+    read_accounts(0, NULL, NULL, NULL);
+    print(json_pack("{s:i}", "code", ops_code));
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -526,9 +606,18 @@ static const struct {
     const char *name;
     void (*run)(const json_t *op);
 } operations[] = {
-    {"token", do_token},   {"market", do_market},         {"limits", do_limits},
-    {"time", do_time},     {"credit", do_credit},         {"order", do_order},
-    {"cancel", do_cancel}, {"cancel_all", do_cancel_all},
+    {"token", do_token},
+    {"market", do_market},
+    {"limits", do_limits},
+    {"time", do_time},
+    {"credit", do_credit},
+    {"order", do_order},
+    {"cancel", do_cancel},
+    {"cancel_all", do_cancel_all},
+    {"withdraw", do_withdraw},
+    {"withdraw_limits", do_withdraw_limits},
+    {"withdraw_cancel", do_withdraw_cancel},
+    {"withdraw_step", do_withdraw_step},
 };
 
 static void run(const json_t *op)

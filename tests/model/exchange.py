@@ -46,7 +46,11 @@ TOO_MANY_OPEN = 11019
 NOTIONAL_TOO_LARGE = 11020
 WOULD_TAKE = 11021
 INSUFFICIENT_BALANCE = 12001
+WITHDRAW_LIMIT = 12002
 TOKEN_NOT_SUPPORTED = 12003
+WITHDRAW_TOO_SMALL = 12004
+WITHDRAW_NOT_CANCELLABLE = 12005
+WITHDRAW_NOT_FOUND = 12006
 MARKET_NOT_FOUND = 13001
 NO_LIQUIDITY = 13004
 
@@ -170,6 +174,22 @@ class Nonces:
         self.held[nonce] = (content, None, None)
 
 
+class Withdrawal:
+    """Funds on their way out: pending until somebody decides."""
+
+    WAYS = {"pending": ("processing", "rejected"),
+            "processing": ("submitted", "confirmed", "failed"),
+            "submitted": ("confirmed", "failed")}
+    BACK = ("failed", "cancelled", "rejected")
+
+    def __init__(self, wallet, token, amount, now):
+        self.wallet, self.token, self.amount, self.created = wallet, token, amount, now
+        self.status = "pending"
+
+    def view(self):
+        return {"token": self.token, "amount": show(self.amount), "status": self.status}
+
+
 class Exchange:
     def __init__(self):
         self.now = 0
@@ -182,6 +202,9 @@ class Exchange:
         self.credited, self.fees = {}, {}  # token -> int
         self.orders = {}  # number of the order operation -> Order
         self.order_ops = 0
+        self.withdraw_nonces = {}  # wallet -> Nonces
+        self.withdrawals = []  # one for each operation; None where it made none
+        self.withdraw_limits = None
 
     # ---- operations -------------------------------------------------------
 
@@ -217,6 +240,7 @@ class Exchange:
         if amount is None or amount == 0 or amount % self.units[op["token"]]:
             return {"code": INVALID_PARAMS}
         self.nonces.setdefault(op["wallet"], Nonces())
+        self.withdraw_nonces.setdefault(op["wallet"], Nonces())
         self.credited[op["token"]] += amount
         self.add(op["wallet"], op["token"], amount)
         return {"code": 0}
@@ -252,6 +276,106 @@ class Exchange:
         for order in mine:
             self.close(order, "cancelled")
         return {"cancelled": [o.number for o in mine]}
+
+    # ---- withdrawals --------------------------------------------------------
+
+    def op_withdraw_limits(self, op):
+        self.withdraw_limits = {"token": op["token"], "single": parse(op["single"]),
+                                "daily": parse(op["daily"]), "per_hour": op["per_hour"],
+                                "per_day": op["per_day"]}
+
+    def op_withdraw(self, op):
+        try:
+            code, withdrawal = self.withdraw(op)
+        except Refused as refusal:
+            code, withdrawal = refusal.code, None
+        new = withdrawal if withdrawal not in self.withdrawals else None
+        self.withdrawals.append(new)
+        return {"code": code, "withdrawal": withdrawal.view() if withdrawal else None}
+
+    def withdraw(self, op):
+        token, amount, wallet = op["token"], parse(op["amount"]), op["wallet"].lower()
+        nonce, want = int(op["nonce"]), (wallet, token, amount)
+        nonces = self.withdraw_nonces.get(op["wallet"])
+        if nonces and nonce in nonces.held and nonces.held[nonce][0] == want:
+            return nonces.held[nonce][1:]
+        if token not in self.units:
+            raise Refused(TOKEN_NOT_SUPPORTED)
+        if amount % self.units[token]:
+            raise Refused(INVALID_PARAMS)
+        if amount == 0:
+            raise Refused(WITHDRAW_TOO_SMALL)
+        worth, limits = self.worth(token, amount), self.withdraw_limits
+        if limits and limits["single"] and worth > limits["single"]:
+            raise Refused(WITHDRAW_LIMIT)
+        if nonces is None:
+            raise Refused(INSUFFICIENT_BALANCE)
+        if not nonces.accepts(nonce):
+            raise Refused(NONCE_USED)
+        nonces.use(nonce, want)
+        code, withdrawal = self.over_limits(op["wallet"], worth), None
+        if code == 0 and self.available.get((op["wallet"], token), 0) < amount:
+            code = INSUFFICIENT_BALANCE
+        if code == 0:
+            withdrawal = Withdrawal(op["wallet"], token, amount, self.now)
+            self.add(op["wallet"], token, -amount)
+        nonces.held[nonce] = (want, code, withdrawal)
+        return code, withdrawal
+
+    def worth(self, token, amount):
+        """In the token of the limits: at the last price, else the best there is; 0 without one."""
+        if not self.withdraw_limits or token == self.withdraw_limits["token"]:
+            return amount
+        for market in self.markets.values():
+            if (market.base, market.quote) != (token, self.withdraw_limits["token"]):
+                continue
+            prices = [t[1] for t in market.trades[-1:]]
+            prices += [o.price for o in market.side("buy")[:1] + market.side("sell")[:1]]
+            step = product(market.tick_size, market.lot_size)
+            return amount * prices[0] // SCALE // step * step if prices else 0
+        return 0
+
+    def over_limits(self, wallet, worth):
+        limits = self.withdraw_limits
+        if not limits:
+            return 0
+        today = [w for w in self.withdrawals
+                 if w and w.wallet == wallet and w.created + DAY_MS > self.now]
+        hour = [w for w in today if w.created + DAY_MS // 24 > self.now]
+        if limits["per_hour"] and len(hour) >= limits["per_hour"]:
+            return WITHDRAW_LIMIT
+        if limits["per_day"] and len(today) >= limits["per_day"]:
+            return WITHDRAW_LIMIT
+        taken = worth + sum(self.worth(w.token, w.amount) for w in today
+                            if w.status not in Withdrawal.BACK)
+        return WITHDRAW_LIMIT if limits["daily"] and taken > limits["daily"] else 0
+
+    def withdrawal_of(self, number):
+        known = isinstance(number, int) and number < len(self.withdrawals)
+        return self.withdrawals[number] if known else None
+
+    def op_withdraw_cancel(self, op):
+        withdrawal = self.withdrawal_of(op["withdrawal"])
+        if withdrawal is None or withdrawal.wallet != op["wallet"]:
+            return {"code": WITHDRAW_NOT_FOUND, "withdrawal": None}
+        if withdrawal.status != "pending":
+            return {"code": WITHDRAW_NOT_CANCELLABLE, "withdrawal": None}
+        self.go(withdrawal, "cancelled")
+        return {"code": 0, "withdrawal": withdrawal.view()}
+
+    def op_withdraw_step(self, op):
+        withdrawal = self.withdrawal_of(op["withdrawal"])
+        if withdrawal is None:
+            return {"code": WITHDRAW_NOT_FOUND}
+        if op["status"] not in Withdrawal.WAYS.get(withdrawal.status, ()):
+            return {"code": WITHDRAW_NOT_CANCELLABLE}
+        self.go(withdrawal, op["status"])
+        return {"code": 0}
+
+    def go(self, withdrawal, status):
+        withdrawal.status = status
+        if status in Withdrawal.BACK:
+            self.add(withdrawal.wallet, withdrawal.token, withdrawal.amount)
 
     # ---- trading: the checks, in their fixed order ------------------------
 
@@ -555,6 +679,9 @@ class Exchange:
         for key, amount in self.frozen.items():
             assert amount == held.get(key, 0)
             total[key[1]] += amount
+        for withdrawal in self.withdrawals:
+            if withdrawal and withdrawal.status not in Withdrawal.BACK:
+                total[withdrawal.token] += withdrawal.amount
         assert total == self.credited, (total, self.credited)
 
     # ---- the end ----------------------------------------------------------

@@ -4,7 +4,7 @@
 usage: generate.py SEED [N]
 
 The same seed gives the same sequence. N is the number of operations after the
-set-up (default 150); some seeds add a burst of 140 orders of one wallet, so that
+set-up (default 170); some seeds add a burst of 140 orders of one wallet, so that
 the floor of its 128 nonces is passed.
 """
 
@@ -84,6 +84,7 @@ class Generator:
         self.stp = r.choice([None, None, None, "reject", "cancel_taker", "cancel_maker",
                              "cancel_both"])
         self.poor = r.random() < 0.25
+        self.withdrawals = []  # the operations
 
     def first_nonce(self):
         r = self.random
@@ -112,6 +113,13 @@ class Generator:
         self.ops.append({"op": "limits", "open_orders_per_market": self.open_limit,
                          "resting_orders_per_market": 100000,
                          "expiry_days_max": self.days_max})
+        if self.random.random() < 0.7:
+            quote = self.markets[0]["quote"]
+            self.ops.append({"op": "withdraw_limits", "token": quote,
+                             "single": self.random.choice(["0", "5000", "50000"]),
+                             "daily": self.random.choice(["0", "9000", "80000"]),
+                             "per_hour": self.random.choice([0, 2, 10]),
+                             "per_day": self.random.choice([0, 3, 50])})
         self.ops.append({"op": "time", "now": self.now})
         for wallet in self.wallets[:-1]:  # the last is not funded at first
             for token, decimals in self.tokens:
@@ -129,7 +137,8 @@ class Generator:
 
     def step(self):
         kinds = {self.new_order: 62, self.send_again: 4, self.cancel: 16, self.cancel_all: 3,
-                 self.more_credit: 4, self.clock: 6, self.own_cross: 4, self.all_in: 3, self.sweep: 3}
+                 self.more_credit: 4, self.clock: 6, self.own_cross: 4, self.all_in: 3, self.sweep: 3,
+                 self.withdraw: 5, self.decide: 5}
         self.random.choices(list(kinds), list(kinds.values()))[0]()
 
     def more_credit(self):
@@ -159,6 +168,38 @@ class Generator:
         if r.random() < 0.5:
             op["side"] = r.choice(["buy", "sell"])
         self.ops.append(op)
+
+    def withdraw(self):
+        r = self.random
+        if self.withdrawals and r.random() < 0.15:  # the very same, or its nonce once more
+            op = dict(r.choice(self.withdrawals))
+            if r.random() < 0.3:
+                op["amount"] = "1"
+        else:
+            wallet, (token, decimals) = r.choice(self.wallets), r.choice(self.tokens)
+            whole = r.choice([1, 10, 1000, 20000])
+            units = r.choice([0, 1, *[r.randint(1, whole * 10**decimals)] * 8])
+            amount = shortest(units, decimals)
+            if r.random() < 0.05:
+                amount = shortest(10 * units + 1, decimals + 1) if decimals < 18 else amount
+            op = {"op": "withdraw", "wallet": wallet, "token": token, "amount": amount,
+                  "nonce": self.next_nonce(wallet)}
+        self.withdrawals.append(op)
+        self.ops.append(op)
+
+    def decide(self):
+        r = self.random
+        number, wallet = "unknown", r.choice(self.wallets)
+        if self.withdrawals and r.random() < 0.95:
+            number = r.randrange(max(0, len(self.withdrawals) - 5), len(self.withdrawals))
+            if r.random() < 0.8:
+                wallet = self.withdrawals[number]["wallet"]
+        if r.random() < 0.3:
+            self.ops.append({"op": "withdraw_cancel", "wallet": wallet, "withdrawal": number})
+        else:
+            status = r.choice(["processing", "rejected", "submitted", "confirmed", "failed",
+                               "cancelled", "pending"])
+            self.ops.append({"op": "withdraw_step", "withdrawal": number, "status": status})
 
     def send_again(self):
         if not self.orders:
@@ -404,7 +445,7 @@ class Generator:
         op["quote_amount"] = shortest(units, unit)
 
 
-def generate(seed, count=150):
+def generate(seed, count=170):
     return Generator(seed, count).run()
 
 

@@ -178,7 +178,7 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--driver", required=True, help="program that reads operations on stdin")
     parser.add_argument("--seeds", default="1..1000", help="A..B, both included")
-    parser.add_argument("--ops", type=int, default=150)
+    parser.add_argument("--ops", type=int, default=170)
     parser.add_argument("--out", default=".", help="folder for shrunk sequences")
     parser.add_argument("--replay", help="compare on one kept sequence")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a difference")

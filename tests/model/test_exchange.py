@@ -501,7 +501,7 @@ class Generated(unittest.TestCase):
             x = exchange.Exchange()
             for op in ops:
                 answer = x.apply(op)
-                if op["op"] in ("order", "cancel"):
+                if op["op"] in ("order", "cancel") or op["op"].startswith("withdraw") and answer:
                     seen[op["op"], answer["code"]] += 1
                 if op["op"] == "order" and answer["order"]:
                     form = "budget" if "quote_amount" in op else op["type"]
@@ -512,6 +512,9 @@ class Generated(unittest.TestCase):
             0, 10003, 11004, 11005, 11006, 11008, 11009, 11010, 11011, 11012, 11017, 11018, 11019,
             11020, 11021, 12001, 13004)]
         wanted += [("cancel", code) for code in (0, 11001, 11002, 11003, 11013)]
+        wanted += [("withdraw", code) for code in (0, 10003, 11017, 12001, 12002, 12004)]
+        wanted += [("withdraw_cancel", code) for code in (0, 12005, 12006)]
+        wanted += [("withdraw_step", code) for code in (0, 12005, 12006)]
         wanted += [("limit", "GTC", status) for status in (
             "open", "partial", "filled", "cancelled", "rejected", "expired")]
         wanted += [("limit", "FOK", status) for status in ("filled", "cancelled", "rejected")]
