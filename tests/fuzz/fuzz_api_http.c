@@ -12,6 +12,7 @@
 #include "procs/api/cancel_read.h"
 #include "procs/api/order_read.h"
 #include "procs/api/prepare.h"
+#include "procs/api/withdraw_read.h"
 #include "procs/lib/wire.h"
 #include "tests/lib/rules_fixture.h"
 
@@ -89,6 +90,19 @@ static void try_cancels(const struct target *t, const char *header, json_t *body
     }
 }
 
+static void try_withdrawals(const struct target *t, const char *header, json_t *body)
+{
+    struct msg_withdraw m;
+    struct msg_withdraw_cancel c;
+    struct span args[PATH_ARGS];
+    struct problem p;
+    if (body && withdraw_read(body, rules, header != NULL, &m, &p)) check_refused(&p);
+    else if (body) CHECK(m.head.length == sizeof m && m.token < 3 && m.to_address[TO_BYTES - 1]);
+    if (!path_matches(t->path, API_BASE "/withdrawals/{}", args)) return;
+    if (withdraw_read_cancel(args[0], header, &c, &p)) check_refused(&p);
+    else CHECK(c.head.length == sizeof c && c.transfer_id);
+}
+
 /* The text up to the next newline, terminated; moves `data` behind it. */
 static char *line(const u8 **data, size_t *size)
 {
@@ -120,6 +134,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         } else {
             if (param_paging(&t, &paging, &p)) check_refused(&p);
             try_cancels(&t, header[0] ? header : NULL, body);
+            try_withdrawals(&t, header[0] ? header : NULL, body);
         }
     }
     json_decref(body);

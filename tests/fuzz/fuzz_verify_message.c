@@ -1,8 +1,9 @@
 /* fuzz_verify_message.c: what a hostile api may write into its ring to verify.
  *
- * First byte: 'r' the rest is a message as it is; 'o', 'p', 'c', 'd' a signed order v1, order v2,
- * Request and Cancel, changed by the pairs (u16 offset, u8 value) that follow. Whatever passes was
- * signed by its wallet, and a signed message passes only if no signed byte was changed.
+ * First byte: 'r' the rest is a message as it is; 'o', 'p', 'c', 'd', 'w', 'x' a signed order v1,
+ * order v2, Request, Cancel, Withdraw and Request that takes one back, changed by the pairs (u16
+ * offset, u8 value) that follow. Whatever passes was signed by its wallet, and a signed message
+ * passes only if no signed byte was changed.
  */
 #include "procs/lib/eth/secp.h"
 #include "procs/verify/verify.h"
@@ -25,6 +26,8 @@ static union {
     struct msg head;
     struct msg_order order;
     struct msg_cancel cancel;
+    struct msg_withdraw withdraw;
+    struct msg_withdraw_cancel back;
     u8 bytes[MSG_BYTES_MAX];
 } message, original;
 
@@ -35,6 +38,8 @@ static void init(void)
     static const char *const SYMBOLS[] = {"BTC-USDC", "ETH-USDC"};
     CHECK(secp_init() == 0 && secp_signer_of_key(KEY, &signer) == 0);
     rules_new(&rules);
+    struct cmd_token t = {.head = {.kind = CMD_TOKEN, .length = sizeof t}, .symbol = "USDC"};
+    rules_apply(&rules, &t.head);
     for (size_t i = 0; i < COUNT_OF(SYMBOLS); i++) {
         struct cmd_market m = {.head = {.kind = CMD_MARKET, .length = sizeof m}, .market = (u16)i};
         snprintf(m.symbol, sizeof m.symbol, "%s", SYMBOLS[i]);
@@ -108,6 +113,54 @@ static void make_cancel(u8 auth)
     sign(&m->evidence);
 }
 
+static void make_withdrawal(void)
+{
+    struct msg_withdraw *m = &message.withdraw;
+    *m = (struct msg_withdraw){.head = {.length = sizeof *m, .kind = MSG_WITHDRAW},
+                               .amount = wad_make(1UL << 60),
+                               .nonce = 9};
+    m->head.request = (u64)API << 48;
+    memcpy(m->to_address, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", TO_BYTES);
+    memcpy(m->wallet, signer.address, WALLET_BYTES);
+    struct eip712_withdraw w = {.token = "USDC",
+                                .token_len = 4,
+                                .to_address = m->to_address,
+                                .to_address_len = TO_BYTES,
+                                .amount_wad = 1UL << 60,
+                                .nonce = 9};
+    memcpy(w.wallet, signer.address, WALLET_BYTES);
+    eip712_withdraw_digest(&verify.domain, &w, m->evidence.digest);
+    sign(&m->evidence);
+}
+
+static void make_taking_back(void)
+{
+    struct msg_withdraw_cancel *m = &message.back;
+    *m = (struct msg_withdraw_cancel){.head = {.length = sizeof *m, .kind = MSG_WITHDRAW_CANCEL},
+                                      .transfer_id = 42,
+                                      .timestamp_ms = NOW_MS};
+    m->head.request = (u64)API << 48;
+    memcpy(m->wallet, signer.address, WALLET_BYTES);
+    struct eip712_request r = {.method = "DELETE",
+                               .method_len = 6,
+                               .path = "/api/v1/withdrawals/42",
+                               .path_len = 22,
+                               .timestamp_ms = NOW_MS};
+    eip712_request_digest(&verify.domain, &r, m->evidence.digest);
+    sign(&m->evidence);
+}
+
+/* By whom the message says it is, and its proof. */
+static const u8 *wallet_of(const struct evidence **e)
+{
+    switch (message.head.kind) {
+    case MSG_ORDER: *e = &message.order.evidence; return message.order.wallet;
+    case MSG_WITHDRAW: *e = &message.withdraw.evidence; return message.withdraw.wallet;
+    case MSG_WITHDRAW_CANCEL: *e = &message.back.evidence; return message.back.wallet;
+    default: *e = &message.cancel.evidence; return message.cancel.wallet;
+    }
+}
+
 static u16 judge(u32 length)
 {
     struct verdict verdict;
@@ -118,10 +171,8 @@ static u16 judge(u32 length)
     verdict = verify_message(&verify, &message.head, NOW_MS * 1000000);
     CHECK((verdict.code == CODE_RATE_LIMIT) == (verdict.retry_after_ms != 0));
     if (verdict.code) return verdict.code;
-    const struct evidence *e =
-        message.head.kind == MSG_ORDER ? &message.order.evidence : &message.cancel.evidence;
-    const u8 *wallet =
-        message.head.kind == MSG_ORDER ? message.order.wallet : message.cancel.wallet;
+    const struct evidence *e;
+    const u8 *wallet = wallet_of(&e);
     struct secp_signer who;
     CHECK(secp_recover(e->digest, e->signature, &who) == SECP_OK);
     CHECK(!memcmp(who.address, wallet, WALLET_BYTES));
@@ -139,6 +190,19 @@ static void check_unchanged(char what)
                     offsetof(struct msg_order, slippage_bps) - offsetof(struct msg_order, price)));
         CHECK(m->side == was->side && m->type == was->type && m->tif == was->tif && !m->stp);
         CHECK(what == 'o' || m->client_id_length == 0);
+        return;
+    }
+    if (what == 'w') {
+        struct msg_withdraw *m = &message.withdraw, *was = &original.withdraw;
+        CHECK(!memcmp(m->evidence.digest, was->evidence.digest, DIGEST_BYTES));
+        CHECK(!memcmp(&m->amount, &was->amount,
+                      offsetof(struct msg_withdraw, evidence) -
+                          offsetof(struct msg_withdraw, amount)));
+        return;
+    }
+    if (what == 'x') {
+        CHECK(message.back.transfer_id == 42);
+        CHECK(judge(message.head.length) == CODE_SIGNATURE_REPLAY);
         return;
     }
     CHECK(!memcmp(message.cancel.evidence.digest, original.cancel.evidence.digest, DIGEST_BYTES));
@@ -166,6 +230,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     case 'p': make_order(SIG_V2); break;
     case 'c': make_cancel(AUTH_REQUEST); break;
     case 'd': make_cancel(AUTH_CANCEL); break;
+    case 'w': make_withdrawal(); break;
+    case 'x': make_taking_back(); break;
     case 'r':
         memcpy(&message, data + 1, size - 1);
         judge((u32)(size - 1));
