@@ -291,19 +291,19 @@ static struct msg_order forged_order(void)
     return m;
 }
 
-static struct forged_cancel {
+static union forged_cancel {
     struct msg_cancel m;
-    u64 id;
+    u8 room[sizeof(struct msg_cancel) + sizeof(u64)]; /* and the one id behind it */
 } forged_cancel(u8 auth)
 {
-    struct forged_cancel c = {.m = {.head = {.length = sizeof c, .kind = MSG_CANCEL},
-                                    .nonce = 5,
-                                    .timestamp_ms = client_unix_ms(),
-                                    .market = NO_MARKET,
-                                    .count = 1,
-                                    .auth = auth,
-                                    .by_path = auth == AUTH_REQUEST},
-                              .id = order_id};
+    union forged_cancel c = {.m = {.head = {.length = sizeof c, .kind = MSG_CANCEL},
+                                   .nonce = 5,
+                                   .timestamp_ms = client_unix_ms(),
+                                   .market = NO_MARKET,
+                                   .count = 1,
+                                   .auth = auth,
+                                   .by_path = auth == AUTH_REQUEST}};
+    c.m.order_ids[0] = order_id;
     memcpy(c.m.wallet, victim.address, sizeof c.m.wallet);
     memset(&c.m.evidence, 0x22, sizeof c.m.evidence);
     c.m.evidence.signature[64] = 28;
@@ -322,8 +322,8 @@ static int forge(const void *what)
     push(&f, &order.head);
     order.signature_type = SIG_V2;
     push(&f, &order.head);
-    struct forged_cancel request = forged_cancel(AUTH_REQUEST), cancel = forged_cancel(AUTH_CANCEL),
-                         none = forged_cancel(0);
+    union forged_cancel request = forged_cancel(AUTH_REQUEST), cancel = forged_cancel(AUTH_CANCEL),
+                        none = forged_cancel(0);
     push(&f, &request.m.head);
     push(&f, &cancel.m.head);
     push(&f, &none.m.head);
