@@ -2,6 +2,7 @@
  * here; the compiler fills in the numbers, and two builds compare them as text. */
 #include "shm/book_cells.h"
 #include "shm/durable.h"
+#include "shm/guard.h"
 #include "shm/history.h"
 #include "shm/limits.h"
 #include "shm/log.h"
@@ -255,6 +256,11 @@ static const struct layout_row limits_rows[] = {
     LAYOUT_SIZE(limits),           LAYOUT_ROW(limits, slots),     LAYOUT_SIZE(limits_slot),
     LAYOUT_ROW(limits_slot, used), LAYOUT_ROW(limits_slot, open), END};
 
+static const struct layout_row guard_rows[] = {
+    LAYOUT_SIZE(guard_bucket),         LAYOUT_SIZE(guard_key),
+    LAYOUT_ROW(guard_memory, salt),    LAYOUT_ROW(guard_memory, start_ms),
+    LAYOUT_ROW(guard_memory, buckets), END};
+
 const struct layout_row *region_layout(u32 kind)
 {
     static const struct layout_row *const kinds[] = {
@@ -264,6 +270,7 @@ const struct layout_row *region_layout(u32 kind)
         [REGION_BOOKS] = books_rows,     [REGION_MARKET] = market_rows,
         [REGION_DURABLE] = durable_rows, [REGION_HISTORY] = history_rows,
         [REGION_TRACE] = trace_rows,     [REGION_LIMITS] = limits_rows,
+        [REGION_GUARD] = guard_rows,
     };
     CHECK(kind < COUNT_OF(kinds) && kinds[kind]);
     return kinds[kind];

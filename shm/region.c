@@ -25,6 +25,7 @@ const char *region_kind_name(u32 kind)
         [REGION_LEDGER] = "ledger",   [REGION_ORDERS] = "orders", [REGION_RULES] = "rules",
         [REGION_BOOKS] = "books",     [REGION_MARKET] = "market", [REGION_DURABLE] = "durable",
         [REGION_HISTORY] = "history", [REGION_TRACE] = "trace",   [REGION_LIMITS] = "limits",
+        [REGION_GUARD] = "guard",
     };
     return kind < COUNT_OF(names) && names[kind] ? names[kind] : "unknown";
 }

@@ -33,6 +33,7 @@ enum region_kind {
     REGION_HISTORY = 10,
     REGION_TRACE = 11,
     REGION_LIMITS = 12,
+    REGION_GUARD = 13,
     REGION_KINDS, /* one behind the last */
 };
 

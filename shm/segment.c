@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "shm/err.h"
+#include "shm/guard.h"
 #include "shm/limits.h"
 #include "shm/segment_files.h"
 #include "shm/trace.h"
@@ -336,6 +337,7 @@ static void format(const struct topo *t, u32 i, struct region *region)
         break;
     case REGION_DURABLE: durable_new(region->object); break;
     case REGION_TRACE: trace_new(region->object, t->params.trace_entries); break;
+    case REGION_GUARD: guard_new(region->object, GUARD_SLOTS); break;
     case REGION_LIMITS: limits_new(region->object); break;
     default: return; /* formatted by the owner */
     }

@@ -5,6 +5,7 @@
 #include "shm/book.h"
 #include "shm/durable.h"
 #include "shm/err.h"
+#include "shm/guard.h"
 #include "shm/limits.h"
 #include "shm/log.h"
 #include "shm/msg.h"
@@ -90,6 +91,7 @@ static const struct region_row {
     {"trace.matching", REGION_TRACE, ROLE_MATCHING, 0, 0, 0, false},
     {"trace.verify", REGION_TRACE, ROLE_VERIFY, 0, 0, 0, false},
     {"trace.api", REGION_TRACE, ROLE_API, 0, 0, 0, false},
+    {"guard", REGION_GUARD, ROLE_VERIFY, 0, 0, 0, false},
     {"limits", REGION_LIMITS, ROLE_API, API, 0, 0, false},
 };
 
@@ -182,6 +184,7 @@ static u64 object_bytes(const struct topo_params *p, u32 kind, u32 log)
     case REGION_HISTORY: return history_footprint(&history);
     case REGION_DURABLE: return durable_footprint();
     case REGION_TRACE: return trace_footprint(p->trace_entries);
+    case REGION_GUARD: return guard_footprint(GUARD_SLOTS);
     case REGION_LIMITS: return limits_footprint();
     default: return 0;
     }

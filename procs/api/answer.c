@@ -215,7 +215,7 @@ void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet
         answer_code(a, r, CODE_UNAVAILABLE, FULL_RETRY_MS);
         return;
     }
-    limit_asked(a, r, wallet, m->kind == MSG_CANCEL);
+    limit_asked(a, r, wallet, m->kind);
     r->id = new_id(a, r);
     r->state = REQUEST_ASKED;
     r->deadline_ns = a->now_ns + a->config->api.request_timeout_ns;
@@ -321,6 +321,7 @@ static void reply_withdraw(struct api *a, const struct msg_reply_withdraw *m)
         return;
     }
     forget_id(a, r);
+    limit_replied(a, r, CODE_OK, 0);
     wire_put_transfer(answer_begin(a, r), a->rules, &m->transfer);
     answer_end(a, r, m->seq);
 }

@@ -111,8 +111,8 @@ struct request {
     struct rate_told told;
     u8 origin;      /* origin.h */
     bool preflight; /* the answer says what a browser may ask */
-    u64 wallet_key; /* limit.h; 0 = no order and no cancel */
-    bool cancels;
+    u64 wallet_key; /* limit.h; 0 = nothing that goes to verify */
+    u8 wallet_kind;
 };
 
 struct api {

@@ -12,7 +12,7 @@
 #define V4_PREFIX_BITS 96U /* ::ffff:a.b.c.d */
 #define MINUTE         60U
 
-enum kind { KIND_ADDRESS = 1, KIND_QUERIES, KIND_ORDERS, KIND_CANCELS, KIND_ALL };
+enum kind { KIND_ADDRESS = 1, KIND_QUERIES, KIND_ORDERS, KIND_CANCELS, KIND_WITHDRAWALS, KIND_ALL };
 
 struct prefix {
     u8 bytes[ADDRESS_BYTES];
@@ -180,18 +180,21 @@ int limit_query(struct api *a, struct request *r, const u8 wallet[WALLET_BYTES],
     return too_many(a, r, "wallet", "queries a second of one wallet", p);
 }
 
-void limit_asked(struct api *a, struct request *r, const u8 wallet[WALLET_BYTES], bool cancel)
+void limit_asked(struct api *a, struct request *r, const u8 wallet[WALLET_BYTES], u16 kind)
 {
     if (!a->config->limits.rates) return;
-    r->cancels = cancel;
-    r->wallet_key =
-        limits_key(&a->limiter->view, cancel ? KIND_CANCELS : KIND_ORDERS, wallet, WALLET_BYTES);
+    enum kind counted = kind == MSG_ORDER      ? KIND_ORDERS
+                        : kind == MSG_WITHDRAW ? KIND_WITHDRAWALS
+                                               : KIND_CANCELS;
+    r->wallet_kind = (u8)counted;
+    r->wallet_key = limits_key(&a->limiter->view, counted, wallet, WALLET_BYTES);
 }
 
 void limit_replied(struct api *a, struct request *r, u16 code, u32 retry_after_ms)
 {
-    u32 most =
-        r->cancels ? a->config->limits.cancels_per_second : a->config->limits.orders_per_second;
+    u32 most = r->wallet_kind == KIND_ORDERS        ? a->config->limits.orders_per_second
+               : r->wallet_kind == KIND_WITHDRAWALS ? a->config->limits.withdrawals_per_second
+                                                    : a->config->limits.cancels_per_second;
     if (!r->wallet_key || code == CODE_INVALID_SIGNATURE) return;
     if (code == CODE_RATE_LIMIT)
         r->told =

@@ -4,8 +4,9 @@
  *   connection   open ones of its address
  *   request      all together in a second -> those of its address in a minute
  *   query        those of its wallet in a second, once the signature is proven
- *   order,       refused by verify, which alone knows what is proven; here they are only counted
- *   cancel       when trading's reply comes, to tell what is left
+ *   order, cancel, withdrawal
+ *                refused by verify, which alone knows what is proven; here they are only counted
+ *                when trading's reply comes, to tell what is left
  */
 #ifndef EIDOS_API_LIMIT_H
 #define EIDOS_API_LIMIT_H
@@ -34,9 +35,9 @@ int limit_request(struct api *a, struct request *r, u64 address, struct problem 
 /* Count a query of a wallet that has proven itself. 0 or -1. */
 int limit_query(struct api *a, struct request *r, const u8 wallet[WALLET_BYTES], struct problem *p);
 
-/* An order or cancel of this wallet goes to verify; its reply has come, with the code and, when
- * it was refused for its rate, the time to wait. */
-void limit_asked(struct api *a, struct request *r, const u8 wallet[WALLET_BYTES], bool cancel);
+/* A message of this kind (enum msg_kind) of the wallet goes to verify; its reply has come, with the
+ * code and, when it was refused for its rate, the time to wait. */
+void limit_asked(struct api *a, struct request *r, const u8 wallet[WALLET_BYTES], u16 kind);
 void limit_replied(struct api *a, struct request *r, u16 code, u32 retry_after_ms);
 
 #endif

@@ -13,40 +13,27 @@
 #ifndef EIDOS_VERIFY_GUARD_H
 #define EIDOS_VERIFY_GUARD_H
 
+#include "shm/guard.h"
 #include "shm/record.h"
 
 #define GUARD_WINDOW_MS 300000UL /* protocol.md 3: |now - timestamp| */
 #define GUARD_MINUTE_MS 60000UL
-#define GUARD_BUCKETS   12U
-#define GUARD_SLOTS     (1U << 17) /* of a bucket; three quarters are used, 1,638 requests a second */
 
 _Static_assert(GUARD_BUCKETS > 2 * GUARD_WINDOW_MS / GUARD_MINUTE_MS + 1,
                "a live bucket is reused");
 
 enum guard_answer { GUARD_NEW, GUARD_SEEN, GUARD_FULL };
 
-struct guard_key {
-    u64 words[DIGEST_BYTES / 8]; /* all zero: an empty slot */
-};
-
-struct guard_bucket {
-    u64 minute; /* timestamp / GUARD_MINUTE_MS */
-    u32 used;
-    u32 zero32;
-    struct guard_key *slots;
-};
-
 struct guard {
-    u64 salt; /* odd; so that nobody outside chooses where a digest falls */
-    u32 slots_mask;
-    u32 zero32;
-    struct guard_bucket buckets[GUARD_BUCKETS];
+    struct guard_memory *memory;
+    bool own; /* allocated here: it does not outlive the process */
 };
 
 struct guard_key guard_key_of(const u8 digest[DIGEST_BYTES], const u8 wallet[WALLET_BYTES]);
 
-/* All memory there will ever be: `slots` for each bucket, a power of two. 0 or -1. */
-int guard_init(struct guard *g, u32 slots, u64 salt);
+/* Go on with what `memory` remembers; fresh memory takes `salt` (so that nobody outside chooses
+ * where a digest falls) and `start_ms`. NULL: private memory of `slots` a bucket. 0 or -1. */
+int guard_init(struct guard *g, struct guard_memory *memory, u32 slots, u64 salt, u64 start_ms);
 void guard_fini(struct guard *g);
 
 /* Was this request used? GUARD_FULL: there is no room to remember it, so it must not be used.

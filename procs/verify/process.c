@@ -13,12 +13,12 @@ static int init(struct run *run)
 {
     struct verify_process *p = run->state;
     const struct config *c = &run->config;
+    char name[REGION_NAME_BYTES];
     char trace[REGION_NAME_BYTES];
     struct verify_params params = {
         .chain_id = c->exchange.chain_id,
         .instance = run->instance,
         .workers = run->segment.topo.params.verify,
-        .guard_slots = GUARD_SLOTS,
         .start_ms = clock_unix() / 1000000,
     };
     if (c->limits.rates) {
@@ -29,6 +29,8 @@ static int init(struct run *run)
     memcpy(params.contract, c->exchange.verifying_contract.bytes, sizeof params.contract);
     if (getrandom(&params.salt, sizeof params.salt, 0) != sizeof params.salt)
         return err_sys("drawing a random number");
+    snprintf(name, sizeof name, "guard@%u", run->instance);
+    params.guard = guard_join(segment_object(&run->segment, name));
     if (secp_init() || verify_init(&p->verify, &params)) return -1;
     p->rules = segment_region(&run->segment, "rules");
     p->apis = run->segment.topo.params.api;

@@ -16,9 +16,10 @@
 int verify_init(struct verify *v, const struct verify_params *p)
 {
     CHECK(p->workers && p->instance < p->workers);
-    *v = (struct verify){.instance = p->instance, .workers = p->workers, .start_ms = p->start_ms};
+    *v = (struct verify){.instance = p->instance, .workers = p->workers};
     eip712_init(&v->domain, p->chain_id, p->contract);
-    if (guard_init(&v->guard, p->guard_slots, p->salt)) return -1;
+    if (guard_init(&v->guard, p->guard, p->guard_slots, p->salt, p->start_ms)) return -1;
+    v->start_ms = v->guard.memory->start_ms;
     if (rates_init(&v->rates, p->per_second, p->salt)) {
         guard_fini(&v->guard);
         return -1;

@@ -23,7 +23,8 @@ struct verify_params {
     u8 contract[20];
     u32 instance, workers;      /* this one, of how many */
     u32 per_second[RATE_KINDS]; /* of a wallet; 0 = no limit */
-    u32 guard_slots;            /* of a minute, a power of two */
+    struct guard_memory *guard; /* that outlives the process, or NULL */
+    u32 guard_slots;            /* without it: of a minute, a power of two */
     u64 start_ms;               /* signed requests from before are refused */
     u64 salt;                   /* a random number */
 };

@@ -214,7 +214,7 @@ static void forget(void)
 {
     guard_fini(&verify.guard);
     rates_fini(&verify.rates);
-    CHECK(guard_init(&verify.guard, 64, 1) == 0 &&
+    CHECK(guard_init(&verify.guard, NULL, 64, 1, 0) == 0 &&
           rates_init(&verify.rates, (const u32[RATE_KINDS]){10, 10, 10}, 1) == 0);
 }
 

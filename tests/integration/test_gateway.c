@@ -11,6 +11,7 @@
 
 #include "shm/metrics.h"
 #include "shm/segment.h"
+#include "tests/lib/client.h"
 #include "tests/lib/exchange.h"
 #include "tests/lib/raw.h"
 
@@ -89,6 +90,32 @@ static void killed_worker_refuses_nobody(void **state)
         close(fds[i]);
     }
     assert_true(wait_ready());
+}
+
+/* Not even a verify that was killed lets a signed request through twice. */
+static void a_killed_verify_remembers_requests(void **state)
+{
+    char header[CLIENT_HEADER], text[CLIENT_HEADER + 200];
+    struct client_wallet w;
+    struct raw_answer a;
+    u64 seed = 3;
+    (void)state;
+    wallet_make(&w, &seed);
+    sign_request(&w, "DELETE", "/api/v1/orders", header);
+    snprintf(text, sizeof text, "DELETE /api/v1/orders HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", header);
+    int first = -1;
+    for (u32 round = 0; round < 3; round++) {
+        int fd = raw_connect(x.port);
+        assert_true(raw_ask(fd, text, &a) > 0);
+        close(fd);
+        if (round == 0) first = raw_code(&a);
+        else assert_int_equal(raw_code(&a), 10006);
+        if (round != 1) continue;
+        exchange_kill(exchange_pid(&x, "verify@0"));
+        usleep(100000);
+        assert_true(wait_ready());
+    }
+    assert_int_not_equal(first, 10006);
 }
 
 /* Sharing a port must not let a second exchange take half of the first one's clients. */
@@ -217,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_share_one_port),
         cmocka_unit_test(killed_worker_refuses_nobody),
+        cmocka_unit_test(a_killed_verify_remembers_requests),
         cmocka_unit_test(second_exchange_is_refused),
         cmocka_unit_test(an_address_is_limited_over_all_workers),
         cmocka_unit_test(connections_of_an_address_are_limited),

@@ -66,7 +66,7 @@ static void everyone_sees_what_it_should(void **state)
         {"market", "proc.market market", "log.match@0 log.match@1 rules durable"},
         {"history", "proc.history history", "log.account durable"},
         {"snapshot", "proc.snapshot", "durable"},
-        {"verify@0", "proc.verify@0 ring.verify@0.trading trace.verify@0",
+        {"verify@0", "proc.verify@0 guard@0 ring.verify@0.trading trace.verify@0",
          "rules ring.api@0.verify@0 ring.api@1.verify@0"},
         {"api@1", "proc.api@1 limits@1 ring.api@1.verify@0 ring.api@1.verify@1 trace.api@1",
          "limits@0 ledger orders rules market history durable log.account log.match@0 log.match@1 "

@@ -548,6 +548,30 @@ static void refuses_cancel_fields_out_of_range(void **state)
 
 /* --- Guard, rates, workers -------------------------------------------------------------------- */
 
+/* Killed and started again over the same memory: what was used stays used. */
+static void a_guard_outlives_its_process(void **state)
+{
+    static alignas(CACHE_LINE)
+        u8 memory[sizeof(struct guard_memory) + GUARD_BUCKETS * 64 * sizeof(struct guard_key)];
+    u8 digest[DIGEST_BYTES] = {1}, wallet[WALLET_BYTES] = {2}, other[WALLET_BYTES] = {3};
+    struct guard_key key = guard_key_of(digest, wallet), fresh = guard_key_of(digest, other);
+    u64 ahead_ms = NOW_MS + GUARD_WINDOW_MS;
+    struct guard guard;
+    (void)state;
+    assert_true(guard_footprint(64) <= sizeof memory && guard_footprint(63) == 0);
+    memset(memory, 0, sizeof memory);
+    guard_new(memory, 64);
+    assert_int_equal(guard_init(&guard, guard_join(memory), 0, 99, NOW_MS), 0);
+    assert_int_equal(guard_look(&guard, &key, ahead_ms), GUARD_NEW);
+    guard_add(&guard, &key, ahead_ms);
+    guard_fini(&guard);
+    assert_int_equal(guard_init(&guard, guard_join(memory), 0, 55, NOW_MS + 1000), 0);
+    assert_int_equal(guard.memory->start_ms, NOW_MS);
+    assert_int_equal(guard_look(&guard, &key, ahead_ms), GUARD_SEEN);
+    assert_int_equal(guard_look(&guard, &fresh, ahead_ms), GUARD_NEW);
+    guard_fini(&guard);
+}
+
 static void a_full_guard_says_so_and_forgets_in_time(void **state)
 {
     (void)state;
@@ -574,7 +598,7 @@ static void remembers_for_the_whole_window(void **state)
     (void)state;
     static struct guard guard;
     u8 digest[32] = {0}, wallet[20] = {1};
-    assert_int_equal(guard_init(&guard, 256, 99), 0);
+    assert_int_equal(guard_init(&guard, NULL, 256, 99, 0), 0);
     /* One request a second for an hour, each looked at again at the far end of its window. */
     for (u64 s = 1000; s < 4600; s++) {
         u64 now_ms = s * 1000;
@@ -726,6 +750,7 @@ int main(void)
         FRESH(a_request_signs_its_path),
         FRESH(a_request_has_its_time),
         FRESH(refuses_cancel_fields_out_of_range),
+        FRESH(a_guard_outlives_its_process),
         FRESH(a_full_guard_says_so_and_forgets_in_time),
         FRESH(a_rate_refusal_uses_nothing_up),
         FRESH(takes_only_the_wallets_of_its_own),
