@@ -154,7 +154,7 @@ static u32 tell_waves(struct api *a)
         n += wave_turn(a, w, stamp, slow);
         spent_ns = clock_ns() - begun_ns;
     }
-    if (spent_ns >= SLICE_NS) h->rest_until_ns = a->now_ns + spent_ns + spent_ns / 4;
+    if (spent_ns >= SLICE_NS) h->rest_until_ns = a->now_ns + spent_ns + spent_ns / 2;
     return n;
 }
 
