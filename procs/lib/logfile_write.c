@@ -163,6 +163,8 @@ static int open_last(struct logfile_writer *w, u64 first)
     logfile_file(w->log, first, file);
     w->fd = openat(w->dir->fd, file, O_RDWR | O_CLOEXEC);
     if (w->fd < 0 || fstat(w->fd, &st)) return write_failed(w, "opening the newest file of");
+    /* Who named it may have died before the name was on disk. */
+    if (fsync(w->dir->fd)) return write_failed(w, "syncing the directory of");
     w->first = first;
     w->size = (u64)st.st_size;
     if (w->size >= w->segment_bytes) return 0;

@@ -237,7 +237,8 @@ static int sync_commands(struct start *s)
         return -1;
     logfile_file(LOG_COMMAND, last, file);
     int fd = openat(s->dir.fd, file, O_RDONLY | O_CLOEXEC), rc = 0;
-    if (fd < 0 || fdatasync(fd)) rc = err_sys("syncing %s/journal/%s", s->dir.dir, file);
+    if (fd < 0 || fdatasync(fd) || fsync(s->dir.fd)) /* the name, too, may not be on disk yet */
+        rc = err_sys("syncing %s/journal/%s", s->dir.dir, file);
     if (fd >= 0) close(fd);
     if (rc || (fd = logfile_mark_open(&s->dir, &mark)) < 0) return -1;
     mark.synced[LOG_COMMAND] = s->end;
