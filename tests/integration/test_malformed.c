@@ -154,15 +154,15 @@ static void overlong_is_refused(void **state)
 {
     static const struct {
         const char *begin, *end;
-        char fill;
         size_t count;
         int status;
+        char fill;
     } longs[] = {
-        {"GET /", " HTTP/1.1\r\nHost: x\r\n\r\n", 'a', 2000, 414},
-        {GET "X: ", "\r\n\r\n", 'a', 9000, 431},
-        {"", "", 'G', 20000, 414},
-        {POST "Content-Length: 9000\r\n\r\n", "", '[', 9000, 400}, /* deep */
-        {POST "Transfer-Encoding: chunked\r\n\r\n1;", "\r\n", 'a', 1000, 400},
+        {"GET /", " HTTP/1.1\r\nHost: x\r\n\r\n", 2000, 414, 'a'},
+        {GET "X: ", "\r\n\r\n", 9000, 431, 'a'},
+        {"", "", 20000, 414, 'G'},
+        {POST "Content-Length: 9000\r\n\r\n", "", 9000, 400, '['}, /* deep */
+        {POST "Transfer-Encoding: chunked\r\n\r\n1;", "\r\n", 1000, 400, 'a'},
     };
     static char text[32768];
     struct raw_answer a;
