@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { ethers } from "ethers";
 import { API, call, newTrader, ok, refused, timestamp } from "../lib/client.mjs";
 import { has } from "../lib/protocol.mjs";
+import { Socket } from "../lib/socket.mjs";
 
 const TO = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"; // with its checksum
 
@@ -173,6 +174,20 @@ export default (exchange) => describe("deposits and withdrawals", () => {
         assert.deepEqual(await only(`end_time=${done.created_at - 1}`), []);
         assert.equal((await only("page_size=2&page=2")).length, 1);
         await refused(10003, rich.call("GET", "/withdrawals?page=3&page_size=2"));
+    });
+
+    it("the balances channel tells of each step that moves funds", async () => {
+        const s = await Socket.open(exchange);
+        assert.equal((await s.auth(trader)).type, "auth");
+        await s.subscribe("balances");
+        const told = async (reason) => (await s.next((m) =>
+            m.channel === "balances" && m.data?.reason === reason)).data;
+        const w = await accepted(trader, { amount: "3" });
+        const left = await told("withdraw");
+        assert.deepEqual([left.token, left.total, left.ref_id], ["USDC", "9997", w.withdraw_id]);
+        await ok(trader.call("DELETE", `/withdrawals/${w.withdraw_id}`));
+        assert.equal((await told("withdraw_return")).total, "10000");
+        await s.close();
     });
 
     it("has limits: 50,000 at once, 500,000 and 50 a day, 10 an hour", async () => {
