@@ -149,7 +149,7 @@ enum logfile_status logfile_judge(struct logfile_reader *r, const char *cause)
     if (derived && !t.end) return LOGFILE_END;
     bool half = want == synced && cause && !t.later && is_half_written(r, &t);
     if (want <= synced && !half) return damage(r, cause, witness);
-    if (t.later && (!derived || !r->has_mark))
+    if (t.later && !derived) /* a derived log is cut: replay makes it again */
         return damage(r, cause, "whole records of a later write follow");
     if (!t.end && !cause) return LOGFILE_END;
     r->fault.bytes = t.end > r->offset ? t.end - r->offset : 0;
