@@ -228,9 +228,9 @@ static i64 write_log(struct journal *j, struct journal_log *l, u64 cause_max, u6
     if (l->log == LOG_COMMAND) {
         if (j->sync && make_durable(j, g.last)) return -1;
         atomic_store_explicit(&j->durable->synced, g.last, memory_order_release);
-        publish(j);
         j->times.gathered_ns = now_ns;
-        j->times.durable_ns = clock_mono();
+        j->times.durable_ns = clock_mono(); /* before anybody can see it and answer */
+        publish(j);
         j->times.first = g.first;
         j->times.last = g.last;
     }

@@ -11,9 +11,8 @@
 #define FULL_SLEEP_NS 100000UL /* nobody can be waited for who makes room: look again soon */
 
 /* The commands of this turn, their first before `before` + 1, are matched: readers see it. */
-static void stamp(struct run *run, struct process *p, u64 before, u32 count)
+static void stamp(struct run *run, struct process *p, u64 before, u32 count, u64 now_ns)
 {
-    u64 now_ns = clock_mono();
     struct trace_entry e = {.kind = TRACE_MATCHED,
                             .key = p->machine.applied,
                             .seq = before + 1,
@@ -64,8 +63,9 @@ static u32 turn(struct run *run)
     p->count = 0;
     while (work < TURN_COMMANDS && step(run, p)) work++;
     if (!work) return 0;
+    u64 now_ns = clock_mono(); /* before anybody can see it and go on */
     matching_publish(run, p);
-    stamp(run, p, before, p->count);
+    stamp(run, p, before, p->count, now_ns);
     metric_add(run->proc, METRIC_MATCHING_COMMANDS, work);
     metric_add(run->proc, METRIC_MATCHING_RECORDS, p->log.seq - seq);
     metric_add(run->proc, METRIC_MATCHING_TRADES, p->machine.trades - trades);
