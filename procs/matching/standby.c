@@ -40,7 +40,8 @@ static int take_over(struct run *run)
     const struct owed_wait wait = {wait_for_room, run};
     matching_join(run, p);
     if (tail_matching_finish(&p->tail, &p->log, derived(run), &wait)) return -1;
-    if (log_seek(&p->commands, p->machine.applied))
+    /* 1: trading has not begun the log of this segment yet; it will go on after that command. */
+    if (log_seek(&p->commands, p->machine.applied) < 0)
         return err_set("the command log does not hold record %lu", p->machine.applied + 1);
     region_ready(segment_region(&run->segment, p->books_name));
     segment_show_copy(&run->segment);

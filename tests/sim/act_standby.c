@@ -199,7 +199,7 @@ static void become_matching(struct world *w, u32 i)
     m->machine.rules = &m->rules;
     m->machine.out.at = m->machine.events;
     m->sweeping = false;
-    if (log_seek(&m->commands, m->machine.applied))
+    if (log_seek(&m->commands, m->machine.applied) < 0)
         sim_fail(w, "the standby of matching takes over", "command %lu is not held",
                  m->machine.applied + 1);
     m->released = false;
