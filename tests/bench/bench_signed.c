@@ -136,8 +136,9 @@ static void make_script(double seconds)
 
 /* --- The exchange ------------------------------------------------------------------------------*/
 
-/* In the order of `eidosctl ps`: journal, trading, matching, market, snapshot, verify, api. */
-static const char *const PINNED = "run.pin_cores=0,0,0,0,0,1,0";
+/* In the order of `eidosctl ps`: journal, trading, matching, market, history, snapshot, verify,
+ * api, and the standbys of trading and matching. */
+static const char *const PINNED = "run.pin_cores=0,0,0,0,0,0,1,0,0,0";
 
 static void stop(void)
 {
