@@ -444,8 +444,9 @@ static void snapshots_and_replay(void)
     json_decref(loaded);
     snprintf(line, sizeof line, "journal replay --to %lu --json", seq - 1);
     json_t *replayed = ask(line, 0);
-    assert_int_equal(number(replayed, "snapshot_sequence"), 0);
-    assert_int_equal(number(replayed, "records"), seq - 1);
+    u64 from = number(replayed, "snapshot_sequence"); /* 0, or one the clock brought meanwhile */
+    assert_true(from < seq);
+    assert_int_equal(number(replayed, "records"), seq - 1 - from);
     json_decref(replayed);
     snprintf(line, sizeof line, "state diff %lu %lu --json", seq, seq);
     json_t *same = ask(line, 0), *unlike = ask("state diff 1 5 --json", 0);
