@@ -134,6 +134,14 @@ static void apply_merge(struct trading *t, const struct cmd_merge *c)
     t->ledger->merged[c->matching] = c->through;
 }
 
+void trading_forget_segment(struct trading *t)
+{
+    struct orders *o = t->orders;
+    memset(t->ledger->ingress, 0, sizeof t->ledger->ingress);
+    for (u32 slot = 1; slot <= o->used; slot++)
+        orders_slot(o, slot)->reply = orders_slot(o, slot)->cancel = 0;
+}
+
 void trading_apply(struct trading *t, const struct rec *cmd)
 {
     const void *body = cmd;
@@ -167,6 +175,9 @@ void trading_apply(struct trading *t, const struct rec *cmd)
         reply_ops(t, origin->request, CODE_OK, cmd->seq);
         break;
     case CMD_MERGE: apply_merge(t, body); break;
+    case CMD_START:
+        if (((const struct cmd_start *)body)->epoch == 1) trading_forget_segment(t);
+        break;
     default: rules_apply(t->rules, cmd); break;
     }
     command_done(t, cmd, origin);

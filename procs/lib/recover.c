@@ -342,7 +342,7 @@ static int save_end(struct start *s)
 {
     u64 replayed = s->end - s->out.snapshot_seq;
     if (!s->end || (s->out.snapshot_seq && replayed <= s->options->tail_commands)) return 0;
-    replica_forget_segment(&s->replica);
+    trading_forget_segment(&s->replica.trading);
     return replica_save(&s->replica, s->options->dir, s->dir.instance, NULL);
 }
 

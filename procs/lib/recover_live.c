@@ -143,7 +143,7 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
         return -1;
     }
     if (fresh) {
-        replica_forget_segment(&l->replica);
+        trading_forget_segment(&l->replica.trading);
         log_begin_at(t->command, l->replica.seq);
         log_begin_at(t->account, l->replica.account.seq);
     }

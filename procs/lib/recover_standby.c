@@ -44,6 +44,9 @@ int recover_trading_standby(const struct recover_source *s, struct trading *t, u
         owed_go_on(account, l->replica.account.seq);
         *seq = l->replica.seq;
         t->now_ns = l->replica.time_ns;
+        /* Should the primary not live to begin the log of this segment, nobody else forgets. */
+        if (!atomic_load_explicit(&s->command->head, memory_order_acquire))
+            trading_forget_segment(t);
         replica_close(&l->replica);
     }
     free(l);

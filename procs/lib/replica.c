@@ -286,8 +286,6 @@ int replica_trade(struct replica *r, const struct rec *cmd)
     if (cmd->seq != r->seq + 1)
         return err_set("command %lu came where %lu was expected", cmd->seq, r->seq + 1);
     if (r->config.trading) {
-        if (cmd->kind == CMD_START && ((const struct cmd_start *)body)->epoch == 1)
-            replica_forget_segment(r);
         skip_unwanted(r);
         trading_apply(&r->trading, cmd);
         if (r->config.sink && take_account(r)) return -1;
@@ -302,14 +300,6 @@ int replica_trade(struct replica *r, const struct rec *cmd)
 int replica_apply(struct replica *r, const struct rec *cmd)
 {
     return replica_match(r, cmd) ? -1 : replica_trade(r, cmd);
-}
-
-void replica_forget_segment(struct replica *r)
-{
-    struct orders *o = r->trading.orders;
-    memset(r->trading.ledger->ingress, 0, sizeof r->trading.ledger->ingress);
-    for (u32 slot = 1; slot <= o->used; slot++)
-        orders_slot(o, slot)->reply = orders_slot(o, slot)->cancel = 0;
 }
 
 static u64 mix(u64 h, u64 value)

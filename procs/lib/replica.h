@@ -98,9 +98,6 @@ int replica_save(const struct replica *r, const char *dir, const u8 *instance, u
 /* Sequence numbers and checksum as they stand. */
 void replica_info(const struct replica *r, struct snapshot_info *info);
 
-/* What belongs to the life of a segment is over: ring positions, requests that wait for answers. */
-void replica_forget_segment(struct replica *r);
-
 /* Append a whole match record to the queue of a matching process. */
 void replica_queue(struct replica *r, u32 matching, const struct rec *rec);
 
