@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     struct books_config config = {
         .markets_max = 1, .orders_max = orders, .levels_max = levels, .slots_max = orders + 2};
     struct books *b = make(&config);
-    struct book_event at[BOOK_EVENTS_MIN];
+    struct book_event at[BOOK_EVENTS_MIN] = {0};
     u64 start = now_ns();
     for (u32 i = 0; i <= orders; i++) {
         struct book_events out = {.at = at, .max = BOOK_EVENTS_MIN};
