@@ -16,6 +16,15 @@ OPTIONS = ["api.port=0", "ops.port=0", "limits.rates=off", "shm.hugepages=off",
            "log.account_bytes=8M", "journal.segment_bytes=16M"]
 
 
+def has_ended(pid):
+    """Gone, or a zombie: then its files and locks are closed, too."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
 class Exchange:
     def __init__(self, *options):
         self.options = [*OPTIONS, *options]
@@ -61,12 +70,14 @@ class Exchange:
         raise TimeoutError(f"{name} did not come back")
 
     def kill_all(self):
-        """kill -9 of everything, the supervisor first, as when the host dies."""
+        """kill -9 of everything, the supervisor first, as when the host dies; wait until it is so."""
         pids = [p["pid"] for p in self.processes()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
+        while not all(map(has_ended, pids)):
+            time.sleep(0.01)
 
     def restarts(self):
         return {p["name"]: p.get("restarts", 0) for p in self.status()["processes"]}
