@@ -142,7 +142,6 @@ static const char *const PINNED = "run.pin_cores=0,0,0,0,0,0,1,0,0,0";
 
 static void stop(void)
 {
-    exchange_kill_strays();
     exchange_remove(&exchange);
 }
 

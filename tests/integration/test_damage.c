@@ -32,17 +32,6 @@ static char pristine[100];
 
 /* --- One exchange that has traded --------------------------------------------------------------*/
 
-static void fund(struct exchange *to)
-{
-    static const char *const amounts[] = {"3000000", "60", "1000"};
-    for (u32 k = 0; k < LOAD_TRADERS; k++)
-        for (u32 i = 0; i <= CLIENT_MARKETS; i++) {
-            const char *token = i ? client_bases[i - 1] : "USDC";
-            exchange_credit(to, l.traders[k].wallet.text, token, amounts[i]);
-            l.traders[k].deposits[i] = strtoull(amounts[i], NULL, 10) * E8;
-        }
-}
-
 /* Trade, stop, start and stop again: there is a snapshot, and a journal before and after it. */
 static int trade(void **state)
 {
@@ -51,7 +40,7 @@ static int trade(void **state)
     if (exchange_start(&x)) return -1;
     load_open(&l, 7, RATE, 60000, x.port);
     a = (struct audit){.load = &l, .exchange = &x};
-    fund(&x);
+    audit_fund(&a);
     for (u32 part = 0; part < 2; part++) {
         load_resume(&l);
         load_run(&l, TRADE_MS);

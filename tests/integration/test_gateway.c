@@ -34,10 +34,7 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    int code = exchange_down(&x);
-    exchange_kill_strays();
-    exchange_remove(&x);
-    return code;
+    return exchange_end(&x);
 }
 
 static u64 metric_of(u32 worker, u32 metric)

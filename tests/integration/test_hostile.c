@@ -69,10 +69,7 @@ static int stop(void **state)
 {
     (void)state;
     client_close(&client);
-    int code = exchange_down(&x);
-    exchange_kill_strays();
-    exchange_remove(&x);
-    return code;
+    return exchange_end(&x);
 }
 
 /* ---- Becoming a gateway -----------------------------------------------------------------------*/

@@ -47,16 +47,6 @@ static bool is_long(void)
 
 /* --- The exchange and its traders --------------------------------------------------------------*/
 
-static void fund(u32 trader)
-{
-    static const char *const amounts[] = {"3000000", "60", "1000"};
-    struct trader *t = &l.traders[trader];
-    for (u32 i = 0; i <= CLIENT_MARKETS; i++) {
-        exchange_credit(&x, t->wallet.text, i ? client_bases[i - 1] : "USDC", amounts[i]);
-        t->deposits[i] = strtoull(amounts[i], NULL, 10) * E8;
-    }
-}
-
 static int start(void **state)
 {
     (void)state;
@@ -65,7 +55,7 @@ static int start(void **state)
     if (exchange_start(&x)) return -1;
     load_open(&l, seed, RATE, 250000, x.port);
     a = (struct audit){.load = &l, .exchange = &x};
-    for (u32 i = 0; i < LOAD_TRADERS; i++) fund(i);
+    audit_fund(&a);
     load_resume(&l);
     return 0;
 }

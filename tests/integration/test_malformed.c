@@ -111,10 +111,7 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    int code = exchange_down(&x);
-    exchange_kill_strays();
-    exchange_remove(&x);
-    return code;
+    return exchange_end(&x);
 }
 
 static bool is_well(void)

@@ -44,16 +44,6 @@ static u64 took_us[KILLS];
 
 /* --- The exchange and its traders --------------------------------------------------------------*/
 
-static void fund(u32 trader)
-{
-    static const char *const amounts[] = {"3000000", "60", "1000"};
-    struct trader *t = &l.traders[trader];
-    for (u32 i = 0; i <= CLIENT_MARKETS; i++) {
-        exchange_credit(&x, t->wallet.text, i ? client_bases[i - 1] : "USDC", amounts[i]);
-        t->deposits[i] = strtoull(amounts[i], NULL, 10) * E8;
-    }
-}
-
 static int start(void **state)
 {
     (void)state;
@@ -61,7 +51,7 @@ static int start(void **state)
     if (exchange_start(&x)) return -1;
     load_open(&l, seed ? strtoull(seed, NULL, 10) : 1, RATE, 250000, x.port);
     a = (struct audit){.load = &l, .exchange = &x};
-    for (u32 i = 0; i < LOAD_TRADERS; i++) fund(i);
+    audit_fund(&a);
     load_resume(&l);
     return segment_attach(&view, x.dir, ROLE_COUNT, 0);
 }

@@ -334,6 +334,18 @@ static void sequences_go_on(struct audit *a, const json_t *status)
     a->durable = durable;
 }
 
+void audit_fund(struct audit *a)
+{
+    static const char *const amounts[] = {"3000000", "60", "1000"};
+    for (u32 k = 0; k < LOAD_TRADERS; k++) {
+        struct trader *t = &a->load->traders[k];
+        for (u32 i = 0; i <= CLIENT_MARKETS; i++) {
+            exchange_credit(a->exchange, t->wallet.text, token_of(i), amounts[i]);
+            t->deposits[i] = strtoull(amounts[i], NULL, 10) * E8;
+        }
+    }
+}
+
 void audit_look(struct audit *a)
 {
     json_t *status = exchange_status(a->exchange);

@@ -33,6 +33,9 @@ struct audit {
     u64 orders, open; /* found in the last audit */
 };
 
+/* Credit every trader of the load with every token, and note it. */
+void audit_fund(struct audit *a);
+
 /* Note the sequences before a kill. Cheap; while trading goes on. */
 void audit_look(struct audit *a);
 

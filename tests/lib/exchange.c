@@ -193,6 +193,13 @@ int exchange_down(struct exchange *x)
     return code;
 }
 
+int exchange_end(struct exchange *x)
+{
+    int code = exchange_down(x);
+    exchange_remove(x);
+    return code;
+}
+
 /* --- Looking -----------------------------------------------------------------------------------*/
 
 static void take_proc(struct exchange *x, const json_t *proc)

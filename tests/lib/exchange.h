@@ -58,6 +58,9 @@ int exchange_start(struct exchange *x);
 /* Stop in order; returns the exit code. */
 int exchange_down(struct exchange *x);
 
+/* Stop in order, kill what is left, remove everything; returns the exit code of stopping. */
+int exchange_end(struct exchange *x);
+
 /* Ask who there is: fills port, supervisor and procs. False when nothing runs or it starts. */
 bool exchange_look(struct exchange *x);
 

@@ -21,6 +21,7 @@
 #include "procs/lib/metrics_text.h"
 #include "procs/lib/ops_http.h"
 #include "shm/err.h"
+#include "tests/lib/small_topo.h"
 
 static char dir[64], said_path[80], said[16384];
 static struct segment ops;
@@ -135,23 +136,7 @@ static int set_up(void **state)
 {
     struct segment_place place = {
         .dir = dir, .shm_dir = "/dev/shm", .huge = SEGMENT_HUGE_OFF, .build = "test"};
-    struct topo_params params = {.api = 1,
-                                 .verify = 1,
-                                 .matching = 1,
-                                 .accounts_max = 100,
-                                 .balances_max = 100,
-                                 .nonce_windows_max = 100,
-                                 .transfers_max = 256,
-                                 .orders_max = 100,
-                                 .resting_max = 100,
-                                 .command_bytes = 1 << 20,
-                                 .match_bytes = 1 << 20,
-                                 .account_bytes = 1 << 20,
-                                 .ring_bytes = 1 << 16,
-                                 .recent_trades = 10,
-                                 .markets_max = 16,
-                                 .candles = MARKET_CANDLES_FEWEST,
-                                 .history_rows = 1024};
+    struct topo_params params = {SMALL_TOPO, .api = 1, .verify = 1, .matching = 1};
     char warning[512];
     (void)state;
     if (segment_create(&place, &params, warning, sizeof warning)) return -1;

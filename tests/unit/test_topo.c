@@ -8,26 +8,9 @@
 #include <cmocka.h>
 
 #include "shm/err.h"
+#include "tests/lib/small_topo.h"
 
-static const struct topo_params small = {
-    .api = 2,
-    .verify = 2,
-    .matching = 2,
-    .accounts_max = 100,
-    .balances_max = 100,
-    .nonce_windows_max = 100,
-    .transfers_max = 256,
-    .orders_max = 100,
-    .resting_max = 100,
-    .command_bytes = 1 << 20,
-    .match_bytes = 1 << 20,
-    .account_bytes = 1 << 20,
-    .ring_bytes = 1 << 16,
-    .recent_trades = 100,
-    .markets_max = 16,
-    .candles = MARKET_CANDLES_FEWEST,
-    .history_rows = 1024,
-};
+static const struct topo_params small = {SMALL_TOPO, .api = 2, .verify = 2, .matching = 2};
 static struct topo t;
 
 static void build(void)

@@ -1,7 +1,5 @@
 /* Verification: what a wallet signed passes unchanged; what it did not sign is refused with its
  * code, whatever the api says. */
-#include "procs/lib/eth/secp.h"
-#include "procs/verify/verify.h"
 #include "shm/err.h"
 
 #include <setjmp.h>
@@ -10,25 +8,9 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/vectors/eip712.h"
+#include "tests/lib/verify_fixture.h"
 
-#define NOW_MS 1767225600000UL
-#define NOW    (NOW_MS * 1000000)
-#define WAD    1000000000000000000UL
-#define API    3
 #define ORDERS "/api/v1/orders"
-
-static const struct verify_params PARAMS = {
-    .chain_id = 31337,
-    .workers = 1,
-    .guard_slots = 64,
-    .start_ms = NOW_MS - 3600000,
-    .salt = 12345,
-};
-
-static struct rules rules;
-static struct verify verify;
-static struct secp_signer signers[COUNT_OF(KEY_VECTORS)];
 
 static void add_market(const char *symbol)
 {
@@ -41,35 +23,10 @@ static void add_market(const char *symbol)
 static int init(void **state)
 {
     (void)state;
-    if (secp_init()) return -1;
-    for (size_t i = 0; i < COUNT_OF(KEY_VECTORS); i++)
-        if (secp_signer_of_key(KEY_VECTORS[i].key, &signers[i])) return -1;
-    rules_new(&rules);
+    if (verify_group()) return -1;
     add_market("BTC-USDC");
     add_market("ETH-USDC");
     return 0;
-}
-
-static int start(void **state)
-{
-    (void)state;
-    if (verify_init(&verify, &PARAMS)) return -1;
-    verify_learn(&verify, &rules);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    verify_fini(&verify);
-    return 0;
-}
-
-static u16 judge(void *message)
-{
-    struct msg *m = message;
-    assert_int_equal(verify_shape(m, m->length, API), 0);
-    return verify_message(&verify, m, NOW).code;
 }
 
 /* --- Orders ----------------------------------------------------------------------------------- */

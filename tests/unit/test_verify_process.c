@@ -3,6 +3,7 @@
 #include "procs/lib/eth/secp.h"
 #include "procs/verify/process.h"
 #include "shm/err.h"
+#include "tests/lib/small_topo.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,25 +12,7 @@
 
 #include <cmocka.h>
 
-static const struct topo_params PARAMS = {
-    .api = 2,
-    .verify = 1,
-    .matching = 1,
-    .accounts_max = 100,
-    .balances_max = 100,
-    .nonce_windows_max = 100,
-    .transfers_max = 256,
-    .orders_max = 100,
-    .resting_max = 100,
-    .command_bytes = 1 << 20,
-    .match_bytes = 1 << 20,
-    .account_bytes = 1 << 20,
-    .ring_bytes = 1 << 16,
-    .recent_trades = 10,
-    .markets_max = 16,
-    .candles = MARKET_CANDLES_FEWEST,
-    .history_rows = 1024,
-};
+static const struct topo_params PARAMS = {SMALL_TOPO, .api = 2, .verify = 1, .matching = 1};
 static const u8 KEY[32] = {7};
 
 static char dir[64];

@@ -1,6 +1,4 @@
 /* Verification of withdrawals: what a wallet signed passes, and only to where it said. */
-#include "procs/lib/eth/secp.h"
-#include "procs/verify/verify.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,24 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/vectors/eip712.h"
-
-#define NOW_MS 1767225600000UL
-#define NOW    (NOW_MS * 1000000)
-#define WAD    1000000000000000000UL
-#define API    3
-
-static const struct verify_params PARAMS = {
-    .chain_id = 31337,
-    .workers = 1,
-    .guard_slots = 64,
-    .start_ms = NOW_MS - 3600000,
-    .salt = 12345,
-};
-
-static struct rules rules;
-static struct verify verify;
-static struct secp_signer signers[2];
+#include "tests/lib/verify_fixture.h"
 
 static void add_token(const char *symbol)
 {
@@ -39,35 +20,10 @@ static void add_token(const char *symbol)
 static int init(void **state)
 {
     (void)state;
-    if (secp_init()) return -1;
-    for (size_t i = 0; i < COUNT_OF(signers); i++)
-        if (secp_signer_of_key(KEY_VECTORS[i].key, &signers[i])) return -1;
-    rules_new(&rules);
+    if (verify_group()) return -1;
     add_token("USDC");
     add_token("BTC");
     return 0;
-}
-
-static int start(void **state)
-{
-    (void)state;
-    if (verify_init(&verify, &PARAMS)) return -1;
-    verify_learn(&verify, &rules);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    verify_fini(&verify);
-    return 0;
-}
-
-static u16 judge(void *message)
-{
-    struct msg *m = message;
-    assert_int_equal(verify_shape(m, m->length, API), 0);
-    return verify_message(&verify, m, NOW).code;
 }
 
 static struct msg_withdraw withdrawal(unsigned key)
