@@ -57,6 +57,13 @@ u64 market_footprint(const struct market_config *config)
     return shape_of(config, &s) ? s.bytes : 0;
 }
 
+static void no_levels(struct market_data *m)
+{
+    m->levels = 0;
+    m->chunks = m->chunks_fresh = 2 * m->shape.config.markets_max;
+    m->chunks_free = 0;
+}
+
 void *market_new(void *memory, const struct market_config *config)
 {
     struct market_data *m = memory;
@@ -80,9 +87,8 @@ void *market_new(void *memory, const struct market_config *config)
         struct market_book zero = {0};
         words_put(&m->books[i], &zero, sizeof zero);
     }
-    m->levels = 0;
-    m->chunks = m->chunks_fresh = 2 * config->markets_max;
-    m->chunks_free = 0;
+    no_levels(m);
+    m->levels_left = 0;
     m->random = 0x9e3779b97f4a7c15;
     memset(m->through, 0, sizeof m->through);
     m->magic = MARKET_MAGIC;
@@ -190,6 +196,27 @@ int market_add_level(struct market_data *m, u32 market, u8 side, u64 price, u64 
     return 0;
 }
 
+void market_leave_levels(struct market_data *m)
+{
+    no_levels(m);
+    m->levels_left = 1;
+    for (u32 i = 0; i < m->shape.config.markets_max; i++)
+        if (market_is_open(m, i)) levels_reset(m, i);
+}
+
+void market_keep_levels(struct market_data *m)
+{
+    m->levels_left = 0;
+    for (u32 i = 0; i < m->shape.config.markets_max; i++) {
+        struct market_book *b = &m->books[i];
+        u64 head = word_get(&b->head);
+        if (!market_is_open(m, i)) continue;
+        word_put(&b->first, head + 1);
+        word_put(&b->claim, head);
+        word_put(&b->applied, head);
+    }
+}
+
 /* What a record does to one level. */
 struct level_step {
     u8 side;
@@ -284,31 +311,47 @@ static int step_of(const struct rec *rec, u32 *market, struct level_step *s)
     }
 }
 
+/* The change of a level that a record brings; -1 with err when it contradicts the levels. */
+static int change_of(const struct market_data *m, const struct rec *rec, const struct level_step *s,
+                     const struct level_at *at, struct market_change *change)
+{
+    u64 lots = 0, orders = 0;
+    if (level_after(m, at, s, &lots, &orders)) return -1;
+    *change = (struct market_change){
+        .price = s->price,
+        .lots = lots,
+        .orders = (u32)orders,
+        .side = s->side,
+        .time_ns = rec->time_ns,
+        .cause = rec->cause,
+    };
+    return 0;
+}
+
 static int apply_record(struct market_data *m, u16 matching, const struct rec *rec)
 {
     u32 market = NO_MARKET;
     struct level_step s = {0};
     struct level_at at;
-    u64 lots = 0, orders = 0;
+    struct market_change change;
     int step = step_of(rec, &market, &s);
     if (step <= 0) return step;
     if (!market_is_open(m, market) || m->books[market].matching != matching)
         return err_set("market %u is not open here for matching %u", market, matching);
     struct market_book *b = &m->books[market];
-    levels_find(m, market, s.side, s.price, &at);
-    if (level_after(m, &at, &s, &lots, &orders)) return -1;
+    if (!m->levels_left) {
+        levels_find(m, market, s.side, s.price, &at);
+        if (change_of(m, rec, &s, &at, &change)) return -1;
+    }
     word_put(&b->cause, rec->cause);
     word_put(&b->time_ns, rec->time_ns);
     if (rec->kind == MATCH_TRADE) trade_step(m, matching, (const void *)rec);
-    struct market_change change = {
-        .sequence = word_get(&b->head) + 1,
-        .price = s.price,
-        .lots = lots,
-        .orders = (u32)orders,
-        .side = s.side,
-        .time_ns = rec->time_ns,
-        .cause = rec->cause,
-    };
+    u64 sequence = word_get(&b->head) + 1;
+    if (m->levels_left) {
+        word_put(&b->head, sequence);
+        return 0;
+    }
+    change.sequence = sequence;
     level_step(m, market, &at, &change);
     return 0;
 }

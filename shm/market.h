@@ -120,6 +120,13 @@ u64 market_through(const struct market_data *m, u16 matching);
  * field, no room. */
 int market_add_level(struct market_data *m, u32 market, u8 side, u64 price, u64 lots, u32 orders);
 
+/* A replay with the books beside it need not keep the levels a second time. Between these two every
+ * side is empty, and records only number their changes and make trades and candles; nobody may
+ * read, save or load. Before market_keep_levels the caller puts those of the books there
+ * (market_add_level). The ring of changes then begins anew, as after a load. */
+void market_leave_levels(struct market_data *m);
+void market_keep_levels(struct market_data *m);
+
 /* End of a batch: moves market_head (release), on which readers may sleep (signal.h). What was
  * applied is seen before that already. */
 void market_publish(struct market_data *m);

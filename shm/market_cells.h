@@ -107,6 +107,8 @@ struct market_data {
     u32 chunks_free;  /* list of freed ones by next[0], 0 = none */
     u64 random;       /* heights of chunks; no part of the logical state */
     u64 through[MARKET_LOGS_MAX];
+    u32 levels_left; /* 1 between market_leave_levels and market_keep_levels */
+    u32 zero;
     alignas(CACHE_LINE) _Atomic u64 publications;
     alignas(CACHE_LINE) struct market_book books[];
 };

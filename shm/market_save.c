@@ -127,6 +127,7 @@ int market_save(const struct market_data *m, market_sink_fn *sink, void *context
 {
     struct out o = {.sink = sink, .context = context};
     u64 open = 0;
+    CHECK(!m->levels_left);
     for (u32 i = 0; i < m->shape.config.markets_max; i++) open += market_is_open(m, i);
     put(&o, SAVE_MAGIC);
     put(&o, open);

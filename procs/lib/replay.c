@@ -166,6 +166,7 @@ static int apply_oldest(struct replay *p)
 
 int replay_put(struct replay *p, const struct rec *cmd)
 {
+    if (!p->put) replica_leave_levels(p->replica);
     if (p->put - p->applied == REPLAY_WINDOW && apply_oldest(p)) return -1;
     if (p->at + cmd->length > REPLAY_BYTES) p->at = 0;
     memcpy(p->bytes + p->at, cmd, cmd->length);
@@ -179,6 +180,7 @@ int replay_end(struct replay *p, int rc)
 {
     while (!rc && p->applied < p->put) rc = apply_oldest(p);
     rc = close_lane(p, rc);
+    if (!rc && p->put) rc = replica_keep_levels(p->replica);
     free(p->bytes);
     p->bytes = NULL;
     return rc;

@@ -302,6 +302,39 @@ int replica_apply(struct replica *r, const struct rec *cmd)
     return replica_match(r, cmd) ? -1 : replica_trade(r, cmd);
 }
 
+void replica_leave_levels(struct replica *r)
+{
+    if (r->market) market_leave_levels(r->market);
+}
+
+/* Put the levels of one side of a book into market data. */
+static int fill_side(struct market_data *m, const struct books *b, u32 market, u8 side)
+{
+    struct book_order o, level = {0};
+    u32 orders = 0;
+    for (u32 c = book_first(b, market, side); c; c = book_next(b, c)) {
+        book_at(b, c, &o);
+        if (orders && o.price != level.price) {
+            if (market_add_level(m, market, side, level.price, level.lots, orders)) return -1;
+            orders = 0;
+        }
+        o.lots += orders++ ? level.lots : 0;
+        level = o;
+    }
+    return orders ? market_add_level(m, market, side, level.price, level.lots, orders) : 0;
+}
+
+int replica_keep_levels(struct replica *r)
+{
+    for (u32 i = 0; r->market && i < r->rules->market_count; i++) {
+        const struct books *b = r->matching[r->rules->markets[i].matching].machine->books;
+        if (fill_side(r->market, b, i, SIDE_BUY) || fill_side(r->market, b, i, SIDE_SELL))
+            return err_wrap("the levels of the books");
+    }
+    if (r->market) market_keep_levels(r->market);
+    return 0;
+}
+
 static u64 mix(u64 h, u64 value)
 {
     h = (h ^ value) * 0x9e3779b97f4a7c15UL;

@@ -81,6 +81,12 @@ int replica_apply(struct replica *r, const struct rec *cmd);
 int replica_match(struct replica *r, const struct rec *cmd);
 int replica_trade(struct replica *r, const struct rec *cmd);
 
+/* Between these two the levels of market data, which follow from the books, are left out: most of
+ * what market data costs a replay. No saving and no loading meanwhile. -1 with err: the arena of
+ * levels is too small. */
+void replica_leave_levels(struct replica *r);
+int replica_keep_levels(struct replica *r);
+
 /* Hints of what comes soon, for each half, and that a match record will be merged: as in
  * shm/trading_ahead.h. */
 #define REPLICA_AHEAD_STAGES 3U

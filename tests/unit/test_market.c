@@ -341,6 +341,56 @@ static void numbers_go_on_after_a_load(void **state)
     assert_int_equal(market_read_changes(world.data, 0, saved - 1, changes, 64), MARKET_LAPPED);
 }
 
+/* Put the levels of one object into another. */
+static void copy_levels(struct market_data *to, const struct market_data *from, u32 market)
+{
+    static struct market_level levels[2][4096];
+    struct market_sides s = {.levels = {levels[0], levels[1]}, .max = 4096};
+    assert_int_equal(market_read_sides(from, market, &s), 0);
+    for (u32 side = 0; side < 2; side++) {
+        assert_false(s.cut[side]);
+        for (u32 i = 0; i < s.count[side]; i++) {
+            const struct market_level *l = &levels[side][i];
+            assert_int_equal(market_add_level(to, market, side ? SIDE_SELL : SIDE_BUY, l->price,
+                                              l->lots, (u32)l->orders),
+                             0);
+        }
+    }
+}
+
+/* Levels that were left out for a while and put back make no difference, time and again. */
+static void levels_may_be_left_out(void **state)
+{
+    static struct market_change changes[64];
+    (void)state;
+    world_begin(&small, SEED + 8);
+    struct market_data *lean = make(&larger);
+    open_markets(lean, world.events.markets);
+    for (u32 round = 0; round < 6; round++) {
+        bool left = round % 3 != 2;
+        if (left) market_leave_levels(lean);
+        for (u32 i = 0; i < 2000; i++) {
+            world_step();
+            assert_int_equal(market_apply(lean, 0, &record.head), 0);
+        }
+        assert_true(!left || market_use(lean).levels == 0);
+        for (u32 market = 0; left && market < world.events.markets; market++)
+            copy_levels(lean, world.data, market);
+        if (left) market_keep_levels(lean);
+        assert_int_equal(market_checksum(lean), market_checksum(world.data));
+        assert_int_equal(market_use(lean).levels, market_use(world.data).levels);
+    }
+    market_leave_levels(lean);
+    for (u32 market = 0; market < world.events.markets; market++)
+        copy_levels(lean, world.data, market);
+    market_keep_levels(lean);
+    market_set_ready(lean, true);
+    u64 through = world.sequence[0];
+    assert_int_equal(market_read_changes(lean, 0, through, changes, 64), 0);
+    assert_int_equal(market_read_changes(lean, 0, through - 1, changes, 64), MARKET_LAPPED);
+    free(lean);
+}
+
 static void damaged_state_is_refused(void **state)
 {
     (void)state;
@@ -494,6 +544,7 @@ int main(void)
         cmocka_unit_test_teardown(readers_are_told_that_they_were_lapped, world_end),
         cmocka_unit_test_teardown(saved_state_goes_on_elsewhere, world_end),
         cmocka_unit_test_teardown(numbers_go_on_after_a_load, world_end),
+        cmocka_unit_test_teardown(levels_may_be_left_out, world_end),
         cmocka_unit_test_teardown(damaged_state_is_refused, world_end),
         cmocka_unit_test_teardown(records_that_cannot_be_are_refused, world_end),
         cmocka_unit_test_teardown(sizes_and_markets_are_checked, world_end),
