@@ -178,9 +178,26 @@ static bool imagine(struct book_taker *t, u64 price, u64 lots)
     return sated(t, price);
 }
 
-/* Walk the book as match() would, changing nothing: by levels, or by orders where an own order may
- * stand in the way. An own order ends the walk unless stp takes it out of the way. */
-static struct outlook look_ahead(const struct books *b, const struct book_taker *taker)
+/* Step over the orders of a level, one by one, as own ones may be among them; those end the walk
+ * unless stp takes them out of the way. True at the walk's end. */
+static bool look_at_orders(const struct books *b, struct book_taker *t, u32 queue, u64 price,
+                           struct outlook *o)
+{
+    for (u32 i = book_ring(b, queue)->next; i != queue; i = book_ring(b, i)->next) {
+        const struct book_cell *c = book_cell(b, i);
+        if (!book_is_own(c, t->o.account)) {
+            if (imagine(t, price, c->lots)) return o->fills = t->traded, true;
+        } else {
+            o->meets_own = true;
+            if (t->o.stp != BOOK_STP_CANCEL_MAKER) return true;
+        }
+    }
+    return false;
+}
+
+/* Walk the book as match() would, changing nothing: by levels, or by orders if the account has any
+ * on that side. */
+static struct outlook look_ahead(const struct books *b, const struct book_taker *taker, bool own)
 {
     struct book_taker t = *taker;
     struct outlook o = {0};
@@ -188,14 +205,11 @@ static struct outlook look_ahead(const struct books *b, const struct book_taker 
     for (; q; q = book_queue_next(b, q)) {
         u64 price = book_queue_price(b, q);
         if (book_key(t.against, price) > t.limit) break;
-        if (sated(&t, price)) return (struct outlook){t.traded, o.meets_own};
-        for (u32 i = book_ring(b, q)->next; i != q; i = book_ring(b, i)->next) {
-            if (book_is_own(book_cell(b, i), t.o.account)) {
-                o.meets_own = true;
-                if (t.o.stp != BOOK_STP_CANCEL_MAKER) return o;
-            } else if (imagine(&t, price, book_cell(b, i)->lots)) {
-                return (struct outlook){t.traded, o.meets_own};
-            }
+        if (sated(&t, price)) return o.fills = t.traded, o;
+        if (own) {
+            if (look_at_orders(b, &t, q, price, &o)) break;
+        } else if (imagine(&t, price, book_queue(b, q)->lots)) {
+            return o.fills = t.traded, o;
         }
     }
     return o;
@@ -208,7 +222,9 @@ static bool may_take(const struct books *b, struct book_taker *t, struct book_ev
     const struct book_order *o = &t->o;
     if (o->tif == BOOK_GTX) return refused(o, BOOK_CODE_WOULD_TAKE, out), false;
     if (o->stp != BOOK_STP_REJECT && o->tif != BOOK_FOK) return true;
-    struct outlook ahead = look_ahead(b, t);
+    bool own = book_account_may_have(b, o->account, t->against);
+    if (!own && o->tif != BOOK_FOK) return true;
+    struct outlook ahead = look_ahead(b, t, own);
     if (ahead.meets_own && o->stp == BOOK_STP_REJECT) {
         return refused(o, BOOK_CODE_SELF_TRADE, out), false;
     }

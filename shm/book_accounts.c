@@ -44,8 +44,6 @@ void book_account_gather(struct books *b, u32 account, u32 half)
         const struct book_young *y = book_young(b, i);
         const struct book_cell *c = book_cell(b, y->cell);
         if (c->account != account || !book_young_lives(b, y)) continue;
-        if (book_queue(b, c->queue)->half != half) continue;
-        *book_slot(b, y->slot) = y->cell;
-        book_account_add(b, y->cell);
+        if (book_queue(b, c->queue)->half == half) book_grow_up(b, y);
     }
 }

@@ -67,6 +67,27 @@ static inline u32 book_owner_ref(const struct books *b, u32 at)
     return b->owners + at * (u32)(sizeof(struct book_owner) / 8);
 }
 
+/* The count of young orders that an account's are part of. */
+static inline book_young_count *book_account_young(const struct books *b, u64 tag)
+{
+    u64 h = tag * 0x9e3779b97f4a7c15UL >> 32 & (BOOK_YOUNG_COUNTS - 1);
+    return (book_young_count *)ptr_at(b, BOOK_COUNTS_OFF) + h;
+}
+
+/* A young order comes to rest in a half, or ceases to be young. */
+static inline void book_account_count(struct books *b, u32 account, u32 half, int by)
+{
+    book_young_count *count = book_account_young(b, book_owner_tag(account, half));
+    *count = (book_young_count)(*count + by);
+}
+
+/* False only if the account has no order in the half, young or old: nearly always so then. */
+static inline bool book_account_may_have(const struct books *b, u32 account, u32 half)
+{
+    u64 tag = book_owner_tag(account, half);
+    return *book_account_young(b, tag) || book_owner(b, book_owner_probe(b, tag))->tag;
+}
+
 /* The order of an account's own, which it must not trade with. */
 static inline bool book_is_own(const struct book_cell *c, u32 account)
 {

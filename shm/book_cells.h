@@ -1,6 +1,7 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | young orders | halves | orders | queues | nodes of the trie | owners | ids
+ *   struct books | young orders, and whose | halves | orders | queues | nodes of the trie | owners
+ * | ids
  *
  *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
  *   owner [first, last, tag]  <=> order <=> order <=> ... back to the owner      (book_accounts.h)
@@ -21,7 +22,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x32534b4f4f424545UL /* "EEBOOKS2" */
+#define BOOKS_MAGIC 0x33534b4f4f424545UL /* "EEBOOKS3" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 4096U /* orders that came lately, power of two */
 #endif
@@ -73,6 +74,11 @@ struct book_young {
     u32 cell;
 };
 
+/* How many young orders there are of all accounts and halves that share an entry, by a hash. */
+#define BOOK_YOUNG_COUNTS (2 * BOOK_YOUNG)
+typedef u16 book_young_count;
+_Static_assert(BOOK_YOUNG <= UINT16_MAX, "a count may reach the number of young orders");
+
 /* A stack of free things, linked by what lies where a ring's `next` does, above things never used
  * so far. */
 struct book_pool {
@@ -118,7 +124,8 @@ struct books {
 
 /* Parts of fixed size have fixed places, for the hot path; then come the halves, then the rest. */
 #define BOOK_YOUNG_OFF  512UL
-#define BOOK_HALVES_OFF (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
+#define BOOK_COUNTS_OFF (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
+#define BOOK_HALVES_OFF (BOOK_COUNTS_OFF + BOOK_YOUNG_COUNTS * sizeof(book_young_count))
 _Static_assert(sizeof(struct books) <= BOOK_YOUNG_OFF, "struct books outgrew its place");
 OFFSET_IS(struct books, no_key, 8);
 OFFSET_IS(struct books, no_id, 16);

@@ -57,15 +57,22 @@ static inline bool book_young_lives(const struct books *b, const struct book_you
     return (u32)c->id == y->slot && c->id && book_is_young(c);
 }
 
+/* A young order comes of age: it is entered where old ones are. */
+static inline void book_grow_up(struct books *b, const struct book_young *y)
+{
+    const struct book_cell *c = book_cell(b, y->cell);
+    *book_slot(b, y->slot) = y->cell;
+    book_account_count(b, c->account, book_queue(b, c->queue)->half, -1);
+    book_account_add(b, y->cell);
+}
+
 /* Enter an order that is about to rest in this cell; its slot belongs to no other resting order. */
-static inline void book_enter(struct books *b, u32 slot, u32 cell)
+static inline void book_enter(struct books *b, u32 slot, u32 cell, u32 account, u32 half)
 {
     struct book_young *y = book_young(b, slot);
-    if (UNLIKELY(book_young_lives(b, y))) {
-        *book_slot(b, y->slot) = y->cell;
-        book_account_add(b, y->cell);
-    }
+    if (UNLIKELY(book_young_lives(b, y))) book_grow_up(b, y);
     *y = (struct book_young){slot, cell};
+    book_account_count(b, account, half, 1);
     book_cell(b, cell)->owned.next = 0;
 }
 

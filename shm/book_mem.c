@@ -73,6 +73,7 @@ void *books_new(void *mem, const struct books_config *config)
     }
     *b = made;
     memset(book_young(b, 0), 0, BOOK_YOUNG * sizeof(struct book_young));
+    memset(ptr_at(b, BOOK_COUNTS_OFF), 0, BOOK_YOUNG_COUNTS * sizeof(book_young_count));
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
     memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
     memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));

@@ -20,7 +20,7 @@ static inline bool book_rest(struct books *b, u64 id, u32 half, u64 price, u64 l
         return false;
     }
     q->lots += lots;
-    book_enter(b, (u32)id, cell);
+    book_enter(b, (u32)id, cell, account, half);
     struct book_cell *c = book_cell(b, cell);
     c->lots = lots;
     c->id = id;
@@ -35,11 +35,15 @@ static inline bool book_rest(struct books *b, u64 id, u32 half, u64 price, u64 l
 static inline void book_unrest(struct books *b, u32 cell)
 {
     struct book_cell *c = book_cell(b, cell);
-    u32 queue = c->queue;
+    u32 queue = c->queue, half = book_queue(b, queue)->half;
     book_queue(b, queue)->lots -= c->lots;
     c->id = 0;
-    book_half(b, book_queue(b, queue)->half)->orders--;
-    if (UNLIKELY(!book_is_young(c))) book_account_remove(b, cell);
+    book_half(b, half)->orders--;
+    if (LIKELY(book_is_young(c))) {
+        book_account_count(b, c->account, half, -1);
+    } else {
+        book_account_remove(b, cell);
+    }
     if (book_ring_take(b, cell)) book_queue_drop(b, queue);
     book_pool_put(b, &b->orders, cell);
 }

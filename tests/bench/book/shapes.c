@@ -41,6 +41,11 @@ static const struct {
 };
 const u32 shapes_count = COUNT_OF(shapes);
 
+const char *shape_name(u32 i)
+{
+    return shapes[i].name;
+}
+
 struct flow shape_make(u32 i, u32 orders, u64 seed, u64 *from)
 {
     u64 s = seed ^ 0x5eed, n = 0;

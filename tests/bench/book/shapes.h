@@ -5,6 +5,7 @@
 #include "tests/bench/book/flow.h"
 
 extern const u32 shapes_count;
+const char *shape_name(u32 i);
 
 /* Shape `i`: messages [0, *from) build the book of `orders` resting orders, those from *from on are
  * to be timed. Free with flow_free. */
