@@ -388,8 +388,9 @@ void book_prefetch(const struct books *b, u64 id, u32 stage)
         book_fetch(b, c->ring.prev);
         book_fetch(b, c->ring.next);
         book_fetch(b, c->queue);
-        if (book_is_young(c)) return;
-        book_fetch(b, c->owned.prev);
-        book_fetch(b, c->owned.next);
+        if (book_is_young(b, cell)) return;
+        book_fetch(b, book_link(b, cell));
+        book_fetch(b, book_ring(b, book_link(b, cell))->prev);
+        book_fetch(b, book_ring(b, book_link(b, cell))->next);
     }
 }

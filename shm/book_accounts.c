@@ -2,14 +2,15 @@
 #include "shm/book_accounts.h"
 #include "shm/book_ids.h"
 
-/* Merge two ascending chains of orders (by `owned.next` alone, as orders); returns the head. */
+/* Merge two ascending chains of orders (by `next` of their links alone, as orders); returns the
+ * head. */
 static u32 merge(struct books *b, u32 x, u32 y)
 {
     u32 head = 0, *tail = &head;
     while (x && y) {
         u32 *least = book_cell(b, x)->id < book_cell(b, y)->id ? &x : &y;
         *tail = *least;
-        tail = &book_cell(b, *least)->owned.next;
+        tail = &book_ring(b, book_link(b, *least))->next;
         *least = *tail;
     }
     *tail = x ? x : y;
@@ -24,7 +25,7 @@ void book_account_sort(struct books *b, u32 account, u32 half)
     u32 run[32] = {0}; /* run[i] is empty or a sorted chain of 2^i orders */
     for (u32 cell = book_account_first(b, account, half), next; cell; cell = next) {
         next = book_account_next(b, cell);
-        book_cell(b, cell)->owned.next = 0;
+        book_ring(b, book_link(b, cell))->next = 0;
         u32 i = 0;
         for (; run[i]; run[i++] = 0) cell = merge(b, run[i], cell);
         run[i] = cell;
@@ -33,17 +34,19 @@ void book_account_sort(struct books *b, u32 account, u32 half)
     for (u32 i = 0; i < COUNT_OF(run); i++) cell = merge(b, run[i], cell);
     *book_ring(b, head) = (struct book_ring){head, head};
     for (u32 next; cell; cell = next) { /* back from a chain to a ring */
-        next = book_cell(b, cell)->owned.next;
-        book_ring_push(b, head, cell + BOOK_OWNED);
+        next = book_ring(b, book_link(b, cell))->next;
+        book_ring_push(b, head, book_link(b, cell));
     }
 }
 
 void book_account_gather(struct books *b, u32 account, u32 half)
 {
     for (u32 i = 0; i < BOOK_YOUNG; i++) {
-        const struct book_young *y = book_young(b, i);
+        struct book_young *y = book_young(b, i);
         const struct book_cell *c = book_cell(b, y->cell);
         if (c->account != account || !book_young_lives(b, y)) continue;
-        if (book_queue(b, c->queue)->half == half) book_grow_up(b, y);
+        if (book_queue(b, c->queue)->half != half) continue;
+        book_grow_up(b, y);
+        *y = (struct book_young){.slot = ~y->slot}; /* no slot that is asked for here */
     }
 }

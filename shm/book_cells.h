@@ -1,10 +1,10 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | young orders, and whose | halves | orders | queues | nodes of the trie | owners
- * | ids
+ *   struct books | young orders, and whose | halves |
+ *                  orders | queues | nodes of the trie | links of orders | owners | ids
  *
  *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
- *   owner [first, last, tag]  <=> order <=> order <=> ... back to the owner      (book_accounts.h)
+ *   owner [first, last, tag]  <=> link  <=> link  <=> ... back to the owner      (book_accounts.h)
  *
  * They refer to each other by `ref`s: offsets in units of 8 bytes from the object's start, which
  * the processor adds and scales for nothing. Ref 0 is nothing, and may be read: see struct books.
@@ -15,7 +15,8 @@
  * key is its price, a bid's is BOOK_PRICE_MAX + 1 - price. From there on both sides are one code.
  *
  * Free orders form a stack, so that the one freed last, still in the cache, is used next.
- * Memory per resting order: 40 (order) + 20 (one and a quarter owners) + 4 (id table) = 64.
+ * Memory per resting order: 32 (order) + 8 (its link) + 20 (one and a quarter owners) + 4 (id
+ * table) = 64.
  */
 #ifndef EIDOS_SHM_BOOK_CELLS_H
 #define EIDOS_SHM_BOOK_CELLS_H
@@ -55,10 +56,15 @@ struct book_cell {
     u64 id;                /* 0 = free */
     u32 account;
     u32 queue;
-    struct book_ring owned; /* in its account's ring; of a young order {its place, 0} */
 };
-SIZE_IS(struct book_cell, 40);
+SIZE_IS(struct book_cell, 32);
 OFFSET_IS(struct book_cell, id, 16);
+
+/* The queue that last had a key of this hash; never trusted. */
+struct book_hint {
+    u32 hash;
+    u32 queue;
+};
 
 struct book_half {
     u32 best;   /* queue; 0 = side is empty */
@@ -66,7 +72,7 @@ struct book_half {
     u32 orders; /* resting orders of this half */
     u32 open;   /* the market was opened */
     u32 zero[12];
-    u32 hint[BOOK_HINTS]; /* by key: the queue that last had a key of this kind, never trusted */
+    struct book_hint hint[BOOK_HINTS];
 };
 
 struct book_young {
@@ -117,7 +123,7 @@ struct books {
     u32 owners; /* ref of the table */
     u32 owners_count;
     u32 owners_lines;
-    u32 unused;
+    u32 links; /* ref of the link that an order at ref 0 would have */
     struct book_pool orders, queues, nodes;
     struct book_taker taker;
 };

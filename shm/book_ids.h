@@ -45,16 +45,19 @@ static inline bool book_slot_taken(const struct books *b, u64 id)
     return old && (u32)old == (u32)id;
 }
 
-static inline bool book_is_young(const struct book_cell *c)
+/* An order that rests in `cell` is young as long as `young` tells its place. */
+static inline bool book_is_young(const struct books *b, u32 cell)
 {
-    return !c->owned.next;
+    u32 slot = (u32)book_cell(b, cell)->id;
+    const struct book_young *y = book_young(b, slot);
+    return y->slot == slot && y->cell == cell;
 }
 
-/* An entry whose order still rests, and is young. */
+/* An entry whose order still rests. */
 static inline bool book_young_lives(const struct books *b, const struct book_young *y)
 {
-    const struct book_cell *c = book_cell(b, y->cell);
-    return (u32)c->id == y->slot && c->id && book_is_young(c);
+    u64 id = book_cell(b, y->cell)->id;
+    return (u32)id == y->slot && id;
 }
 
 /* A young order comes of age: it is entered where old ones are. */
@@ -73,7 +76,6 @@ static inline void book_enter(struct books *b, u32 slot, u32 cell, u32 account, 
     if (UNLIKELY(book_young_lives(b, y))) book_grow_up(b, y);
     *y = (struct book_young){slot, cell};
     book_account_count(b, account, half, 1);
-    book_cell(b, cell)->owned.next = 0;
 }
 
 /* Bring the young orders of an account in a half into its ring. */

@@ -49,9 +49,21 @@ static inline u64 book_queue_price(const struct books *b, u32 queue)
 }
 
 /* Fibonacci hashing, as tick sizes that are powers of two are common. */
-static inline u32 *book_hint(const struct books *b, u32 half, u64 key)
+static inline u32 book_hash(u64 key)
 {
-    return &book_half(b, half)->hint[key * 0x9e3779b97f4a7c15UL >> 32 & (BOOK_HINTS - 1)];
+    return (u32)(key * 0x9e3779b97f4a7c15UL >> 32);
+}
+
+static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 hash)
+{
+    return &book_half(b, half)->hint[hash & (BOOK_HINTS - 1)];
+}
+
+static inline u32 book_hint_set(struct books *b, u32 half, u64 key, u32 queue)
+{
+    u32 hash = book_hash(key);
+    *book_hint(b, half, hash) = (struct book_hint){hash, queue};
+    return queue;
 }
 
 /* Make `ref` the child of `parent` (0: the root of the half) where `key` belongs. */
@@ -151,23 +163,27 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 BOOK_ASIDE static u32 book_queue_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 *hint = book_hint(b, half, key), parent, ref = book_trie_walk(b, h, key, &parent);
-    if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) return *hint = ref;
+    u32 parent, ref = book_trie_walk(b, h, key, &parent);
+    if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) {
+        return book_hint_set(b, half, key, ref);
+    }
     u32 queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
     if (UNLIKELY(!queue)) return 0;
     *book_queue(b, queue) = (struct book_queue){.ring = {queue, queue}, .key = key, .half = half};
     book_trie_put(b, h, queue, ref, parent);
     if (key < book_queue(b, h->best)->key) h->best = queue;
-    return *hint = queue;
+    return book_hint_set(b, half, key, queue);
 }
 
 /* The queue of a key, made if there is none, to be given an order at once; 0 if there is no room.
  */
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
-    u32 queue = *book_hint(b, half, key);
-    const struct book_queue *q = book_queue(b, queue);
-    return LIKELY(q->key == key && q->half == half) ? queue : book_queue_make(b, half, key);
+    u32 hash = book_hash(key);
+    const struct book_hint *hint = book_hint(b, half, hash);
+    const struct book_queue *q = book_queue(b, hint->queue);
+    bool found = LIKELY(hint->hash == hash) && LIKELY(q->key == key && q->half == half);
+    return found ? hint->queue : book_queue_make(b, half, key);
 }
 
 /* Remove a queue that lost its last order. A node left with one child gives it to its parent. */

@@ -42,6 +42,8 @@ static struct books plan(const struct books_config *config)
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
     b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
     b.nodes = pool(&at, c->levels_max, sizeof(struct book_node));
+    b.links = (u32)(take(&at, c->orders_max, sizeof(struct book_ring)) / 8) -
+              b.orders.fresh / BOOK_CELL_REFS;
     b.owners_count = book_owners_for(c->orders_max);
     b.owners_lines = b.owners_count / BOOK_OWNERS_LINE;
     b.owners = (u32)(take(&at, b.owners_count, sizeof(struct book_owner)) / 8);

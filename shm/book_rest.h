@@ -37,9 +37,10 @@ static inline void book_unrest(struct books *b, u32 cell)
     struct book_cell *c = book_cell(b, cell);
     u32 queue = c->queue, half = book_queue(b, queue)->half;
     book_queue(b, queue)->lots -= c->lots;
-    c->id = 0;
     book_half(b, half)->orders--;
-    if (LIKELY(book_is_young(c))) {
+    bool young = book_is_young(b, cell);
+    c->id = 0;
+    if (LIKELY(young)) {
         book_account_count(b, c->account, half, -1);
     } else {
         book_account_remove(b, cell);
