@@ -206,6 +206,11 @@ static u64 new_id(struct api *a, struct request *r)
     return id;
 }
 
+static u64 trading_epoch(const struct api *a)
+{
+    return atomic_load_explicit(&a->trading->epoch, memory_order_acquire);
+}
+
 void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet[WALLET_BYTES])
 {
     struct ring_tx *tx = &a->verify[msg_worker_of(wallet, a->verify_count)];
@@ -218,6 +223,7 @@ void answer_ask(struct api *a, struct request *r, struct msg *m, const u8 wallet
     limit_asked(a, r, wallet, m->kind);
     r->id = new_id(a, r);
     r->state = REQUEST_ASKED;
+    r->trading_epoch = trading_epoch(a);
     r->deadline_ns = a->now_ns + a->config->api.request_timeout_ns;
     link_append(&a->waiting, &r->by_age);
     m->request = r->id;
@@ -289,6 +295,15 @@ static void answer_many(struct api *a, struct request *r)
     answer_end(a, r, r->seq);
 }
 
+/* A standby that took over says again what its primary may have said. */
+static bool is_repeated(const struct api *a, const struct request *r, u64 order_id)
+{
+    if (r->trading_epoch == trading_epoch(a)) return false;
+    for (u32 i = 0; i < r->reply_count; i++)
+        if (r->replies[i].order_id == order_id) return true;
+    return false;
+}
+
 static void reply_cancel(struct api *a, const struct msg_reply_cancel *m)
 {
     struct request *r = find_asked(a, m->head.request);
@@ -306,7 +321,7 @@ static void reply_cancel(struct api *a, const struct msg_reply_cancel *m)
             r->replies = calloc(m->total, sizeof *r->replies);
             CHECK(r->replies);
         }
-        if (r->reply_count < r->reply_total)
+        if (r->reply_count < r->reply_total && !is_repeated(a, r, m->order_id))
             r->replies[r->reply_count++] = (struct cancel_result){m->order_id, m->code};
     }
     if (r->reply_count == r->reply_total) answer_many(a, r);

@@ -95,6 +95,7 @@ struct request {
 
     /* Replies to a cancel of several orders. */
     bool many;
+    u64 trading_epoch; /* of trading when it was asked */
     u32 reply_total, reply_count;
     struct cancel_result {
         u64 order_id;

@@ -586,6 +586,47 @@ static void places_orders_when_durable(void **state)
     assert_int_equal(number_of(json_object_get(m, "data"), "code"), 11021);
 }
 
+#define CANCEL_ALL \
+    "{\"type\":\"order.cancel_all\",\"id\":\"c1\",\"params\":{\"wallet\":\"0x" \
+    "70997970C51812dc3A010C7d01b50e0d17dc79C8\",\"timestamp\":\"1700000000000\"," \
+    "\"signature\":\"0x" \
+    "1111111111111111111111111111111111111111111111111111111111111111" \
+    "22222222222222222222222222222222222222222222222222222222222222221b\"}}"
+
+static void reply_one_of(u64 request, u32 total, u64 order_id)
+{
+    struct msg_reply_cancel *m = ring_alloc(&g->replies, sizeof *m);
+    assert_non_null(m);
+    *m = (struct msg_reply_cancel){
+        .head = {.length = sizeof *m, .kind = MSG_REPLY_CANCEL, .request = request},
+        .order_id = order_id,
+        .total = total};
+    ring_push(&g->replies, sizeof *m);
+    ring_publish(&g->replies);
+}
+
+static void counts_each_order_once_over_a_takeover(void **state)
+{
+    (void)state;
+    gateway_turn(g, 0);
+    hear_type("connected");
+    say(CANCEL_ALL);
+    gateway_turn(g, NS_PER_MS);
+    u64 request = asked_request();
+    reply_one_of(request, 2, 8);
+    gateway_turn(g, NS_PER_MS);
+    atomic_fetch_add(&g->block.epoch, 1);
+    reply_one_of(request, 2, 8); /* the standby cannot know whether it was read */
+    gateway_turn(g, NS_PER_MS);
+    assert_silence();
+    reply_one_of(request, 2, 9);
+    gateway_turn(g, NS_PER_MS);
+    json_t *cancelled = json_object_get(json_object_get(hear_type("ack"), "data"), "cancelled");
+    assert_int_equal(json_array_size(cancelled), 2);
+    assert_string_equal(json_string_value(json_array_get(cancelled, 0)), "8");
+    assert_string_equal(json_string_value(json_array_get(cancelled, 1)), "9");
+}
+
 static void times_out(void **state)
 {
     (void)state;
@@ -727,6 +768,7 @@ int main(void)
         WS_TEST(holds_back_what_is_not_durable),
         WS_TEST(says_when_updates_were_lost),
         WS_TEST(places_orders_when_durable),
+        WS_TEST(counts_each_order_once_over_a_takeover),
         WS_TEST(times_out),
         WS_TEST(forgets_requests_of_the_dead),
         WS_TEST(limits_messages),
