@@ -27,6 +27,8 @@ static void lay_out(struct ledger *l, const struct ledger_config *c, u64 *size)
     at += (c->balances_max + 1UL) * sizeof(struct balance);
     l->nonces_at = at;
     at += (c->nonce_windows_max + 1UL) * sizeof(struct nonces);
+    l->nonce_blocks_at = at = align_up(at, CACHE_LINE);
+    at += (c->nonce_windows_max * (u64)NONCES_BLOCKS + 1) * sizeof(struct nonce_block);
     l->transfers_at = at = align_up(at, CACHE_LINE);
     at += (c->transfers_max + 1UL) * sizeof(struct transfer);
     l->hash_at = at = align_up(at, CACHE_LINE);
@@ -133,19 +135,22 @@ static struct nonces *window(const struct ledger *l, u32 row)
     return (struct nonces *)ptr_at(l, l->nonces_at) + row;
 }
 
-static u32 slot_of(const struct nonces *n, u32 i)
+/* The i-th smallest nonce that is held, i in [0, count). */
+static struct nonce *held(const struct ledger *l, const struct nonces *n, u32 i)
 {
-    return (n->first + i) % NONCES_HELD;
+    u32 place = (n->first + i) % NONCES_HELD;
+    struct nonce_block *blocks = ptr_at(l, l->nonce_blocks_at);
+    return &blocks[n->blocks[place / NONCES_BLOCK]].held[place % NONCES_BLOCK];
 }
 
 /* How many held nonces are smaller than `nonce`; they ascend, and new ones mostly go last. */
-static u32 rank_of(const struct nonces *n, u64 nonce)
+static u32 rank_of(const struct ledger *l, const struct nonces *n, u64 nonce)
 {
     if (!n->count || n->largest < nonce) return n->count;
     u32 low = 0, high = n->count - 1;
     while (low < high) {
         u32 middle = (low + high) / 2;
-        if (n->held[slot_of(n, middle)].nonce < nonce) low = middle + 1;
+        if (held(l, n, middle)->nonce < nonce) low = middle + 1;
         else high = middle;
     }
     return low;
@@ -157,11 +162,11 @@ enum nonce_state nonce_look(const struct ledger *l, u32 account, enum nonce_use 
     u32 row = ledger_account(l, account)->nonces[use];
     if (!row) return NONCE_FREE;
     const struct nonces *n = window(l, row);
-    u32 rank = rank_of(n, nonce);
-    const struct nonce *held = &n->held[slot_of(n, rank)];
-    if (rank < n->count && held->nonce == nonce) {
-        *outcome = held->outcome;
-        return held->digest == digest ? NONCE_SEEN : NONCE_SPENT;
+    u32 rank = rank_of(l, n, nonce);
+    const struct nonce *there = rank < n->count ? held(l, n, rank) : NULL;
+    if (there && there->nonce == nonce) {
+        *outcome = there->outcome;
+        return there->digest == digest ? NONCE_SEEN : NONCE_SPENT;
     }
     if (n->count < NONCES_HELD) return NONCE_FREE;
     return rank == 0 || nonce <= n->floor ? NONCE_SPENT : NONCE_FREE;
@@ -178,9 +183,7 @@ static struct nonces *open_window(struct ledger *l, u32 account, enum nonce_use 
     if (!*row) {
         CHECK(l->nonces_count < l->config.nonce_windows_max);
         *row = ++l->nonces_count;
-        struct nonces *fresh = window(l, *row);
-        fresh->floor = fresh->largest = 0;
-        fresh->first = fresh->count = 0;
+        *window(l, *row) = (struct nonces){0};
     }
     return window(l, *row);
 }
@@ -200,11 +203,10 @@ u32 nonce_count(const struct ledger *l, u32 account, enum nonce_use use, u64 *fl
 void nonce_at(const struct ledger *l, u32 account, enum nonce_use use, u32 i, u64 *nonce,
               u64 *digest, u64 *outcome)
 {
-    const struct nonces *n = window(l, ledger_account(l, account)->nonces[use]);
-    const struct nonce *held = &n->held[slot_of(n, i)];
-    *nonce = held->nonce;
-    *digest = held->digest;
-    *outcome = held->outcome;
+    const struct nonce *there = held(l, window(l, ledger_account(l, account)->nonces[use]), i);
+    *nonce = there->nonce;
+    *digest = there->digest;
+    *outcome = there->outcome;
 }
 
 u64 nonces_mix(const struct ledger *l, u32 account, enum nonce_use use, u64 h)
@@ -220,19 +222,28 @@ u64 nonces_mix(const struct ledger *l, u32 account, enum nonce_use use, u64 h)
     return h;
 }
 
+/* Room for one more than is held: a window has all its blocks before it forgets, and there are
+ * enough for every window. */
+static void take_block(struct ledger *l, struct nonces *n)
+{
+    u32 *block = &n->blocks[(n->first + n->count) % NONCES_HELD / NONCES_BLOCK];
+    if (!*block) *block = ++l->nonce_blocks_count;
+}
+
 void nonce_use(struct ledger *l, u32 account, enum nonce_use use, u64 nonce, u64 digest,
                u64 outcome)
 {
     struct nonces *n = open_window(l, account, use);
     if (n->count == NONCES_HELD) {
-        n->floor = n->held[n->first].nonce;
+        n->floor = held(l, n, 0)->nonce;
         n->first = (n->first + 1) % NONCES_HELD;
         n->count--;
     }
-    u32 rank = rank_of(n, nonce);
+    take_block(l, n);
+    u32 rank = rank_of(l, n, nonce);
     if (rank == n->count) n->largest = nonce;
-    for (u32 i = n->count; i > rank; i--) n->held[slot_of(n, i)] = n->held[slot_of(n, i - 1)];
-    n->held[slot_of(n, rank)] = (struct nonce){nonce, digest, outcome};
+    for (u32 i = n->count; i > rank; i--) *held(l, n, i) = *held(l, n, i - 1);
+    *held(l, n, rank) = (struct nonce){nonce, digest, outcome};
     n->count++;
 }
 
@@ -241,10 +252,11 @@ void nonce_ahead(const struct ledger *l, u32 account, enum nonce_use use, u32 st
     const struct nonces *n = window(l, ledger_account(l, account)->nonces[use]);
     __builtin_prefetch(n, 1);
     if (stage == 1) return;
-    /* The last one, the first one (which may be forgotten), and where the next one goes. */
-    __builtin_prefetch(&n->held[slot_of(n, n->count)], 1);
-    __builtin_prefetch(&n->held[slot_of(n, n->count + NONCES_HELD - 1)], 1);
-    if (n->count == NONCES_HELD) __builtin_prefetch(&n->held[n->first]);
+    /* Where the next one goes (it may lie across a line), and the one that is then forgotten. */
+    const char *next = (const char *)held(l, n, n->count);
+    __builtin_prefetch(next, 1);
+    __builtin_prefetch(next + sizeof(struct nonce) - 1, 1);
+    if (n->count == NONCES_HELD) __builtin_prefetch(next + sizeof(struct nonce));
 }
 
 void ledger_sum(const struct ledger *l, u16 token, struct ledger_sum *out)

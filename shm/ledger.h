@@ -22,7 +22,9 @@
 #define MATCHINGS_MAX 16
 #define INGRESS_MAX   32
 #define NONCES_HELD   128 /* protocol.md 3 */
-#define ROWS_DIRECT   8U  /* tokens an account finds its balance of at once */
+#define NONCES_BLOCK  16U
+#define NONCES_BLOCKS (NONCES_HELD / NONCES_BLOCK) /* of a window */
+#define ROWS_DIRECT   8U /* tokens an account finds its balance of at once */
 #define BALANCE_MAX   (1UL << 62)
 
 enum nonce_use { NONCE_ORDER = 0, NONCE_CANCEL = 1, NONCE_WITHDRAW = 2, NONCE_USES = 3 };
@@ -30,7 +32,7 @@ enum nonce_use { NONCE_ORDER = 0, NONCE_CANCEL = 1, NONCE_WITHDRAW = 2, NONCE_US
 struct ledger_config {
     u32 accounts_max;      /* [1, 2^28] */
     u32 balances_max;      /* rows of (account, token), [1, 2^28] */
-    u32 nonce_windows_max; /* rows of (account, use), [1, 2^28]; 3 KiB each */
+    u32 nonce_windows_max; /* rows of (account, use), [1, 2^28]; 3 KiB each when full */
     u32 transfers_max;     /* deposits and withdrawals, [1, 2^28] */
 };
 
@@ -62,21 +64,27 @@ struct balance {
 };
 SIZE_IS(struct balance, 64);
 
-/* The last 128 nonces of one account and use, ascending from `first`, circular. */
 struct nonce {
     u64 nonce;
     u64 digest;  /* first 8 bytes of what was signed */
     u64 outcome; /* order id, or OUTCOME_CODE | refusal code */
 };
 
+/* The last 128 nonces of one account and use, ascending from place `first`, circular. Place p is in
+ * blocks[p / NONCES_BLOCK]; blocks are taken as the window fills and stay. Most accounts need few:
+ * memory that is never touched costs nothing, and what is touched stays close together. */
 struct nonces {
     u64 floor;   /* the largest nonce ever forgotten; only larger ones can be accepted */
-    u64 largest; /* held; with the counts on one line: what a new order mostly asks */
+    u64 largest; /* held; all on one line: what a new order mostly asks */
     u32 first, count;
-    u64 zero[5];
-    struct nonce held[NONCES_HELD];
+    u32 blocks[NONCES_BLOCKS]; /* 0 = not yet */
+    u64 zero;
 };
-SIZE_IS(struct nonces, 64 + 24 * NONCES_HELD);
+SIZE_IS(struct nonces, 64);
+
+struct nonce_block {
+    struct nonce held[NONCES_BLOCK];
+};
 #define OUTCOME_CODE (1UL << 63)
 
 struct token_total {
@@ -90,8 +98,10 @@ struct ledger {
     u32 account_count; /* accounts 1..count exist; 0 is nobody */
     u32 balance_count, nonces_count;
     u32 hash_mask;
+    u32 nonce_blocks_count, zero32;
     u64 accounts_at, balances_at, nonces_at, hash_at; /* byte offsets from this structure */
-    _Atomic u64 seq;                                  /* last command applied */
+    u64 nonce_blocks_at;
+    _Atomic u64 seq;           /* last command applied */
     u64 merged[MATCHINGS_MAX]; /* match log sequence merged, per matching process */
     u64 ingress[INGRESS_MAX];  /* ring position consumed, per source */
     struct token_total totals[TOKENS_MAX];

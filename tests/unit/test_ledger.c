@@ -137,37 +137,50 @@ static void model_use(struct model *m, u64 nonce, u64 digest, u64 outcome)
     m->outcome[m->count++] = outcome;
 }
 
+/* Windows that fill side by side, and at different paces. */
+static const struct {
+    u32 account; /* of two */
+    enum nonce_use use;
+} windows[] = {{0, NONCE_CANCEL}, {1, NONCE_CANCEL}, {1, NONCE_ORDER}};
+
 static void test_nonces_against_a_list(void **state)
 {
     (void)state;
     print_message("seed %u\n", SEED);
-    struct ledger *l = make(2, 1, 2);
-    struct model m = {.count = 0};
+    struct ledger *l = make(2, 1, COUNT_OF(windows));
+    static struct model models[COUNT_OF(windows)];
+    u32 accounts[2], seen[3] = {0};
     u8 wallet[WALLET_BYTES];
-    wallet_of(9, wallet);
-    u32 account = ledger_open_account(l, wallet, 5), seen[3] = {0};
-    for (u64 i = 0; i < 20000; i++) {
-        u64 nonce = i / 8 + random_u64() % 400, digest = random_u64() % 2;
-        u64 outcome = 0, expected = 0;
-        enum nonce_state said = nonce_look(l, account, NONCE_CANCEL, nonce, digest, &outcome);
-        assert_int_equal(said, model_look(&m, nonce, digest, &expected));
+    for (u32 i = 0; i < 2; i++) {
+        wallet_of(9 + i, wallet);
+        accounts[i] = ledger_open_account(l, wallet, 5);
+    }
+    for (u64 i = 0; i < 40000; i++) {
+        u64 nonce = i / 16 + random_u64() % 400, digest = random_u64() % 2;
+        u64 outcome = 0, expected = 0, w = random_u64() % 6 % COUNT_OF(windows) % (1 + i % 3);
+        u32 account = accounts[windows[w].account];
+        enum nonce_state said = nonce_look(l, account, windows[w].use, nonce, digest, &outcome);
+        assert_int_equal(said, model_look(&models[w], nonce, digest, &expected));
         assert_int_equal(outcome, expected);
         seen[said]++;
         if (said != NONCE_FREE) continue;
-        assert_true(nonce_room(l, account, NONCE_CANCEL));
-        nonce_use(l, account, NONCE_CANCEL, nonce, digest, i);
-        model_use(&m, nonce, digest, i);
+        assert_true(nonce_room(l, account, windows[w].use));
+        nonce_use(l, account, windows[w].use, nonce, digest, i);
+        model_use(&models[w], nonce, digest, i);
     }
     assert_true(seen[NONCE_FREE] > 500 && seen[NONCE_SEEN] > 500 && seen[NONCE_SPENT] > 500);
     u64 floor, last = 0;
-    assert_int_equal(nonce_count(l, account, NONCE_CANCEL, &floor), NONCES_HELD);
-    for (u32 i = 0; i < NONCES_HELD; i++) {
-        u64 nonce, digest, outcome;
-        nonce_at(l, account, NONCE_CANCEL, i, &nonce, &digest, &outcome);
-        assert_true(nonce > floor && (!i || nonce > last));
-        last = nonce;
+    for (u32 w = 0; w < COUNT_OF(windows); w++) {
+        u32 account = accounts[windows[w].account];
+        assert_int_equal(nonce_count(l, account, windows[w].use, &floor), NONCES_HELD);
+        for (u32 i = 0; i < NONCES_HELD; i++) {
+            u64 nonce, digest, outcome;
+            nonce_at(l, account, windows[w].use, i, &nonce, &digest, &outcome);
+            assert_true(nonce > floor && (!i || nonce > last));
+            last = nonce;
+        }
     }
-    assert_int_equal(nonce_look(l, account, NONCE_ORDER, 1, 1, &last), NONCE_FREE);
+    assert_int_equal(nonce_look(l, accounts[0], NONCE_ORDER, 1, 1, &last), NONCE_FREE);
     free(l);
 }
 
