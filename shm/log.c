@@ -210,12 +210,11 @@ int log_seek(struct log_reader *r, u64 seq)
 
 bool rec_is_whole(const struct rec *rec)
 {
-    static const u32 no_crc = 0;
-    const u8 *p = (const u8 *)rec;
-    u32 at = offsetof(struct rec, crc);
-    u32 crc = crc32c(0, p, at);
-    crc = crc32c(crc, &no_crc, sizeof no_crc);
-    return crc32c(crc, p + at + 4, rec->length - at - 4) == rec->crc;
+    u32 at = offsetof(struct rec, length);
+    u64 no_crc = rec->length; /* the word that holds it */
+    u32 crc = crc32c(crc32c(0, rec, at), &no_crc, sizeof no_crc);
+    at += (u32)sizeof no_crc;
+    return crc32c(crc, (const u8 *)rec + at, rec->length - at) == rec->crc;
 }
 
 int log_copy(struct log_reader *r, void *buf, u64 cause_max)
