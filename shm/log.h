@@ -133,6 +133,15 @@ static inline bool log_room(struct log_writer *w, u64 bytes)
     return log_room_again(w, bytes);
 }
 
+/* Fill 8 bytes of a record, on a multiple of 8, with two halves. Its checksum, which comes next,
+ * reads whole words: a word that was stored in pieces would not be there before the pieces are in
+ * the cache, behind every store that misses it. */
+static inline void rec_put(void *at, u32 low, u32 high)
+{
+    u64 word = (u64)high << 32 | low;
+    memcpy(at, &word, sizeof word);
+}
+
 /* Room for a record of `length` (multiple of 8, sizeof(struct rec) .. RECORD_BYTES_MAX) with its
  * head filled but for seq and crc; the body is not zeroed: the caller writes every byte. The record
  * exists from log_commit on and is seen by readers from log_publish on. */
@@ -152,8 +161,9 @@ static inline void *log_begin(struct log_writer *w, u16 kind, u32 length)
         at = 0;
     }
     struct rec *rec = (struct rec *)(void *)(w->data + at);
-    *rec =
-        (struct rec){.seq = w->seq + 1, .length = length, .kind = kind, .version = RECORD_VERSION};
+    rec->seq = w->seq + 1;
+    rec_put(&rec->length, length, 0);
+    rec_put(&rec->kind, kind | RECORD_VERSION << 16, 0);
     return rec;
 }
 
@@ -178,8 +188,9 @@ static inline struct rec *log_commit(struct log_writer *w, void *record, u64 tim
     rec->cause = cause;
     w->seq++;
     if (UNLIKELY(w->discard)) return rec;
-    rec->crc = crc32c(0, rec, rec->length);
-    w->digest = w->digest * 0x9e3779b97f4a7c15UL + rec->crc;
+    u32 crc = crc32c(0, rec, rec->length);
+    rec_put(&rec->length, rec->length, crc);
+    w->digest = w->digest * 0x9e3779b97f4a7c15UL + crc;
     if (UNLIKELY(w->head / LOG_CHUNK != w->marked)) log_mark_chunk(w);
     w->head += rec->length;
     return rec;

@@ -47,11 +47,8 @@ static void log_trade(struct matching *m, const struct book_event *e)
     r->lots = e->lots;
     r->maker_left = e->maker_left;
     r->taker_left = e->left;
-    r->maker_account = e->maker_account;
-    r->taker_account = e->account;
-    r->market = (u16)e->market;
-    r->taker_side = e->side;
-    memset(r->zero, 0, sizeof r->zero);
+    rec_put(&r->maker_account, e->maker_account, e->account);
+    rec_put(&r->market, e->market | (u32)e->side << 16, 0); /* and taker_side */
     log_commit(m->log, r, m->time_ns, m->cause);
 }
 
@@ -61,13 +58,11 @@ static void log_order(struct matching *m, const struct book_event *e, u16 kind)
     r->order_id = e->id;
     r->price = e->price;
     r->lots = e->lots;
-    r->account = e->account;
-    r->market = (u16)e->market;
-    r->code = kind == MATCH_REJECTED ? e->code : 0;
-    r->side = e->side;
-    r->reason = kind == MATCH_CANCELED ? reason_of[e->code] : REASON_NONE;
-    r->was_resting = kind == MATCH_CANCELED && book_reason_resting(e->code);
-    memset(r->zero, 0, sizeof r->zero);
+    u32 code = kind == MATCH_REJECTED ? e->code : 0;
+    u32 reason = kind == MATCH_CANCELED ? reason_of[e->code] : REASON_NONE;
+    u32 was_resting = kind == MATCH_CANCELED && book_reason_resting(e->code);
+    rec_put(&r->account, e->account, e->market | code << 16); /* and market, code */
+    rec_put(&r->side, e->side | reason << 8 | was_resting << 16, 0);
     log_commit(m->log, r, m->time_ns, m->cause);
 }
 
@@ -98,9 +93,7 @@ static void log_best(struct matching *m, u16 market)
     struct match_best *r = log_begin(m->log, MATCH_BEST, sizeof *r);
     r->bid = now.bid;
     r->ask = now.ask;
-    r->market = market;
-    r->zero16 = 0;
-    r->zero32 = 0;
+    rec_put(&r->market, market, 0);
     log_commit(m->log, r, m->time_ns, m->cause);
 }
 

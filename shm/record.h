@@ -101,6 +101,8 @@ struct rec {
     u32 zero;
 };
 SIZE_IS(struct rec, 40);
+OFFSET_IS(struct rec, length, 24);
+OFFSET_IS(struct rec, kind, 32);
 
 #define RECORD_VERSION   1
 #define RECORD_BYTES_MAX 16384U
@@ -348,6 +350,8 @@ struct match_order {
     u8 zero[5];
 };
 SIZE_IS(struct match_order, 80);
+OFFSET_IS(struct match_order, account, 64);
+OFFSET_IS(struct match_order, side, 72);
 
 struct match_trade {
     struct rec head;
@@ -361,6 +365,8 @@ struct match_trade {
     u8 zero[5];
 };
 SIZE_IS(struct match_trade, 104);
+OFFSET_IS(struct match_trade, maker_account, 88);
+OFFSET_IS(struct match_trade, market, 96);
 
 struct match_best {
     struct rec head;
