@@ -4,13 +4,31 @@
 
 static void fetch(const void *p, size_t bytes)
 {
+    /* gcc takes functions that do nothing but prefetch for pure and drops their calls. */
+    __asm__ volatile("" : : "r"(p));
     for (size_t i = 0; i < bytes; i += CACHE_LINE) __builtin_prefetch((const char *)p + i, 1);
 }
 
-static void fetch_rows(const struct trading *t, const struct order *o)
+static void fetch_order(const struct trading *t, u64 id)
 {
-    fetch(ledger_row(t->ledger, o->base_row), sizeof(struct balance));
-    fetch(ledger_row(t->ledger, o->quote_row), sizeof(struct balance));
+    if ((u32)id < t->orders->slots) fetch(orders_slot(t->orders, (u32)id), sizeof(struct order));
+}
+
+static void fetch_account(const struct trading *t, u32 account)
+{
+    if (account <= t->ledger->account_count)
+        fetch(ledger_account(t->ledger, account), sizeof(struct account));
+}
+
+static void fetch_row(const struct trading *t, u32 row)
+{
+    fetch(ledger_row(t->ledger, row), sizeof(struct balance));
+}
+
+/* The links of an order in its account's list: the last of its lines. */
+static void fetch_links(const struct trading *t, u32 slot)
+{
+    if (slot) fetch(&orders_slot(t->orders, slot)->prev, 1);
 }
 
 /* The order that still has the slot of a new one, or NULL. */
@@ -20,36 +38,63 @@ static const struct order *former(const struct trading *t, u64 id)
     return (u32)id <= t->orders->used && o->view.order_id ? o : NULL;
 }
 
+/* The balance that a new order is held from; what it takes moves the other one too. */
+static void ahead_rows(const struct trading *t, const struct account *a, const struct cmd_order *c)
+{
+    const struct market *m = market_of(t, c->market);
+    bool buys = c->side == SIDE_BUY, takes = c->tif == TIF_IOC || c->tif == TIF_FOK;
+    if (m->base < ROWS_DIRECT && (takes || !buys)) fetch_row(t, a->rows[m->base]);
+    if (m->quote < ROWS_DIRECT && (takes || buys)) fetch_row(t, a->rows[m->quote]);
+}
+
 static void ahead_order(const struct trading *t, const struct cmd_order *c, u32 stage)
 {
     if (c->account > t->ledger->account_count || (u32)c->order_id >= t->orders->slots) return;
     const struct account *a = ledger_account(t->ledger, c->account);
-    const struct market *m = market_of(t, c->market);
-    const struct order *old;
     if (stage == 0) {
         fetch(a, sizeof *a);
-        if (!c->code) fetch(orders_slot(t->orders, (u32)c->order_id), sizeof(struct order));
+        if (!c->code) fetch_order(t, c->order_id);
         return;
     }
+    const struct order *old = c->code ? NULL : former(t, c->order_id);
     nonce_ahead(t->ledger, c->account, NONCE_ORDER, stage);
-    old = c->code ? NULL : former(t, c->order_id);
     if (stage == 1) {
-        u16 token = c->side == SIDE_BUY ? m->quote : m->base;
-        if (token < ROWS_DIRECT)
-            fetch(ledger_row(t->ledger, a->rows[token]), sizeof(struct balance));
-        if (old) fetch(ledger_account(t->ledger, old->view.account), sizeof *a);
+        ahead_rows(t, a, c);
+        if (old) fetch_account(t, old->view.account);
         return;
     }
-    if (old && old->next) fetch(&orders_slot(t->orders, old->next)->prev, 1);
-    if (a->open_last) fetch(&orders_slot(t->orders, a->open_last)->next, 1);
+    if (old) fetch_links(t, old->next);
+    fetch_links(t, a->open_last);
+    if (c->tif == TIF_IOC || c->tif == TIF_FOK) fetch_links(t, a->closed_last);
+}
+
+/* What an order touches that ends or is filled, once it and its account are there. */
+static void ahead_end(const struct trading *t, u64 id, bool fills)
+{
+    if ((u32)id >= t->orders->slots) return;
+    const struct order *o = orders_slot(t->orders, (u32)id);
+    bool buys = o->view.side == SIDE_BUY;
+    if (o->view.account > t->ledger->account_count) return;
+    if (fills || !buys) fetch_row(t, o->base_row);
+    if (fills || buys) fetch_row(t, o->quote_row);
+    fetch_links(t, o->prev);
+    fetch_links(t, o->next);
+    fetch_links(t, ledger_account(t->ledger, o->view.account)->closed_last);
 }
 
 static void ahead_cancel(const struct trading *t, const struct cmd_cancel *c, u32 stage)
 {
     const struct cancel_item *items = (const void *)(c + 1);
-    for (u32 i = 0; stage == 0 && i < c->count; i++)
-        if ((u32)items[i].order_id < t->orders->slots)
-            fetch(orders_slot(t->orders, (u32)items[i].order_id), sizeof(struct order));
+    for (u32 i = 0; i < c->count; i++) {
+        if (stage == 0) {
+            fetch_order(t, items[i].order_id);
+            fetch_account(t, items[i].account);
+        } else if (stage == 1) {
+            ahead_end(t, items[i].order_id, false);
+        }
+    }
+    if (c->uses_nonce && stage && c->account <= t->ledger->account_count)
+        nonce_ahead(t->ledger, c->account, NONCE_CANCEL, stage);
 }
 
 void trading_ahead(const struct trading *t, const struct rec *cmd, u32 stage)
@@ -59,35 +104,14 @@ void trading_ahead(const struct trading *t, const struct rec *cmd, u32 stage)
         ahead_cancel(t, (const void *)cmd, stage);
 }
 
-static void ahead_of(const struct trading *t, u64 id, u32 stage)
-{
-    if ((u32)id >= t->orders->slots) return;
-    const struct order *o = orders_slot(t->orders, (u32)id);
-    if (stage == 0) {
-        fetch(o, sizeof *o);
-        return;
-    }
-    const struct account *a = ledger_account(t->ledger, o->view.account);
-    fetch(a, sizeof *a);
-    fetch_rows(t, o);
-    if (o->next) fetch(&orders_slot(t->orders, o->next)->prev, 1);
-    if (o->prev) fetch(&orders_slot(t->orders, o->prev)->next, 1);
-}
-
 void trading_ahead_match(const struct trading *t, const struct rec *match, u32 stage)
 {
     const struct match_trade *e = (const void *)match;
-    const struct match_order *o = (const void *)match;
-    switch (match->kind) {
-    case MATCH_TRADE:
-        ahead_of(t, e->maker_id, stage);
-        ahead_of(t, e->taker_id, stage);
-        break;
-    case MATCH_OPENED:
-    case MATCH_CANCELED:
-    case MATCH_REJECTED:
-    case MATCH_FILLED:
-    case MATCH_MISSED: ahead_of(t, o->order_id, stage); break;
-    default: break;
+    if (match->kind != MATCH_TRADE) return;
+    if (stage == 0) {
+        fetch_order(t, e->maker_id);
+        fetch_account(t, e->maker_account);
+    } else {
+        ahead_end(t, e->maker_id, true);
     }
 }

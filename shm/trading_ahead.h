@@ -3,8 +3,9 @@
  * A record is told of in stages, from far to near: each follows what the one before has loaded.
  *
  *   stage 0   account, order slot
- *   stage 1   rows and nonce window of the account; the owner of the order that had the slot
- *   stage 2   the nonces; the neighbours of that order in its owner's list
+ *   stage 1   rows and nonce window of the account; the owner of the order that had the slot; the
+ *             neighbours of an order that is cancelled
+ *   stage 2   the nonces; the neighbours of a new order, and of the one that had the slot
  *
  * Hints change nothing, and a wrong one costs nothing: between hint and turn the state moves on.
  * For the writer, or a replay. */
@@ -17,8 +18,9 @@
 
 void trading_ahead(const struct trading *t, const struct rec *cmd, u32 stage);
 
-/* The same for a match record that is going to be merged. Stage 0: the orders; stage 1: their
- * accounts, rows, and neighbours in the list of open orders. */
+/* The same for a match record that is going to be merged. Only the makers of trades are news: the
+ * command told of the others. Stage 0: order and account; stage 1: rows and neighbours. */
+#define TRADING_AHEAD_MATCH_STAGES 2U
 void trading_ahead_match(const struct trading *t, const struct rec *match, u32 stage);
 
 #endif

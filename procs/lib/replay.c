@@ -1,5 +1,7 @@
 #include "procs/lib/replay.h"
 
+#include "shm/words.h"
+
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -32,7 +34,7 @@ static void nap(void)
 static void hint(const struct replica *r, const struct parcel *m, u32 stage)
 {
     if (m->log == LOG_COMMAND) replica_trade_ahead(r, &m->rec, stage);
-    else if (stage == 0) replica_merge_ahead(r, &m->rec);
+    else replica_merge_ahead(r, &m->rec, stage);
 }
 
 static void look_ahead(const struct replica *r, struct replay_lane *l)
@@ -95,7 +97,7 @@ static int send_record(struct replay *p, u32 log, const struct rec *rec)
     }
     m->length = length;
     m->log = log;
-    memcpy(&m->rec, rec, rec->length);
+    words_put(&m->rec, rec, rec->length); /* in the words it was just stored in */
     ring_push(&l->tx, length);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "shm/err.h"
 #include "shm/trading_ahead.h"
+#include "shm/words.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -133,6 +134,7 @@ void replica_queue(struct replica *r, u32 matching, const struct rec *rec)
     if (m->end + rec->length > m->room && m->begin > m->room / 2) {
         memmove(m->queue, m->queue + m->begin, m->end - m->begin);
         m->end -= m->begin;
+        m->told -= min_u64(m->told, m->begin);
         m->begin = 0;
     }
     if (m->end + rec->length > m->room) {
@@ -140,7 +142,7 @@ void replica_queue(struct replica *r, u32 matching, const struct rec *rec)
         m->queue = realloc(m->queue, m->room);
         CHECK(m->queue);
     }
-    memcpy(m->queue + m->end, rec, rec->length);
+    words_put(m->queue + m->end, rec, rec->length); /* in the words it was just stored in */
     m->end += rec->length;
     m->queued = rec->seq;
 }
@@ -165,7 +167,7 @@ const struct rec *replica_unmerged_next(const struct replica *r, u32 matching,
 /* --- Applying ----------------------------------------------------------------------------------
  */
 
-#define MERGE_AHEAD  4U  /* records between two stages of a hint */
+#define MERGE_AHEAD  8U  /* records between two stages of a hint */
 #define STEP_RECORDS 16U /* account records of one command or match record, at most */
 
 void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 stage)
@@ -173,9 +175,29 @@ void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 sta
     if (r->config.trading) trading_ahead(&r->trading, cmd, stage);
 }
 
-void replica_merge_ahead(const struct replica *r, const struct rec *match)
+void replica_merge_ahead(const struct replica *r, const struct rec *match, u32 stage)
 {
-    if (r->config.trading) trading_ahead_match(&r->trading, match, 0);
+    if (r->config.trading && stage < TRADING_AHEAD_MATCH_STAGES)
+        trading_ahead_match(&r->trading, match, stage);
+}
+
+/* Tell the rest of what was queued but for the last `but` records. */
+static void tell_rest(const struct replica *r, struct replica_matching *m, u32 but)
+{
+    for (; m->untold > but; m->untold--) {
+        const struct rec *rec = (const struct rec *)(const void *)(m->queue + m->told);
+        replica_merge_ahead(r, rec, 1);
+        m->told += rec->length;
+    }
+}
+
+static void queue_and_tell(struct replica *r, u32 i, const struct rec *rec)
+{
+    struct replica_matching *m = &r->matching[i];
+    replica_queue(r, i, rec);
+    replica_merge_ahead(r, rec, 0);
+    if (!m->untold++) m->told = m->end - rec->length;
+    tell_rest(r, m, MERGE_AHEAD);
 }
 
 void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 stage)
@@ -213,8 +235,7 @@ static int take_matches(struct replica *r, u32 i)
         if (r->forward) {
             if (r->forward(r->forward_context, i, rec)) return -1;
         } else {
-            replica_queue(r, i, rec);
-            replica_merge_ahead(r, rec);
+            queue_and_tell(r, i, rec);
         }
         if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
         if (r->config.sink && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
@@ -233,13 +254,6 @@ static int match(struct replica *r, u32 i, const struct rec *cmd)
     return rc;
 }
 
-/* A hint that this record will be merged; the one after it. */
-static const struct rec *merge_ahead(const struct replica *r, u32 i, const struct rec *rec)
-{
-    if (r->config.trading) trading_ahead_match(&r->trading, rec, 1);
-    return replica_unmerged_next(r, i, rec);
-}
-
 static int merge(struct replica *r, const struct cmd_merge *cmd)
 {
     u32 i = cmd->matching;
@@ -250,10 +264,9 @@ static int merge(struct replica *r, const struct cmd_merge *cmd)
                        cmd->head.seq, i, c->matching_count);
     if (i < c->matching_first || i >= c->matching_first + c->matching_count) return 0;
     struct replica_matching *m = &r->matching[i];
-    const struct rec *rec, *ahead = replica_unmerged(r, i);
-    for (u32 n = 0; ahead && n < MERGE_AHEAD; n++) ahead = merge_ahead(r, i, ahead);
+    const struct rec *rec;
+    tell_rest(r, m, 0);
     while ((rec = replica_unmerged(r, i)) && rec->seq <= cmd->through) {
-        if (ahead) ahead = merge_ahead(r, i, ahead);
         if (c->trading) {
             skip_unwanted(r);
             trading_apply_match(&r->trading, rec, &cmd->head);

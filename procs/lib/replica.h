@@ -47,6 +47,8 @@ struct replica_matching {
     struct log_reader made;
     u8 *queue; /* whole records in [begin, end) */
     u64 begin, end, room;
+    u64 told;   /* of records before it trading was told in full, ahead of their merge, */
+    u32 untold; /* and of so many after it in part */
     u64 queued; /* last record that came to the queue */
 };
 
@@ -92,7 +94,7 @@ int replica_keep_levels(struct replica *r);
 #define REPLICA_AHEAD_STAGES 3U
 void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
 void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
-void replica_merge_ahead(const struct replica *r, const struct rec *match);
+void replica_merge_ahead(const struct replica *r, const struct rec *match, u32 stage);
 
 /* Take the parts it has from a snapshot; the replica must be empty. A full replica then compares
  * checksums. -1 with err: damaged, or the arenas are too small (says which option to raise). */
