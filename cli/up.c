@@ -246,9 +246,19 @@ static void detach(struct up *up)
     up->tell = -1;
 }
 
+/* From here on clients are answered: a journal without a command has lost some. */
+static void note_use(const struct up *up)
+{
+    struct logdir dir;
+    if (logdir_open(&dir, up->cli.source.dir.s, false) || logdir_set_used(&dir))
+        text_log(TEXT_WARN, "%s", err_text());
+    logdir_close(&dir);
+}
+
 static void on_ready(void *context)
 {
     struct up *up = context;
+    note_use(up);
     if (up->dev) welcome(&up->segment, &up->config);
     if (up->tell >= 0) detach(up);
 }

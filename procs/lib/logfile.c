@@ -1,5 +1,6 @@
 #include "procs/lib/logfile.h"
 
+#include "procs/lib/regular.h"
 #include "shm/crc32c.h"
 #include "shm/err.h"
 
@@ -52,38 +53,41 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+#define INSTANCE_DIGITS (2 * LOGFILE_INSTANCE)
+static const char USED[] = "\nused\n";
+
 /* 1 = read, 0 = there is none, -1 = unreadable. */
 static int read_instance(struct logdir *d, const char *path)
 {
-    char text[2 * LOGFILE_INSTANCE + 2];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[INSTANCE_DIGITS + sizeof USED] = "";
+    const char *why;
+    int fd = regular_open(AT_FDCWD, path, O_RDONLY, &why);
     if (fd < 0 && errno == ENOENT) return 0;
-    if (fd < 0) return err_sys("reading %s", path);
-    ssize_t n = read(fd, text, sizeof text);
+    if (fd < 0) return err_set("%s: %s; check the rights on it, or %s", path, why, ADVICE_INSTANCE);
+    ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
-    if (n < 2 * LOGFILE_INSTANCE)
-        return err_set("%s: must hold %d hex digits; %s", path, 2 * LOGFILE_INSTANCE,
-                       ADVICE_INSTANCE);
+    if (n < INSTANCE_DIGITS)
+        return err_set("%s: must hold %d hex digits; %s", path, INSTANCE_DIGITS, ADVICE_INSTANCE);
     for (int i = 0; i < LOGFILE_INSTANCE; i++) {
         int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return err_set("%s: at byte %d: not a hex digit; %s", path, 2 * i, ADVICE_INSTANCE);
         d->instance[i] = (u8)(high << 4 | low);
     }
+    d->used = !strncmp(text + INSTANCE_DIGITS, USED, strlen(USED));
     return 1;
 }
 
-static int make_instance(struct logdir *d, const char *path)
+static int write_instance(const struct logdir *d, const char *path)
 {
-    char text[2 * LOGFILE_INSTANCE + 2], fresh[300];
-    if (getrandom(d->instance, sizeof d->instance, 0) != sizeof d->instance)
-        return err_sys("drawing an instance id");
+    char text[INSTANCE_DIGITS + sizeof USED], fresh[300];
     for (int i = 0; i < LOGFILE_INSTANCE; i++) snprintf(text + 2 * i, 3, "%02x", d->instance[i]);
-    text[2 * LOGFILE_INSTANCE] = '\n';
+    size_t bytes = INSTANCE_DIGITS + (d->used ? strlen(USED) : 1);
+    memcpy(text + INSTANCE_DIGITS, USED, sizeof USED);
     snprintf(fresh, sizeof fresh, "%s.new", path);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) return err_sys("creating %s", fresh);
-    bool failed = write(fd, text, sizeof text - 1) != sizeof text - 1 || fsync(fd);
+    bool failed = write(fd, text, bytes) != (ssize_t)bytes || fsync(fd);
     failed |= close(fd) != 0;
     if (failed || rename(fresh, path)) return err_sys("writing %s", path);
     return 0;
@@ -119,8 +123,19 @@ static int open_instance(struct logdir *d, bool create)
     if (has_files(d->fd))
         return err_set("%s is missing, but %s/journal has files; %s", path, d->dir,
                        ADVICE_INSTANCE);
-    if (make_instance(d, path)) return -1;
+    if (getrandom(d->instance, sizeof d->instance, 0) != sizeof d->instance)
+        return err_sys("drawing an instance id");
+    if (write_instance(d, path)) return -1;
     return sync_dir(d->dir);
+}
+
+int logdir_set_used(struct logdir *d)
+{
+    char path[280];
+    if (d->used) return 0;
+    d->used = true;
+    snprintf(path, sizeof path, "%s/instance", d->dir);
+    return write_instance(d, path) ? -1 : sync_dir(d->dir);
 }
 
 int logdir_open(struct logdir *d, const char *dir, bool create)
@@ -133,7 +148,9 @@ int logdir_open(struct logdir *d, const char *dir, bool create)
     snprintf(path, sizeof path, "%s/journal", dir);
     if (create && (make_dir(dir) || make_dir(path))) return -1;
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->fd < 0) return err_sys("opening %s", path);
+    if (d->fd < 0)
+        return err_set("opening %s: %s; check the rights on it, or restore the folder from a copy",
+                       path, strerror(errno));
     if (!open_instance(d, create)) return 0;
     logdir_close(d);
     return -1;
@@ -206,7 +223,8 @@ static u32 mark_crc(const struct logfile_mark *mark)
 
 int logfile_mark_read(const struct logdir *d, struct logfile_mark *mark)
 {
-    int fd = openat(d->fd, "mark", O_RDONLY | O_CLOEXEC);
+    const char *why;
+    int fd = regular_open(d->fd, "mark", O_RDONLY, &why);
     ssize_t n = fd < 0 ? 0 : pread(fd, mark, sizeof *mark, 0);
     if (fd >= 0) close(fd);
     if (n == sizeof *mark && mark->magic == LOGFILE_MARK_MAGIC && mark->crc == mark_crc(mark) &&
@@ -221,9 +239,11 @@ int logfile_mark_open(const struct logdir *d, struct logfile_mark *mark)
     logfile_mark_read(d, mark);
     mark->magic = LOGFILE_MARK_MAGIC;
     memcpy(mark->instance, d->instance, LOGFILE_INSTANCE);
-    int fd = openat(d->fd, "mark", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return err_sys("opening %s/journal/mark", d->dir);
-    return fd;
+    const char *why;
+    int fd = regular_open(d->fd, "mark", O_RDWR | O_CREAT, &why);
+    if (fd >= 0) return fd;
+    return err_set("opening %s/journal/mark: %s; check the rights on it, or restore the file",
+                   d->dir, why);
 }
 
 int logfile_mark_write(int fd, struct logfile_mark *mark, bool sync)

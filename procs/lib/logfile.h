@@ -1,6 +1,7 @@
 /* logfile.h: the logs on disk: files of records, how they are named, written, read and judged.
  *
- *   <dir>/instance                                   32 hex digits, random, made once
+ *   <dir>/instance                                   32 hex digits, random, made once; then "used"
+ *                                                    as soon as there were commands
  *   <dir>/journal/command-00000000000000000001.log   the first record has sequence 1
  *   <dir>/journal/command-00000000000000031337.log   and this file goes on at 31337
  *   <dir>/journal/command.spare                      the next file, being prepared
@@ -81,13 +82,17 @@ SIZE_IS(struct logfile_mark, 160);
 struct logdir {
     char dir[256]; /* absolute */
     u8 instance[LOGFILE_INSTANCE];
-    int fd; /* of <dir>/journal */
+    bool used; /* commands were recorded: a journal without any has lost them */
+    int fd;    /* of <dir>/journal */
 };
 
 /* Open <dir>/journal. With `create`, makes the directories and the instance id where missing; an id
  * is never made beside files that belong to another. */
 int logdir_open(struct logdir *d, const char *dir, bool create);
 void logdir_close(struct logdir *d);
+
+/* Note in <dir>/instance, for good, that commands were recorded. 0 or -1. */
+int logdir_set_used(struct logdir *d);
 
 /* Become the only one who changes the files, until logdir_close or death. -1 when another is. */
 int logdir_lock(const struct logdir *d);
@@ -143,6 +148,7 @@ struct logfile_reader {
     u8 *buf;
     u64 buf_at, buf_bytes; /* file offset and length of what `buf` holds */
     bool io_failed, has_mark, walking;
+    bool settled;             /* nobody writes these files, whatever the limit */
     u64 looked_again;         /* the record whose place was found anew */
     struct logfile_mark mark; /* as it was at the opening */
     struct logfile_fault fault;

@@ -126,13 +126,31 @@ static u64 later_file(const struct logfile_reader *r)
     return found;
 }
 
+/* What to do where records are not there at all: the file that held them may be gone. */
+static void missing_remedy(const struct logfile_reader *r, char text[200])
+{
+    char file[64];
+    logfile_file(r->log, r->seq + 1, file);
+    if (r->log != LOG_COMMAND) snprintf(text, 200, "%s", logfile_remedy(r->log));
+    else if (r->fd < 0)
+        snprintf(text, 200,
+                 "restore the command-*.log files from a copy (to begin anew, empty the whole "
+                 "directory)");
+    else
+        snprintf(text, 200,
+                 "restore from a copy this file or, if that was removed, %s; `eidosctl journal "
+                 "verify` checks them",
+                 file);
+}
+
 static enum logfile_status damage(struct logfile_reader *r, const char *cause, const char *witness)
 {
-    char text[200];
-    snprintf(text, sizeof text, "%s%s%s", cause ? cause : "the record is not there",
-             *witness ? ", though " : "", witness);
-    return logfile_fault(r, cause || r->fd >= 0 ? LOGFILE_DAMAGE : LOGFILE_GAP, text,
-                         logfile_remedy(r->log));
+    char text[200], remedy[200];
+    snprintf(text, sizeof text, "%s, though %s", cause ? cause : "the record is not there",
+             witness);
+    if (cause) snprintf(remedy, sizeof remedy, "%s", logfile_remedy(r->log));
+    else missing_remedy(r, remedy);
+    return logfile_fault(r, cause || r->fd >= 0 ? LOGFILE_DAMAGE : LOGFILE_GAP, text, remedy);
 }
 
 enum logfile_status logfile_judge(struct logfile_reader *r, const char *cause)
@@ -143,7 +161,8 @@ enum logfile_status logfile_judge(struct logfile_reader *r, const char *cause)
     if (r->limit != UINT64_MAX) return damage(r, cause, "the journal wrote it");
     snprintf(witness, sizeof witness, "a later file begins with record %lu", later);
     if (later) return damage(r, cause, witness);
-    snprintf(witness, sizeof witness, "the log was on disk through record %lu", synced);
+    snprintf(witness, sizeof witness, "it was on disk through record %lu, says journal/mark",
+             synced);
     if (r->fd < 0) return derived || want > synced ? LOGFILE_END : damage(r, cause, witness);
     struct tail t = scan_tail(r);
     if (derived && !t.end) return LOGFILE_END;

@@ -4,6 +4,7 @@
 #include "procs/lib/logfile_inside.h"
 #include "procs/lib/logfile_kinds.h"
 
+#include "procs/lib/regular.h"
 #include "shm/crc32c.h"
 #include "shm/err.h"
 #include "shm/log.h"
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUF_BYTES (64UL << 10) /* stays in the cache of a core */
+#define BUF_BYTES (256UL << 10) /* stays in the cache of a core */
 
 enum logfile_status logfile_fault(struct logfile_reader *r, enum logfile_status status,
                                   const char *cause, const char *remedy)
@@ -31,11 +32,12 @@ enum logfile_status logfile_fault(struct logfile_reader *r, enum logfile_status 
     return status;
 }
 
-static enum logfile_status io_fault(struct logfile_reader *r, const char *doing)
+static enum logfile_status io_fault(struct logfile_reader *r, const char *doing, const char *why)
 {
     char cause[200];
-    snprintf(cause, sizeof cause, "%s: %s", doing, strerror(errno));
-    return logfile_fault(r, LOGFILE_IO, cause, "check the disk and the rights on the directory");
+    snprintf(cause, sizeof cause, "%s: %s", doing, why);
+    return logfile_fault(r, LOGFILE_IO, cause,
+                         "check the disk and the rights on the file, or restore it from a copy");
 }
 
 static void close_file(struct logfile_reader *r)
@@ -91,7 +93,8 @@ static enum logfile_status check_head(struct logfile_reader *r, u64 first)
         return logfile_fault(r, strstr(why, "checksum") ? LOGFILE_DAMAGE : LOGFILE_FOREIGN, why,
                              strstr(why, "checksum")
                                  ? logfile_remedy(r->log)
-                                 : "take it out of the directory and put back this instance's own");
+                                 : "take it out of the directory and put back this instance's own, "
+                                   "or restore <dir>/instance if that was changed");
     r->offset = LOGFILE_HEAD_BYTES;
     return LOGFILE_END;
 }
@@ -100,10 +103,15 @@ static enum logfile_status check_head(struct logfile_reader *r, u64 first)
 static enum logfile_status open_file(struct logfile_reader *r, u64 first)
 {
     char file[64];
+    const char *why;
     logfile_file(r->log, first, file);
-    int fd = openat(r->dir->fd, file, O_RDONLY | O_CLOEXEC);
+    int fd = regular_open(r->dir->fd, file, O_RDONLY, &why);
     if (fd < 0 && errno == ENOENT) return LOGFILE_GAP;
-    if (fd < 0) return io_fault(r, "opening");
+    if (fd < 0) {
+        close_file(r);
+        r->offset = 0;
+        return io_fault(r, "opening", why);
+    }
     close_file(r);
     r->fd = fd;
     return check_head(r, first);
@@ -133,7 +141,7 @@ enum logfile_status logfile_seek(struct logfile_reader *r, u64 seq)
     r->seq = seq;
     r->offset = 0;
     int count = logfile_list(r->dir, r->log, &firsts);
-    if (count < 0) return io_fault(r, "listing the directory");
+    if (count < 0) return io_fault(r, "listing the directory", strerror(errno));
     if (count) oldest = firsts[0];
     for (int i = 0; i < count && firsts[i] <= seq + 1; i++) first = firsts[i];
     free(firsts);
@@ -143,9 +151,9 @@ enum logfile_status logfile_seek(struct logfile_reader *r, u64 seq)
         return logfile_fault(r, LOGFILE_GAP, cause, logfile_remedy(r->log));
     }
     if (!first) return LOGFILE_END;
-    enum logfile_status status = open_file(r, first);
-    if (status == LOGFILE_GAP) return io_fault(r, "opening");
     r->seq = first - 1;
+    enum logfile_status status = open_file(r, first);
+    if (status == LOGFILE_GAP) return io_fault(r, "opening", strerror(ENOENT));
     r->walking = true;
     while (status == LOGFILE_END && r->seq < seq) {
         const struct rec *rec;
@@ -163,7 +171,8 @@ enum logfile_status logfile_seek(struct logfile_reader *r, u64 seq)
 static bool look_again(struct logfile_reader *r)
 {
     u64 seq = r->seq;
-    if (r->limit == UINT64_MAX || r->walking || r->looked_again == seq + 1) return false;
+    if (r->limit == UINT64_MAX || r->settled || r->walking || r->looked_again == seq + 1)
+        return false;
     r->looked_again = seq + 1;
     return logfile_seek(r, seq) == LOGFILE_END && r->seq == seq;
 }
@@ -229,7 +238,7 @@ enum logfile_status logfile_next(struct logfile_reader *r, const struct rec **re
     const char *cause;
     while (r->seq < r->limit) {
         const struct rec *found = look(r, &cause);
-        if (r->io_failed) return io_fault(r, "reading");
+        if (r->io_failed) return io_fault(r, "reading", strerror(errno));
         const struct logfile_batch *batch = (const struct logfile_batch *)(const void *)found;
         if (found && found->seq) {
             if (found->seq != r->seq + 1 && look_again(r)) continue;

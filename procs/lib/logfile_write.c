@@ -1,6 +1,7 @@
 /* logfile_write.c: appending batches to the logs on disk, and cutting what was never finished. */
 #include "procs/lib/logfile_inside.h"
 
+#include "procs/lib/regular.h"
 #include "shm/crc32c.h"
 #include "shm/err.h"
 
@@ -78,26 +79,33 @@ static void drop_spare(struct logfile_writer *w)
     errno = keep;
 }
 
+/* 0, -1 or LOGFILE_NO_SPACE. */
 static int begin_spare(struct logfile_writer *w)
 {
     char name[64];
+    const char *why;
     spare_name(w->log, name);
-    w->spare_fd = openat(w->dir->fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    w->spare_fd = regular_open(w->dir->fd, name, O_RDWR | O_CREAT | O_TRUNC, &why);
     w->spare_bytes = 0;
-    if (w->spare_fd < 0) return -1;
+    if (w->spare_fd < 0 && (errno == ENOSPC || errno == EDQUOT))
+        return write_failed(w, "reserving the next file of");
+    if (w->spare_fd < 0)
+        return err_set("%s/journal/%s: %s; remove it, and check the rights on the folder",
+                       w->dir->dir, name, why);
     if (!w->io->reserve(w->spare_fd, 0, 0, (off_t)w->segment_bytes)) return 0;
     if (errno == EOPNOTSUPP) { /* this file system cannot reserve: zeros do it */
         w->zeroed = w->unreserved = true;
         return 0;
     }
     drop_spare(w);
-    return -1;
+    return write_failed(w, "reserving the next file of");
 }
 
 int logfile_prepare(struct logfile_writer *w, u64 bytes)
 {
     if (w->spare_bytes == w->segment_bytes) return 0;
-    if (w->spare_fd < 0 && begin_spare(w)) return write_failed(w, "reserving the next file of");
+    int rc = w->spare_fd < 0 ? begin_spare(w) : 0;
+    if (rc) return rc;
     if (!w->zeroed) {
         w->spare_bytes = w->segment_bytes;
         return 0;
@@ -118,8 +126,8 @@ int logfile_prepare(struct logfile_writer *w, u64 bytes)
 static int next_file(struct logfile_writer *w)
 {
     char spare[64], file[64];
-    if (w->spare_fd < 0 && begin_spare(w)) return write_failed(w, "reserving the next file of");
-    int rc = w->unreserved ? logfile_prepare(w, w->segment_bytes) : 0;
+    int rc = w->spare_fd < 0 ? begin_spare(w) : 0;
+    if (!rc && w->unreserved) rc = logfile_prepare(w, w->segment_bytes);
     if (rc) return rc;
     if (write_head(w, w->spare_fd, w->seq + 1)) return write_failed(w, "beginning a file of");
     if (w->fd >= 0 && w->io->sync(w->fd)) {
@@ -138,6 +146,15 @@ static int next_file(struct logfile_writer *w)
     w->size = w->segment_bytes;
     w->offset = LOGFILE_HEAD_BYTES;
     return 0;
+}
+
+static int open_to_write(const struct logdir *d, const char *file)
+{
+    const char *why;
+    int fd = regular_open(d->fd, file, O_RDWR, &why);
+    if (fd >= 0) return fd;
+    return err_set("%s/journal/%s: opening for writing: %s; check the rights on it", d->dir, file,
+                   why);
 }
 
 /* The newest file as it stands; *end = what its reading ended with. */
@@ -161,8 +178,9 @@ static int open_last(struct logfile_writer *w, u64 first)
     char file[64];
     struct stat st;
     logfile_file(w->log, first, file);
-    w->fd = openat(w->dir->fd, file, O_RDWR | O_CLOEXEC);
-    if (w->fd < 0 || fstat(w->fd, &st)) return write_failed(w, "opening the newest file of");
+    w->fd = open_to_write(w->dir, file);
+    if (w->fd < 0) return -1;
+    if (fstat(w->fd, &st)) return write_failed(w, "opening the newest file of");
     /* Who named it may have died before the name was on disk. */
     if (fsync(w->dir->fd)) return write_failed(w, "syncing the directory of");
     w->first = first;
@@ -304,16 +322,17 @@ int logfile_rewrite(struct logdir *d, u32 log, u64 seq, const struct logfile_io 
     if (count <= 0) return count;
     if (find_tail(d, log, first, seq, &at, &end)) return -1;
     logfile_file(log, first, file);
-    int fd = openat(d->fd, file, O_RDWR | O_CLOEXEC);
-    for (; fd >= 0 && !rc && at < end; at += n) {
+    int fd = open_to_write(d, file);
+    if (fd < 0) return -1;
+    for (; !rc && at < end; at += n) {
         n = min_u64(end - at, sizeof buf);
         struct iovec piece = {buf, n};
         if (pread(fd, buf, n, (off_t)at) != (ssize_t)n ||
             io->pwritev(fd, &piece, 1, (off_t)at) != (ssize_t)n)
             rc = -1;
     }
-    if (fd < 0 || rc) rc = err_sys("writing again the end of %s/journal/%s", d->dir, file);
-    if (fd >= 0) close(fd);
+    if (rc) err_sys("writing again the end of %s/journal/%s", d->dir, file);
+    close(fd);
     return rc;
 }
 
@@ -335,8 +354,8 @@ static int cut_file(struct logdir *d, u32 log, u64 first, u64 seq)
     u64 offset;
     logfile_file(log, first, file);
     if (find_offset(d, log, seq, &offset)) return -1;
-    int fd = openat(d->fd, file, O_RDWR | O_CLOEXEC);
-    if (fd < 0) return err_sys("opening %s/journal/%s", d->dir, file);
+    int fd = open_to_write(d, file);
+    if (fd < 0) return -1;
     int rc = zero_tail(fd, offset);
     if (rc) err_sys("cutting %s/journal/%s at byte %lu", d->dir, file, offset);
     close(fd);

@@ -2,6 +2,7 @@
 #include "procs/lib/recover.h"
 
 #include "procs/lib/logfile_retire.h"
+#include "procs/lib/logfile_survey.h"
 #include "procs/lib/replay.h"
 #include "shm/err.h"
 
@@ -10,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH_BYTES (128UL << 10) /* of derived records written again */
+#define SURVEY_BYTES (64UL << 20)  /* of each log, beyond what must be read */
+#define BATCH_BYTES  (128UL << 10) /* of derived records written again */
 
 /* A derived log whose files are brought up to what replay makes. */
 struct derived {
@@ -247,6 +249,28 @@ static int sync_commands(struct start *s)
     return rc;
 }
 
+/* What is not needed now, and would be missed later: said, not acted on. */
+static void survey(struct start *s)
+{
+    struct logfile_mark mark;
+    u64 first = 0, *seqs;
+    if (s->end && !logfile_mark_read(&s->dir, &mark))
+        report(s,
+               "%s/journal/mark is missing or damaged; it is made anew, and through which command "
+               "the log had been on disk is not known from it",
+               s->dir.dir);
+    for (u32 log = LOG_COMMAND; log < s->logs; log++)
+        if (logfile_survey(&s->dir, log, SURVEY_BYTES))
+            report(s, "not needed for this start, but not as it was written: %s", err_text());
+    int count = snapshot_list(s->options->dir, &seqs);
+    if (count > 0 && !logfile_begin(&s->dir, LOG_COMMAND, &first) && seqs[0] + 1 < first)
+        report(s,
+               "the journal begins with command %lu, though a snapshot at %lu is kept: command "
+               "files in between are missing; restore them from a copy",
+               first, seqs[0]);
+    if (count >= 0) free(seqs);
+}
+
 static int find_ends(struct start *s)
 {
     if (find_end(s, LOG_COMMAND, &s->end) || check_snapshots(s)) return -1;
@@ -254,7 +278,24 @@ static int find_ends(struct start *s)
         u64 *end = &s->derived[log].end;
         if (find_end(s, log, end) || trim(s, log, end)) return -1;
     }
+    survey(s);
+    if (!s->end && s->dir.used && !s->options->lossy)
+        return err_set(
+            "%s/journal: there is no command, and %s/instance says that there were some; "
+            "restore the missing folder journal, and snapshots, from a copy (to begin "
+            "anew, empty the whole directory)",
+            s->dir.dir, s->dir.dir);
+    if (s->end && logdir_set_used(&s->dir)) report(s, "%s", err_text());
     return sync_commands(s);
+}
+
+static int no_beginning(const struct start *s, u64 first)
+{
+    return err_set(
+        "%s/journal: the command log begins with record %lu, and no whole snapshot in "
+        "%s/snapshots holds what was before; restore the missing command-*.log files, or "
+        "the snapshots, from a copy",
+        s->dir.dir, first, s->options->dir);
 }
 
 /* Old commands are retired, and with them what would make the end of a derived log again: its files
@@ -263,13 +304,15 @@ static int begin_derived_anew(struct start *s, struct snapshot_reader *r)
 {
     u64 first, *seqs;
     if (logfile_begin(&s->dir, LOG_COMMAND, &first)) return -1;
-    int count = first > 1 ? snapshot_list(s->options->dir, &seqs) : 0, found = 0;
-    if (count <= 0) return count;
+    if (first <= 1) return 0;
+    int count = snapshot_list(s->options->dir, &seqs), found = 0;
+    if (count < 0) return -1;
     for (int i = 0; i < count && !found; i++)
         found = seqs[i] + 1 >= first &&
                 snapshot_open(r, s->options->dir, s->dir.instance, seqs[i]) == 0;
     free(seqs);
-    for (u32 log = LOG_ACCOUNT; found && log < s->logs; log++) {
+    if (!found) return no_beginning(s, first);
+    for (u32 log = LOG_ACCOUNT; log < s->logs; log++) {
         const struct snapshot_info *info = &r->manifest->info;
         u64 made = log == LOG_ACCOUNT ? info->account_seq : info->match_seq[log - LOG_MATCH(0)];
         char name[LOGFILE_NAME_BYTES];
@@ -285,20 +328,24 @@ static int begin_derived_anew(struct start *s, struct snapshot_reader *r)
             return -1;
         }
     }
-    return found;
+    return 1;
 }
 
 /* The snapshot to begin with: 1 = opened, 0 = none, -1. */
 static int open_newest(struct start *s, struct snapshot_reader *r)
 {
-    int gone = snapshot_cut(s->options->dir, s->end);
+    int gone = snapshot_cut(s->options->dir, s->dir.instance, s->end);
     if (gone < 0) return -1;
     if (gone) report(s, "removed %d snapshots of commands that are gone", gone);
     struct snapshot_info need = {.account_seq = s->derived[LOG_ACCOUNT].end};
     for (u32 i = 0; LOG_MATCH(i) < s->logs; i++) need.match_seq[i] = s->derived[LOG_MATCH(i)].end;
+    u64 first;
     int found =
         snapshot_newest(r, s->options->dir, s->dir.instance, s->end, &need, report_damaged, s);
-    return found ? found : begin_derived_anew(s, r);
+    if (found < 0 || logfile_begin(&s->dir, LOG_COMMAND, &first)) return -1;
+    if (found && r->manifest->info.seq + 1 >= first) return 1;
+    if (found) snapshot_close(r); /* what follows on it is no longer there */
+    return begin_derived_anew(s, r);
 }
 
 /* After an orderly stop there is nothing to replay: every log ends where the snapshot does. */
@@ -355,7 +402,8 @@ static int finish(struct start *s)
         rc = finish_derived(s, LOG_MATCH(i), info.match_seq[i]);
     found(s, &info);
     if (rc || save_end(s)) return -1;
-    return snapshot_retire(s->options->dir, max_u64(s->options->snapshots_keep, 1) & UINT32_MAX);
+    return snapshot_retire(s->options->dir, s->dir.instance,
+                           max_u64(s->options->snapshots_keep, 1) & UINT32_MAX);
 }
 
 /* From the snapshot in `r`, if there is one, to the end. */
@@ -364,13 +412,10 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
     struct replica_config config = {.params = s->options->params,
                                     .trading = true,
                                     .market = true,
-                                    .pool = true,
                                     .matching_count = s->options->params->matching,
                                     .sink = take_derived,
                                     .account_after = s->derived[LOG_ACCOUNT].end,
                                     .context = s};
-    for (u32 i = 0; LOG_MATCH(i) < s->logs; i++)
-        config.match_after[i] = s->derived[LOG_MATCH(i)].end;
     if (replica_open(&s->replica, &config)) return -1;
     int rc = r ? replica_load(&s->replica, r) : 0;
     s->out.snapshot_seq = s->replica.seq;

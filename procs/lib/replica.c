@@ -4,40 +4,23 @@
 #include "shm/trading_ahead.h"
 #include "shm/words.h"
 
-#include <linux/mman.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define LOG_BYTES (1UL << 20) /* of a private log: one step is far less */
 _Static_assert(LOG_BYTES > 2 * MATCHING_STEP_BYTES, "a step of matching fits");
 
-#define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
-
-/* From the host's pool, if it has as many free: without MAP_NORESERVE they are then ours. */
-static void *map_pool(u64 bytes)
-{
-    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
-}
-
-static void *map_plain(u64 bytes)
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_NORESERVE, -1, 0);
-    /* A kernel that has no huge pages to give is asked in vain, and nothing is lost. */
-    if (p != MAP_FAILED && bytes >= HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
-    return p;
-}
-
-/* Zeroed memory, touched only as it is used, on huge pages where there are any: less time in page
- * faults and, at random access, in page tables. */
+/* Zeroed memory, touched only as it is used. */
 static void *keep(struct replica *r, u64 bytes)
 {
-    void *p = MAP_FAILED;
     CHECK(r->memory_count < COUNT_OF(r->memory));
     if (!bytes) return NULL;
-    if (bytes >= HUGE_PAGE) bytes = align_up(bytes, HUGE_PAGE);
-    if (r->config.pool && bytes >= HUGE_PAGE) p = map_pool(bytes);
-    if (p == MAP_FAILED) p = map_plain(bytes);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
     if (p == MAP_FAILED) return NULL;
+    /* Fewer and larger pages: less time in page faults and, at random access, in page tables. A
+     * kernel that has none to give is asked in vain, and nothing is lost. */
+    if (bytes >= HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
     r->memory_bytes[r->memory_count] = bytes;
     return r->memory[r->memory_count++] = p;
 }
@@ -234,21 +217,12 @@ static void skip_unwanted(struct replica *r)
     r->account.discard = !r->config.sink || r->account.seq + STEP_RECORDS < r->config.account_after;
 }
 
-/* Match records that only this replica reads need no checksum. */
-static void skip_matches(struct replica *r, u32 i)
-{
-    struct log_writer *w = &r->matching[i].log;
-    w->bare = !r->config.sink || w->seq + MATCHING_EVENTS + 1 < r->config.match_after[i];
-}
-
 static int take_account(struct replica *r)
 {
     const struct rec *rec;
-    if (r->account.discard) return 0;
     log_publish(&r->account);
     for (; (rec = log_peek(&r->made)); log_advance(&r->made, rec))
         if (r->config.sink(r->config.context, LOG_ACCOUNT, rec)) return -1;
-    log_rewind(&r->account, &r->made);
     return 0;
 }
 
@@ -256,7 +230,6 @@ static int take_matches(struct replica *r, u32 i)
 {
     struct replica_matching *m = &r->matching[i];
     const struct rec *rec;
-    bool wanted = !m->log.bare;
     log_publish(&m->log);
     for (; (rec = log_peek(&m->made)); log_advance(&m->made, rec)) {
         if (r->forward) {
@@ -265,23 +238,17 @@ static int take_matches(struct replica *r, u32 i)
             queue_and_tell(r, i, rec);
         }
         if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
-        if (wanted && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
+        if (r->config.sink && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
     }
-    log_rewind(&m->log, &m->made);
     return 0;
 }
 
 static int match(struct replica *r, u32 i, const struct rec *cmd)
 {
-    struct replica_matching *m = &r->matching[i];
-    bool done;
-    int rc;
-    skip_matches(r, i);
-    done = matching_apply(m->machine, cmd);
-    rc = take_matches(r, i);
+    bool done = matching_apply(r->matching[i].machine, cmd);
+    int rc = take_matches(r, i);
     while (!rc && !done) {
-        skip_matches(r, i);
-        done = matching_more(m->machine);
+        done = matching_more(r->matching[i].machine);
         rc = take_matches(r, i);
     }
     return rc;

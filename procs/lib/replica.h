@@ -27,9 +27,6 @@ struct replica_config {
     const struct topo_params *params; /* sizes; read by replica_open only */
     bool trading, market;             /* parts; market data needs all matchings */
     u32 matching_first, matching_count;
-    /* Take pages of the host's pool (vm.nr_hugepages) where it has enough: for whoever gives them
-     * back before an exchange needs them. */
-    bool pool;
     /* Empty objects to build in; NULL: the replica makes its own. */
     struct ledger *ledger;
     struct orders *orders;
@@ -37,15 +34,13 @@ struct replica_config {
     struct books *books;          /* of matching_first */
     struct rules *matching_rules; /* of matching_first */
     struct market_data *market_data;
-    replica_sink_fn *sink; /* may be NULL */
-    /* Derived records through these sequences the sink does not want. */
-    u64 account_after, match_after[SNAPSHOT_MATCHING_MAX];
+    replica_sink_fn *sink;       /* may be NULL */
+    u64 account_after;           /* account records through this sequence the sink does not want */
     void (*tick)(void *context); /* may be NULL; called now and then while saving */
     void *context;
 };
 
-/* One matching process, and what it made that trading has not merged yet: records that may lack
- * their checksum. */
+/* One matching process, and what it made that trading has not merged yet. */
 struct replica_matching {
     struct matching *machine;
     struct log_writer log;

@@ -1,5 +1,6 @@
 #include "procs/lib/snapshot_file.h"
 
+#include "procs/lib/regular.h"
 #include "shm/crc32c.h"
 #include "shm/err.h"
 
@@ -62,8 +63,11 @@ int snapshot_create(struct snapshot_writer *w, const char *dir, const u8 *instan
     snprintf(w->temporary, sizeof w->temporary, "%s/snapshots", w->dir);
     if (mkdir(w->temporary, 0755) && errno != EEXIST) return err_sys("making %s", w->temporary);
     snprintf(w->temporary, sizeof w->temporary, "%s/snapshots/" TEMPORARY, w->dir);
-    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (w->fd < 0) return err_sys("creating %s", w->temporary);
+    unlink(w->temporary); /* of who died while writing, or whatever stands there */
+    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (w->fd < 0)
+        return err_set("creating %s: %s; remove it, and check the rights on the folder",
+                       w->temporary, strerror(errno));
     w->block = malloc(SNAPSHOT_BLOCK);
     w->packed = malloc((size_t)LZ4_compressBound(SNAPSHOT_BLOCK));
     w->manifest = calloc(1, sizeof *w->manifest);
@@ -231,8 +235,12 @@ int snapshot_glance(struct snapshot_reader *r, const char *dir, const u8 *instan
 {
     *r = (struct snapshot_reader){.fd = -1};
     snapshot_path(dir, seq, r->path);
-    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0) return err_sys("opening %s", r->path);
+    const char *why;
+    r->fd = regular_open(AT_FDCWD, r->path, O_RDONLY, &why);
+    if (r->fd < 0)
+        return err_set("%s: %s; check the rights on it, or remove it: an older snapshot and the "
+                       "journal do",
+                       r->path, why);
     r->block = malloc(SNAPSHOT_BLOCK);
     r->packed = malloc(SNAPSHOT_BLOCK);
     r->manifest = calloc(1, sizeof *r->manifest);
@@ -337,8 +345,9 @@ static bool seq_of(const char *name, u64 *seq)
 {
     if (strlen(name) != 25 || strcmp(name + 20, ".snap") != 0) return false;
     if (strspn(name, "0123456789") != 20) return false;
+    errno = 0;
     *seq = strtoull(name, NULL, 10);
-    return true;
+    return errno == 0;
 }
 
 int snapshot_list(const char *dir, u64 **seqs)
@@ -348,7 +357,10 @@ int snapshot_list(const char *dir, u64 **seqs)
     DIR *d = opendir(path);
     int count = 0;
     *seqs = NULL;
-    if (!d) return errno == ENOENT ? 0 : err_sys("listing %s", path);
+    if (!d && errno == ENOENT) return 0;
+    if (!d)
+        return err_set("listing %s: %s; check the rights on it, or restore the folder from a copy",
+                       path, strerror(errno));
     for (struct dirent *e; (e = readdir(d));) {
         u64 seq;
         if (!seq_of(e->d_name, &seq)) continue;
@@ -394,21 +406,30 @@ static int remove_one(const char *dir, u64 seq)
     return unlink(path) ? err_sys("removing %s", path) : 0;
 }
 
-int snapshot_retire(const char *dir, u32 keep)
+int snapshot_retire(const char *dir, const u8 *instance, u32 keep)
 {
     u64 *seqs;
+    struct snapshot_info info;
     int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0;
-    for (int i = 0; seqs && !rc && i < count - (int)keep; i++) rc = remove_one(dir, seqs[i]);
+    u32 kept = 0;
+    for (int i = count - 1; seqs && !rc && i >= 0; i--) {
+        if (kept == keep) rc = remove_one(dir, seqs[i]);
+        else kept += snapshot_peek(dir, instance, seqs[i], &info) == 0;
+    }
     free(seqs);
     return rc;
 }
 
-int snapshot_cut(const char *dir, u64 seq)
+int snapshot_cut(const char *dir, const u8 *instance, u64 seq)
 {
     u64 *seqs;
+    struct snapshot_info info;
     int count = snapshot_list(dir, &seqs), rc = count < 0 ? -1 : 0, removed = 0;
-    for (; seqs && !rc && count && seqs[count - 1] > seq; count--, removed++)
-        rc = remove_one(dir, seqs[count - 1]);
+    for (int i = count - 1; seqs && !rc && i >= 0 && seqs[i] > seq; i--) {
+        if (snapshot_peek(dir, instance, seqs[i], &info)) continue;
+        rc = remove_one(dir, seqs[i]);
+        removed++;
+    }
     free(seqs);
     return rc ? -1 : removed;
 }

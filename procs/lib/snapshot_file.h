@@ -131,10 +131,11 @@ typedef void snapshot_damaged_fn(void *context, const char *why);
 int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
                     const struct snapshot_info *need, snapshot_damaged_fn *tell, void *context);
 
-/* Remove all but the newest `keep`. */
-int snapshot_retire(const char *dir, u32 keep);
+/* Remove what is older than the newest `keep` that can be read: a damaged one replaces none. */
+int snapshot_retire(const char *dir, const u8 *instance, u32 keep);
 
-/* Remove those of sequences beyond `seq`: of commands that are gone. How many, or -1. */
-int snapshot_cut(const char *dir, u64 seq);
+/* Remove those of sequences beyond `seq`: of commands that are gone. What can not be read is left
+ * where it is. How many, or -1. */
+int snapshot_cut(const char *dir, const u8 *instance, u64 seq);
 
 #endif

@@ -123,7 +123,7 @@ static void save(struct run *run, struct state *s)
     u64 before = clock_ns(CLOCK_MONOTONIC), bytes = 0;
     s->saved_ns = run->now_ns;
     if (replica_save(&s->replica, s->dir.dir, s->dir.instance, &bytes) ||
-        snapshot_retire(s->dir.dir, run->config.snapshot.keep)) {
+        snapshot_retire(s->dir.dir, s->dir.instance, run->config.snapshot.keep)) {
         text_log(TEXT_WARN, "no snapshot at %lu: %s", s->replica.seq, err_text());
         metric_add(run->proc, METRIC_SNAPSHOT_FAILED, 1);
         return;

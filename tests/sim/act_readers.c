@@ -73,7 +73,7 @@ static int snapshot_work(struct world *w, u64 random, u64 *work)
     if (random >> 20 & 31 || s->replica.seq == s->saved || w->settling) return 0;
     s->saved = s->replica.seq;
     return replica_save(&s->replica, s->dir.dir, s->dir.instance, NULL) ||
-                   snapshot_retire(s->dir.dir, 3)
+                   snapshot_retire(s->dir.dir, s->dir.instance, 3)
                ? -1
                : 0;
 }

@@ -395,7 +395,7 @@ static void files_retire_when_nobody_needs_them(void **state)
     assert_true(begin_of(LOG_COMMAND) > first && begin_of(LOG_COMMAND) <= 9001);
     assert_true(begin_of(LOG_ACCOUNT) > 9000 && begin_of(LOG_ACCOUNT) <= 18001);
     snapshot(20001, 40001);
-    assert_int_equal(snapshot_retire(w.j.path, 2), 0);
+    assert_int_equal(snapshot_retire(w.j.path, w.j.dir.instance, 2), 0);
     assert_true(retire_all(ever, ever, ever) > 0);
     assert_true(begin_of(LOG_COMMAND) <= 19001 && begin_of(LOG_ACCOUNT) <= 38001);
     assert_int_equal(journal_close(&w.journal), 0);
@@ -425,7 +425,7 @@ static void newest_file_never_retires(void **state)
     assert_true(journal_turn(&w.journal, 2 * JOURNAL_SYNC_NS) >= 0);
     snapshot(9, 18);
     snapshot(10, 20);
-    assert_int_equal(snapshot_retire(w.j.path, 2), 0);
+    assert_int_equal(snapshot_retire(w.j.path, w.j.dir.instance, 2), 0);
     assert_int_equal(retire_all(ever, ever, ever), 0);
     assert_int_equal(begin_of(LOG_COMMAND), 1);
     assert_int_equal(journal_close(&w.journal), 0);

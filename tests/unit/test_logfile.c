@@ -1,5 +1,6 @@
 /* test_logfile.c: what is written is read; what is torn is cut; what is damaged is named. */
 #include "procs/lib/logfile.h"
+#include "procs/lib/logfile_survey.h"
 #include "shm/crc32c.h"
 #include "shm/err.h"
 #include "tests/lib/journal_dir.h"
@@ -445,6 +446,47 @@ static void readers_survive_another_layout(void **state)
     logfile_close(&r);
 }
 
+/* Files that a start does not read: their ends are looked at, and the newest of them whole. */
+static void a_survey_finds_old_damage(void **state)
+{
+    (void)state;
+    static const u64 all = 1UL << 30;
+    char path[400];
+    u64 *firsts, first;
+    journal_fill(&j, 1, 12000, 50, SEGMENT, 12000);
+    int count = logfile_list(&j.dir, LOG_COMMAND, &firsts);
+    assert_true(count >= 4);
+    assert_int_equal(logfile_survey(&j.dir, LOG_COMMAND, all), 0);
+    assert_int_equal(logfile_survey(&j.dir, LOG_COMMAND, 0), 0);
+    u64 at = journal_place(&j, LOG_COMMAND, 20, &first);
+    journal_path(&j, LOG_COMMAND, first, path);
+    journal_flip(path, at + 60, 1);
+    assert_int_equal(logfile_survey(&j.dir, LOG_COMMAND, SEGMENT), 0); /* not that far back */
+    assert_int_equal(logfile_survey(&j.dir, LOG_COMMAND, all), 1);
+    assert_non_null(strstr(err_text(), path));
+    journal_flip(path, at + 60, 1);
+    at = journal_place(&j, LOG_COMMAND, firsts[1] - 1, &first);
+    journal_zero(path, at, 24);
+    assert_int_equal(logfile_survey(&j.dir, LOG_COMMAND, 0), 1);
+    journal_path(&j, LOG_COMMAND, firsts[1], path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(logfile_survey(&j.dir, LOG_COMMAND, 0), 1);
+    free(firsts);
+}
+
+/* Commands were recorded, and none is left: that is remembered beside the journal. */
+static void use_is_remembered(void **state)
+{
+    (void)state;
+    struct logdir again;
+    assert_false(j.dir.used);
+    assert_int_equal(logdir_set_used(&j.dir), 0);
+    assert_int_equal(logdir_open(&again, j.path, false), 0);
+    assert_true(again.used);
+    assert_memory_equal(again.instance, j.dir.instance, LOGFILE_INSTANCE);
+    logdir_close(&again);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -464,6 +506,8 @@ int main(void)
         T(unknown_kind_stops),
         T(derived_files_may_trail),
         T(limit_is_kept),
+        T(a_survey_finds_old_damage),
+        T(use_is_remembered),
         T(full_disk_is_told_and_survived),
         T(part_of_a_batch_is_cleared),
         T(readers_survive_another_layout),

@@ -94,7 +94,7 @@ static void derived_files_are_written_again_by_two(void **state)
                                 .snapshots_keep = 2,
                                 .threads = 1};
     assert_int_equal(recover_start(&o, &one), 0);
-    assert_int_equal(snapshot_cut(dir.path, 0), 1);
+    assert_int_equal(snapshot_cut(dir.path, dir.dir.instance, 0), 1);
     assert_int_equal(logfile_cut(&dir.dir, LOG_ACCOUNT, one.account_seq / 2), 0);
     assert_int_equal(logfile_cut(&dir.dir, LOG_MATCH(0), one.match_seq[0] / 3), 0);
     o.threads = 2;

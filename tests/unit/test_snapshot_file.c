@@ -158,11 +158,30 @@ static void old_ones_go(void **state)
     (void)state;
     u64 *seqs;
     for (u64 seq = 1; seq <= 6; seq++) save(seq);
-    assert_int_equal(snapshot_retire(j.path, 2), 0);
+    assert_int_equal(snapshot_retire(j.path, j.dir.instance, 2), 0);
     assert_int_equal(snapshot_list(j.path, &seqs), 2);
     assert_int_equal(seqs[0], 5);
     assert_int_equal(seqs[1], 6);
     free(seqs);
+}
+
+/* What can not be read replaces no snapshot, and is not taken away for its number. */
+static void damaged_ones_count_for_nothing(void **state)
+{
+    (void)state;
+    u64 *seqs;
+    char path[400];
+    for (u64 seq = 1; seq <= 6; seq++) save(seq);
+    path_of(6, path);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(snapshot_cut(j.path, j.dir.instance, 5), 0);
+    assert_int_equal(snapshot_retire(j.path, j.dir.instance, 1), 0);
+    assert_int_equal(snapshot_list(j.path, &seqs), 2);
+    assert_int_equal(seqs[0], 5);
+    assert_int_equal(seqs[1], 6);
+    free(seqs);
+    assert_int_equal(snapshot_cut(j.path, j.dir.instance, 4), 1);
+    assert_int_equal(newest(UINT64_MAX, NULL), 0);
 }
 
 /* A glance believes the sections, not the manifest. */
@@ -227,6 +246,7 @@ int main(void)
         T(other_instance_is_refused),
         T(newest_that_fits_is_taken),
         T(old_ones_go),
+        T(damaged_ones_count_for_nothing),
         T(unfinished_leaves_nothing),
         T(glance_checks_the_manifest),
         T(requests_wait_for_an_answer),
