@@ -292,7 +292,7 @@ static int find_ends(struct start *s)
 static int no_beginning(const struct start *s, u64 first)
 {
     return err_set(
-        "%s/journal: the command log begins with record %lu, and no whole snapshot in "
+        "%s/journal/command-*.log: begin with record %lu, and no whole snapshot in "
         "%s/snapshots holds what was before; restore the missing command-*.log files, or "
         "the snapshots, from a copy",
         s->dir.dir, first, s->options->dir);
