@@ -36,22 +36,24 @@ struct ledger_config {
     u32 transfers_max;     /* deposits and withdrawals, [1, 2^28] */
 };
 
+/* The first line is what an order touches that is filled or ends; a new one needs both. */
 struct account {
     u8 wallet[WALLET_BYTES];
     _Atomic u32 version;       /* odd while this account, its balances or its order lists change */
-    u32 balances;              /* first row, 0 = none */
-    u32 nonces[NONCE_USES];    /* window row, 0 = none */
+    u64 seq;                   /* last command that changed anything here */
     u32 open_first, open_last; /* own open orders, oldest first; slots of orders.h, 0 = none */
     u32 closed_first, closed_last; /* recently closed, oldest closed first */
     u32 open_count;
     u32 closed_count;
+    u32 nonces[NONCE_USES]; /* window row, 0 = none */
+    u32 balances;           /* first row, 0 = none */
     u64 created_ns;
-    u64 seq;               /* last command that changed anything here */
     u32 rows[ROWS_DIRECT]; /* of the first tokens, without a walk; 0 = none */
     u32 transfers_last[2]; /* newest deposit, newest withdrawal; slots of transfers.h, 0 = none */
     u64 zero;
 };
 SIZE_IS(struct account, 128);
+OFFSET_IS(struct account, nonces, 56);
 
 struct balance {
     u64 available, frozen;                 /* settled, ledger units */

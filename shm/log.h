@@ -67,6 +67,7 @@ struct log_writer {
     u64 gate;      /* the slowest gating reader, as last seen */
     u32 gate_count;
     bool discard;
+    bool bare; /* records get no checksum: for a private log whose readers ask for none */
     const _Atomic u64 *gates[LOG_GATES_MAX]; /* gating readers' cursors, in their own regions */
     struct watch watch;
 };
@@ -188,9 +189,11 @@ static inline struct rec *log_commit(struct log_writer *w, void *record, u64 tim
     rec->cause = cause;
     w->seq++;
     if (UNLIKELY(w->discard)) return rec;
-    u32 crc = crc32c(0, rec, rec->length);
-    rec_put(&rec->length, rec->length, crc);
-    w->digest = w->digest * 0x9e3779b97f4a7c15UL + crc;
+    if (LIKELY(!w->bare)) {
+        u32 crc = crc32c(0, rec, rec->length);
+        rec_put(&rec->length, rec->length, crc);
+        w->digest = w->digest * 0x9e3779b97f4a7c15UL + crc;
+    }
     if (UNLIKELY(w->head / LOG_CHUNK != w->marked)) log_mark_chunk(w);
     w->head += rec->length;
     return rec;
@@ -236,6 +239,15 @@ static inline void log_advance(struct log_reader *r, const struct rec *rec)
 {
     r->seq = rec->seq;
     r->pos += rec->length;
+}
+
+/* A private log whose only reader has read everything begins at its first byte again, so that it
+ * stays in the cache. Nobody can seek in it from then on. */
+static inline void log_rewind(struct log_writer *w, struct log_reader *r)
+{
+    CHECK(r->pos == w->head && w->published == w->head && !w->gate_count);
+    atomic_store_explicit(&w->log->head, 0, memory_order_relaxed);
+    w->head = w->published = r->pos = r->head_cached = 0;
 }
 
 /* Publish a gating reader's cursor (release): everything before it may be overwritten. Any reader:

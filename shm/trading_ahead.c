@@ -14,10 +14,10 @@ static void fetch_order(const struct trading *t, u64 id)
     if ((u32)id < t->orders->slots) fetch(orders_slot(t->orders, (u32)id), sizeof(struct order));
 }
 
+/* The first line of it. */
 static void fetch_account(const struct trading *t, u32 account)
 {
-    if (account <= t->ledger->account_count)
-        fetch(ledger_account(t->ledger, account), sizeof(struct account));
+    if (account <= t->ledger->account_count) fetch(ledger_account(t->ledger, account), 1);
 }
 
 static void fetch_row(const struct trading *t, u32 row)

@@ -416,6 +416,8 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
                                     .sink = take_derived,
                                     .account_after = s->derived[LOG_ACCOUNT].end,
                                     .context = s};
+    for (u32 i = 0; LOG_MATCH(i) < s->logs; i++)
+        config.match_after[i] = s->derived[LOG_MATCH(i)].end;
     if (replica_open(&s->replica, &config)) return -1;
     int rc = r ? replica_load(&s->replica, r) : 0;
     s->out.snapshot_seq = s->replica.seq;

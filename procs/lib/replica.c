@@ -217,12 +217,21 @@ static void skip_unwanted(struct replica *r)
     r->account.discard = !r->config.sink || r->account.seq + STEP_RECORDS < r->config.account_after;
 }
 
+/* Match records that only this replica reads need no checksum. */
+static void skip_matches(struct replica *r, u32 i)
+{
+    struct log_writer *w = &r->matching[i].log;
+    w->bare = !r->config.sink || w->seq + MATCHING_EVENTS + 1 < r->config.match_after[i];
+}
+
 static int take_account(struct replica *r)
 {
     const struct rec *rec;
+    if (r->account.discard) return 0;
     log_publish(&r->account);
     for (; (rec = log_peek(&r->made)); log_advance(&r->made, rec))
         if (r->config.sink(r->config.context, LOG_ACCOUNT, rec)) return -1;
+    log_rewind(&r->account, &r->made);
     return 0;
 }
 
@@ -230,6 +239,7 @@ static int take_matches(struct replica *r, u32 i)
 {
     struct replica_matching *m = &r->matching[i];
     const struct rec *rec;
+    bool wanted = !m->log.bare;
     log_publish(&m->log);
     for (; (rec = log_peek(&m->made)); log_advance(&m->made, rec)) {
         if (r->forward) {
@@ -238,17 +248,23 @@ static int take_matches(struct replica *r, u32 i)
             queue_and_tell(r, i, rec);
         }
         if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
-        if (r->config.sink && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
+        if (wanted && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
     }
+    log_rewind(&m->log, &m->made);
     return 0;
 }
 
 static int match(struct replica *r, u32 i, const struct rec *cmd)
 {
-    bool done = matching_apply(r->matching[i].machine, cmd);
-    int rc = take_matches(r, i);
+    struct replica_matching *m = &r->matching[i];
+    bool done;
+    int rc;
+    skip_matches(r, i);
+    done = matching_apply(m->machine, cmd);
+    rc = take_matches(r, i);
     while (!rc && !done) {
-        done = matching_more(r->matching[i].machine);
+        skip_matches(r, i);
+        done = matching_more(m->machine);
         rc = take_matches(r, i);
     }
     return rc;

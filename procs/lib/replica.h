@@ -34,13 +34,15 @@ struct replica_config {
     struct books *books;          /* of matching_first */
     struct rules *matching_rules; /* of matching_first */
     struct market_data *market_data;
-    replica_sink_fn *sink;       /* may be NULL */
-    u64 account_after;           /* account records through this sequence the sink does not want */
+    replica_sink_fn *sink; /* may be NULL */
+    /* Derived records through these sequences the sink does not want. */
+    u64 account_after, match_after[SNAPSHOT_MATCHING_MAX];
     void (*tick)(void *context); /* may be NULL; called now and then while saving */
     void *context;
 };
 
-/* One matching process, and what it made that trading has not merged yet. */
+/* One matching process, and what it made that trading has not merged yet: records that may lack
+ * their checksum. */
 struct replica_matching {
     struct matching *machine;
     struct log_writer log;
