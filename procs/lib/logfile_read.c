@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUF_BYTES (256UL << 10) /* stays in the cache of a core */
+#define BUF_BYTES (64UL << 10) /* stays in the cache of a core */
 
 enum logfile_status logfile_fault(struct logfile_reader *r, enum logfile_status status,
                                   const char *cause, const char *remedy)

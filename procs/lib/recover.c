@@ -412,6 +412,7 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
     struct replica_config config = {.params = s->options->params,
                                     .trading = true,
                                     .market = true,
+                                    .pool = true,
                                     .matching_count = s->options->params->matching,
                                     .sink = take_derived,
                                     .account_after = s->derived[LOG_ACCOUNT].end,

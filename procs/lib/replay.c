@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LANE_BYTES  (4UL << 20)
+#define LANE_BYTES  (512UL << 10)
 #define LANE_EVERY  32U    /* records between two publications */
 #define LANE_NAP_NS 20000L /* when the other side is behind */
 
@@ -166,14 +166,21 @@ static int apply_oldest(struct replay *p)
     return 0;
 }
 
+static void *place_for(struct replay *p, u32 length)
+{
+    if (length <= REPLAY_PLACE) return p->places[p->put % REPLAY_WINDOW];
+    if (p->at + length > REPLAY_BYTES) p->at = 0;
+    p->at += length;
+    return p->bytes + p->at - length;
+}
+
 int replay_put(struct replay *p, const struct rec *cmd)
 {
     if (!p->put) replica_leave_levels(p->replica);
     if (p->put - p->applied == REPLAY_WINDOW && apply_oldest(p)) return -1;
-    if (p->at + cmd->length > REPLAY_BYTES) p->at = 0;
-    memcpy(p->bytes + p->at, cmd, cmd->length);
-    p->records[p->put++ % REPLAY_WINDOW] = (const struct rec *)(const void *)(p->bytes + p->at);
-    p->at += cmd->length;
+    void *copy = place_for(p, cmd->length);
+    memcpy(copy, cmd, cmd->length);
+    p->records[p->put++ % REPLAY_WINDOW] = copy;
     look_at_window(p);
     return 0;
 }

@@ -19,7 +19,8 @@
 #include "shm/ring.h"
 
 #define REPLAY_WINDOW 32U         /* records, a power of two */
-#define REPLAY_BYTES  (1UL << 20) /* for copies of them */
+#define REPLAY_PLACE  512U        /* bytes: a record that fits is copied to a place of its own */
+#define REPLAY_BYTES  (1UL << 20) /* for copies of longer ones, in turn */
 _Static_assert(REPLAY_BYTES >= (REPLAY_WINDOW + 2) * RECORD_BYTES_MAX, "a window fits");
 
 /* Trading's side, in a thread of its own. */
@@ -41,7 +42,8 @@ struct replay {
     u64 put, applied; /* records, since the beginning */
     u64 seq;          /* of the last one applied, or on its way to trading */
     u8 *bytes;
-    u64 at; /* where the next copy goes */
+    u64 at; /* where the next copy of a long one goes */
+    alignas(CACHE_LINE) u8 places[REPLAY_WINDOW][REPLAY_PLACE]; /* few, so they stay in the cache */
     struct replay_lane lane;
 };
 

@@ -4,23 +4,40 @@
 #include "shm/trading_ahead.h"
 #include "shm/words.h"
 
+#include <linux/mman.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define LOG_BYTES (1UL << 20) /* of a private log: one step is far less */
 _Static_assert(LOG_BYTES > 2 * MATCHING_STEP_BYTES, "a step of matching fits");
 
-/* Zeroed memory, touched only as it is used. */
+#define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
+
+/* From the host's pool, if it has as many free: without MAP_NORESERVE they are then ours. */
+static void *map_pool(u64 bytes)
+{
+    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+}
+
+static void *map_plain(u64 bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* A kernel that has no huge pages to give is asked in vain, and nothing is lost. */
+    if (p != MAP_FAILED && bytes >= HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
+/* Zeroed memory, touched only as it is used, on huge pages where there are any: less time in page
+ * faults and, at random access, in page tables. */
 static void *keep(struct replica *r, u64 bytes)
 {
+    void *p = MAP_FAILED;
     CHECK(r->memory_count < COUNT_OF(r->memory));
     if (!bytes) return NULL;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    if (bytes >= HUGE_PAGE) bytes = align_up(bytes, HUGE_PAGE);
+    if (r->config.pool && bytes >= HUGE_PAGE) p = map_pool(bytes);
+    if (p == MAP_FAILED) p = map_plain(bytes);
     if (p == MAP_FAILED) return NULL;
-    /* Fewer and larger pages: less time in page faults and, at random access, in page tables. A
-     * kernel that has none to give is asked in vain, and nothing is lost. */
-    if (bytes >= HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
     r->memory_bytes[r->memory_count] = bytes;
     return r->memory[r->memory_count++] = p;
 }

@@ -27,6 +27,9 @@ struct replica_config {
     const struct topo_params *params; /* sizes; read by replica_open only */
     bool trading, market;             /* parts; market data needs all matchings */
     u32 matching_first, matching_count;
+    /* Take pages of the host's pool (vm.nr_hugepages) where it has enough: for whoever gives them
+     * back before an exchange needs them. */
+    bool pool;
     /* Empty objects to build in; NULL: the replica makes its own. */
     struct ledger *ledger;
     struct orders *orders;

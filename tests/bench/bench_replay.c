@@ -95,8 +95,11 @@ static void show_part(const char *what, bool trading, bool matching, bool market
     static struct replica r;
     const struct rec *rec;
     struct replay p;
-    struct replica_config config = {
-        .params = &params, .trading = trading, .matching_count = matching, .market = market};
+    struct replica_config config = {.params = &params,
+                                    .trading = trading,
+                                    .matching_count = matching,
+                                    .market = market,
+                                    .pool = true};
     if (logdir_open(&d, dir, false) || replica_open(&r, &config)) die();
     struct times begin = now();
     if (replay_begin(&p, &r, threads)) die();
