@@ -211,6 +211,7 @@ void market_keep_levels(struct market_data *m)
         struct market_book *b = &m->books[i];
         u64 head = word_get(&b->head);
         if (!market_is_open(m, i)) continue;
+        candles_settle(m, i);
         word_put(&b->first, head + 1);
         word_put(&b->claim, head);
         word_put(&b->applied, head);
@@ -272,9 +273,11 @@ static void trade_step(struct market_data *m, u16 matching, const struct match_t
         .quote = t->price * t->lots * b->tick_lot,
         .time_ns = t->head.time_ns,
         .cause = t->head.cause,
-        .taker_side = t->taker_side,
     };
-    candles_add(m, t->market, &trade);
+    u64 side = t->taker_side; /* and zeros, as one word: it is copied by words at once */
+    memcpy(&trade.taker_side, &side, sizeof side);
+    if (m->levels_left) candles_defer(m, t->market, &trade);
+    else candles_add(m, t->market, &trade);
     word_put(&b->trade_claim, trade.number);
     atomic_thread_fence(memory_order_release);
     words_put(market_trade_at(m, &m->shape, t->market, trade.number), &trade, sizeof trade);

@@ -121,8 +121,8 @@ u64 market_through(const struct market_data *m, u16 matching);
 int market_add_level(struct market_data *m, u32 market, u8 side, u64 price, u64 lots, u32 orders);
 
 /* A replay with the books beside it need not keep the levels a second time. Between these two every
- * side is empty, and records only number their changes and make trades and candles; nobody may
- * read, save or load. Before market_keep_levels the caller puts those of the books there
+ * side is empty, and records only number their changes and make trades; candles wait too. Nobody
+ * may read, save or load. Before market_keep_levels the caller puts those of the books there
  * (market_add_level). The ring of changes then begins anew, as after a load. */
 void market_leave_levels(struct market_data *m);
 void market_keep_levels(struct market_data *m);
@@ -217,6 +217,7 @@ struct market_trade {
     u8 zero[7];
 };
 SIZE_IS(struct market_trade, 64);
+OFFSET_IS(struct market_trade, taker_side, 56);
 
 /* The newest trades, newest first; min(max, recent_trades) at most. How many, or a market_answer.
  */

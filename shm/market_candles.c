@@ -60,16 +60,16 @@ static void candle_store(struct candle *c, const struct market_candle *s)
     candle_end(c);
 }
 
-/* One more trade in a candle that has some. */
-static void candle_count(struct candle *c, const struct market_trade *t)
+/* More trades in a candle that has some. */
+static void candle_count(struct candle *c, const struct market_candle *more)
 {
     candle_begin(c);
-    word_put(&c->count, word_get(&c->count) + 1);
-    word_put(&c->high, max_u64(word_get(&c->high), t->price));
-    word_put(&c->low, min_u64(word_get(&c->low), t->price));
-    word_put(&c->close, t->price);
-    put_words(c->lots, join_words(c->lots) + t->lots);
-    put_words(c->quote, join_words(c->quote) + t->quote);
+    word_put(&c->count, word_get(&c->count) + more->count);
+    word_put(&c->high, max_u64(word_get(&c->high), more->high));
+    word_put(&c->low, min_u64(word_get(&c->low), more->low));
+    word_put(&c->close, more->close);
+    put_words(c->lots, join_words(c->lots) + more->lots);
+    put_words(c->quote, join_words(c->quote) + more->quote);
     candle_end(c);
 }
 
@@ -96,10 +96,9 @@ void candles_append(struct market_data *m, u32 market, u32 interval, const struc
     atomic_store_explicit(&ring->head, number, memory_order_release);
 }
 
-/* The time of records never decreases, so a trade is of the newest candle or begins a new one. */
-void candles_add(struct market_data *m, u32 market, const struct market_trade *t)
+static struct market_candle candle_of(const struct market_trade *t)
 {
-    struct market_candle fresh = {
+    return (struct market_candle){
         .count = 1,
         .open = t->price,
         .high = t->price,
@@ -108,15 +107,46 @@ void candles_add(struct market_data *m, u32 market, const struct market_trade *t
         .lots = t->lots,
         .quote = t->quote,
     };
+}
+
+/* Trades of one minute, at or after `time_ns`. The time of records never decreases, so they are of
+ * the newest candle or begin a new one. */
+static void count(struct market_data *m, u32 market, u64 time_ns, struct market_candle *more)
+{
     for (u32 i = 0; i < INTERVALS; i++) {
         const struct candle_ring *ring = &m->books[market].candles[i];
-        if (t->time_ns < ring->end_ns) {
-            candle_count(market_candle_at(m, &m->shape, market, i, word_get(&ring->head)), t);
+        if (time_ns < ring->end_ns) {
+            candle_count(market_candle_at(m, &m->shape, market, i, word_get(&ring->head)), more);
             continue;
         }
-        fresh.index = interval_index(i, t->time_ns);
-        candles_append(m, market, i, &fresh);
+        more->index = interval_index(i, time_ns);
+        candles_append(m, market, i, more);
     }
+}
+
+void candles_add(struct market_data *m, u32 market, const struct market_trade *t)
+{
+    struct market_candle one = candle_of(t);
+    count(m, market, t->time_ns, &one);
+}
+
+void candles_defer(struct market_data *m, u32 market, const struct market_trade *t)
+{
+    struct market_book *b = &m->books[market];
+    struct market_candle one = candle_of(t);
+    if (b->due.count && t->time_ns >= b->due_end_ns) candles_settle(m, market);
+    if (!b->due.count) {
+        b->due_ns = t->time_ns;
+        b->due_end_ns = interval_open_ns(INTERVAL_1M, interval_index(INTERVAL_1M, t->time_ns) + 1);
+    }
+    candle_merge(&b->due, &one);
+}
+
+void candles_settle(struct market_data *m, u32 market)
+{
+    struct market_book *b = &m->books[market];
+    if (b->due.count) count(m, market, b->due_ns, &b->due);
+    b->due = (struct market_candle){0};
 }
 
 u64 candles_oldest(const struct market_shape *s, u32 interval, u64 head)

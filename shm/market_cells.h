@@ -79,10 +79,13 @@ struct market_book {
     u16 matching;
     u16 zero16;
     _Atomic u32 open;
-    u64 zero[5];
+    u64 due_ns, due_end_ns; /* of the first trade in `due`; when its minute ends */
+    u64 zero;
+    struct market_candle due; /* candles_defer */
+    u64 zero2[8];
     struct candle_ring candles[INTERVALS];
 };
-SIZE_IS(struct market_book, 384);
+SIZE_IS(struct market_book, 512);
 
 /* What never changes while the object lives; offsets in bytes from the object. */
 struct market_shape {
@@ -215,6 +218,11 @@ void levels_reset(struct market_data *m, u32 market);
 
 /* Writer: count a trade in the candle of each interval. */
 void candles_add(struct market_data *m, u32 market, const struct market_trade *t);
+
+/* Writer, while levels are left out: keep a trade with the others of its minute, to be counted once
+ * for all. candles_settle counts what is kept. */
+void candles_defer(struct market_data *m, u32 market, const struct market_trade *t);
+void candles_settle(struct market_data *m, u32 market);
 
 /* Writer: append a whole candle, from a snapshot; later than all there are. */
 void candles_append(struct market_data *m, u32 market, u32 interval, const struct market_candle *c);
