@@ -138,6 +138,10 @@ static inline u32 ledger_row_index(const struct ledger *l, const struct balance 
 /* Account index of a wallet, or NO_ACCOUNT. Any process. */
 u32 ledger_find(const struct ledger *l, const u8 *wallet);
 
+/* A hint that ledger_find comes: stage 0 asks for the place in the table, stage 1 for the account.
+ */
+void ledger_find_ahead(const struct ledger *l, const u8 *wallet, u32 stage);
+
 /* The same, created if new; NO_ACCOUNT when the arena is full. */
 u32 ledger_open_account(struct ledger *l, const u8 *wallet, u64 now_ns);
 

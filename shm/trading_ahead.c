@@ -97,8 +97,14 @@ static void ahead_cancel(const struct trading *t, const struct cmd_cancel *c, u3
         nonce_ahead(t->ledger, c->account, NONCE_CANCEL, stage);
 }
 
+static void ahead_deposit(const struct trading *t, const struct cmd_deposit *c, u32 stage)
+{
+    if (stage < 2) ledger_find_ahead(t->ledger, c->wallet, stage);
+}
+
 void trading_ahead(const struct trading *t, const struct rec *cmd, u32 stage)
 {
+    if (cmd->kind == CMD_DEPOSIT) ahead_deposit(t, (const void *)cmd, stage);
     if (cmd->kind == CMD_ORDER) ahead_order(t, (const void *)cmd, stage);
     if (cmd->kind == CMD_CANCEL || cmd->kind == CMD_EXPIRE)
         ahead_cancel(t, (const void *)cmd, stage);
