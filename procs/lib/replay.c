@@ -54,8 +54,7 @@ static void look_ahead(const struct replica *r, struct replay_lane *l)
 static int take(struct replica *r, const struct parcel *m)
 {
     if (m->log == LOG_COMMAND) return replica_trade(r, &m->rec);
-    replica_queue(r, m->log - LOG_MATCH(0), &m->rec);
-    return 0;
+    return replica_take(r, m->log - LOG_MATCH(0), &m->rec);
 }
 
 static void *trade(void *context)

@@ -4,9 +4,12 @@
  * for in time (shm/trading_ahead.h): a replay is bound by cache misses, not by work. And matching
  * needs nothing of trading, so with a second core they work side by side:
  *
- *   one thread     put -->|window|--> replica_apply
- *   two            put -->|window|--> replica_match --|lane: match records, commands|-->
- * replica_trade
+ *   one thread   put -->|window|--> replica_apply
+ *   two          put -->|window|--> replica_match --|lane|--> replica_take, replica_trade
+ *
+ * The lane carries commands, and before each the match records it made. Market data is on its far
+ * side too, where there is less to do. The levels of market data are left out and come from the
+ * books at the end.
  *
  * What comes out is the same, number by number. */
 #ifndef EIDOS_PROCS_LIB_REPLAY_H

@@ -263,8 +263,8 @@ static int take_matches(struct replica *r, u32 i)
             if (r->forward(r->forward_context, i, rec)) return -1;
         } else {
             queue_and_tell(r, i, rec);
+            if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
         }
-        if (r->market && market_apply(r->market, (u16)i, rec)) return -1;
         if (wanted && r->config.sink(r->config.context, LOG_MATCH(i), rec)) return -1;
     }
     log_rewind(&m->log, &m->made);
@@ -314,13 +314,22 @@ static int merge(struct replica *r, const struct cmd_merge *cmd)
                    cmd->head.seq, cmd->through, i, m->queued);
 }
 
+static int open_in_market(struct replica *r, const struct cmd_market *c)
+{
+    return r->market ? market_add(r->market, c->market, c->matching, c->tick_lot) : 0;
+}
+
+int replica_take(struct replica *r, u32 matching, const struct rec *rec)
+{
+    replica_queue(r, matching, rec);
+    return r->market ? market_apply(r->market, (u16)matching, rec) : 0;
+}
+
 int replica_match(struct replica *r, const struct rec *cmd)
 {
     const struct replica_config *c = &r->config;
-    if (r->market && cmd->kind == CMD_MARKET) {
-        const struct cmd_market *m = (const void *)cmd;
-        if (market_add(r->market, m->market, m->matching, m->tick_lot)) return -1;
-    }
+    const void *body = cmd;
+    if (cmd->kind == CMD_MARKET && !r->forward && open_in_market(r, body)) return -1;
     for (u32 i = 0; i < c->matching_count; i++)
         if (match(r, c->matching_first + i, cmd)) return -1;
     return 0;
@@ -336,6 +345,7 @@ int replica_trade(struct replica *r, const struct rec *cmd)
         trading_apply(&r->trading, cmd);
         if (r->config.sink && take_account(r)) return -1;
     }
+    if (cmd->kind == CMD_MARKET && r->forward && open_in_market(r, body)) return -1;
     if (cmd->kind == CMD_MERGE && merge(r, body)) return -1;
     r->seq = cmd->seq;
     r->time_ns = cmd->time_ns;

@@ -83,9 +83,10 @@ void replica_close(struct replica *r);
 int replica_apply(struct replica *r, const struct rec *cmd);
 
 /* The two halves of replica_apply, for two threads (procs/lib/replay.h). The first needs nothing of
- * the second; where `forward` is set it gets the match records that the second must queue
- * (replica_queue) before the command that merges them. */
+ * the second; where `forward` is set it gets the match records that the second must take, with the
+ * commands, in the order in which they were made. Market data is then made by the second. */
 int replica_match(struct replica *r, const struct rec *cmd);
+int replica_take(struct replica *r, u32 matching, const struct rec *rec);
 int replica_trade(struct replica *r, const struct rec *cmd);
 
 /* Between these two the levels of market data, which follow from the books, are left out: most of
