@@ -378,12 +378,12 @@ bool book_busy(const struct books *b)
 void book_prefetch(const struct books *b, u64 id, u32 stage)
 {
     if (!book_is_large(b) || (u32)id >= b->config.slots_max) return;
-    if (stage == 0) return __builtin_prefetch(book_slot(b, (u32)id));
+    if (stage == 0) return book_load(book_slot(b, (u32)id));
     u32 cell = book_place(b, (u32)id);
     const struct book_cell *c = book_cell(b, cell);
     if (stage == 1) {
-        __builtin_prefetch(c, 1);
-        __builtin_prefetch((const char *)(c + 1) - 1, 1);
+        book_load(c);
+        book_load((const char *)(c + 1) - 1);
     } else if (c->id == id) {
         book_fetch(b, c->ring.prev);
         book_fetch(b, c->ring.next);

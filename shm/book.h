@@ -203,6 +203,45 @@ bool book_busy(const struct books *b);
  * cache. */
 void book_prefetch(const struct books *b, u64 id, u32 stage);
 
+/* A request as data, so that many can be asked for at once. */
+enum book_what { BOOK_SUBMIT = 1, BOOK_CANCEL = 2, BOOK_AMEND = 3, BOOK_CANCEL_ALL = 4 };
+
+struct book_request {
+    struct book_order o; /* amend: id, price, lots, stp; cancel: id; all: market, account, side */
+    u16 what;            /* enum book_what */
+    u16 reason;          /* cancels: enum book_reason */
+    u32 zero;
+};
+SIZE_IS(struct book_request, 56);
+
+/* Requests to be made one after the other. A book larger than the cache answers several times
+ * faster when it knows them: it asks memory for what a group of them will touch while it makes the
+ * group before. The caller's alone, not for sharing; to begin, all but the first two fields 0. */
+#define BOOK_GROUP 32U
+struct book_group {
+    u32 n;
+    u32 ref[BOOK_GROUP], owner[BOOK_GROUP];
+    const struct book_order *o[BOOK_GROUP];
+};
+struct book_batch {
+    const struct book_request *requests; /* the caller's, until all are made */
+    u32 count;
+    u32 done;                     /* requests made */
+    u32 told;                     /* requests memory is being asked for */
+    u32 asks;                     /* when it is asked next, in requests made */
+    u32 step;                     /* how far that is */
+    struct book_group rest, come; /* what is asked for */
+};
+
+/* Make the next request of a batch, which has one, or go on with it: the same events as by
+ * book_submit and so on, BOOK_MORE likewise. Nothing else may be asked between BOOK_MORE and the
+ * next call with the same batch, but questions. */
+int book_run_one(struct books *b, struct book_batch *t, struct book_events *out);
+
+/* Make all the requests that are left. BOOK_MORE: the buffer is full, between two requests or amid
+ * one; empty it and call again. */
+int book_run(struct books *b, struct book_batch *t, struct book_events *out);
+
 /* Questions. Markets that are not open answer as empty. */
 
 struct book_level {

@@ -135,6 +135,14 @@ static inline void book_account_remove(struct books *b, u32 cell)
     if (book_ring_take(b, link)) book_owner_erase(b, book_ring(b, link)->prev);
 }
 
+/* The entry that an order would be put into. */
+static inline u32 book_account_ahead(const struct books *b, u32 cell)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    u64 tag = book_owner_tag(c->account, book_queue(b, c->queue)->half);
+    return book_owner_ref(b, book_owner_home(b, tag));
+}
+
 /* The order that owns a link, or 0 if it is an entry's. */
 static inline u32 book_owned_cell(const struct books *b, u32 link)
 {

@@ -27,7 +27,9 @@
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 4096U /* orders that came lately, power of two */
 #endif
+#ifndef BOOK_LARGE
 #define BOOK_LARGE 32768U /* orders from which on a book is larger than the cache of a core */
+#endif
 #ifndef BOOK_HINTS
 #define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
 #endif
@@ -164,6 +166,19 @@ static inline struct book_half *book_half(const struct books *b, u32 half)
 static inline bool book_is_open(const struct books *b, u32 market)
 {
     return market < b->config.markets_max && book_half(b, market << 1)->open;
+}
+
+/* Start loading a line that will be written. The empty statement keeps gcc from taking a function
+ * that only does this for one without effect, and dropping it. */
+static inline void book_load(const void *p)
+{
+    __builtin_prefetch(p, 1);
+    __asm__ volatile("");
+}
+
+static inline void book_fetch(const struct books *b, u32 ref)
+{
+    book_load(book_ref(b, ref));
 }
 
 /* Too large for the cache of a core: only then hints pay. */

@@ -61,7 +61,7 @@ static inline bool book_young_lives(const struct books *b, const struct book_you
 }
 
 /* A young order comes of age: it is entered where old ones are. */
-static inline void book_grow_up(struct books *b, const struct book_young *y)
+BOOK_ASIDE static void book_grow_up(struct books *b, const struct book_young *y)
 {
     const struct book_cell *c = book_cell(b, y->cell);
     *book_slot(b, y->slot) = y->cell;

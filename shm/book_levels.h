@@ -208,9 +208,48 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 
 /* ---- hints for books larger than the cache ---- */
 
-static inline void book_fetch(const struct books *b, u32 ref)
+/* One step of the walk to a key, from a queue or node that is loaded: to the child, which starts
+ * loading, or no further. What is at the end of its way is read all the same, to save a branch. */
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref)
 {
-    __builtin_prefetch(book_ref(b, ref), 1);
+    const struct book_node *n = book_node(b, ref);
+    u32 shift = n->shift & 63U, digit = book_digit(key, shift);
+    u32 below = n->child[digit], inside = !((key ^ n->key) >> shift >> BOOK_TRIE_BITS);
+    u32 on = -(ref & inside & (u32)n->bits >> digit & BOOK_IS_NODE);
+    u32 next = (below & on) | (ref & ~on);
+    const struct book_node *child = book_node(b, next);
+    book_load(child);
+    book_load(&child->child[book_digit(key, (shift - BOOK_TRIE_BITS) & 63U)]);
+    return next;
+}
+
+/* A key will be looked for: the first steps, as far as nodes are likely in the cache. */
+static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
+{
+    u32 hash = book_hash(key), ref = book_half(b, half)->root;
+    const struct book_hint *hint = book_hint(b, half, hash);
+    if (hint->hash == hash) return book_fetch(b, hint->queue), hint->queue;
+    for (u32 i = 0; i < 3; i++) ref = book_walk_ahead(b, key, ref);
+    return ref;
+}
+
+/* An order may leave its queue empty: its node, that one's parent and other child, step by step. */
+static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)
+{
+    const struct book_queue *q = book_queue(b, c->queue);
+    if (c->ring.prev != c->ring.next || !q->parent) return;
+    if (step == 0) return book_fetch(b, q->parent);
+    const struct book_node *n = book_node(b, q->parent), *up = book_node(b, n->parent);
+    u32 digit = book_digit(q->key, n->shift & 63U), other = n->bits & ~(1U << digit);
+    if (other & (other - 1)) return; /* it keeps two children or more */
+    const u32 *child = &n->child[(u32)__builtin_ctz(other | 1U << 15)];
+    if (step == 1) {
+        book_load(child);
+        book_load(up);
+    } else {
+        book_load(book_node(b, *child));
+        book_load(&up->child[book_digit(q->key, up->shift & 63U)]);
+    }
 }
 
 /* A sweep comes to this queue and will go on: start loading the first order of the next one, and
@@ -218,7 +257,7 @@ static inline void book_fetch(const struct books *b, u32 ref)
 static inline void book_sweep_ahead(const struct books *b, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
-    if (!q->parent) return;
+    if (!queue || !q->parent) return;
     const struct book_node *n = book_node(b, q->parent);
     u32 later = n->bits & (~1U << book_digit(q->key, n->shift));
     for (u32 i = 0; i < 2 && later; i++, later &= later - 1) {

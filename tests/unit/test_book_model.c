@@ -14,6 +14,9 @@
 #define SLOT_STEP 8U
 #define SLOTS     (512U << SLOT_STEP)
 
+#define FILLED      (MODEL_MARKETS + 20) /* a market, and slots, that requests never ask for */
+#define FILLED_SLOT (2 * SLOTS)
+
 static u64 seed = 1;
 
 static u64 next_random(u64 *s)
@@ -41,50 +44,55 @@ static void free_books(struct books *b)
     free(books_delete(books_leave(b)));
 }
 
-/* Events of one request, gathered through a buffer of `room`, so that BOOK_MORE happens often. */
-static struct book_event got[MODEL_EVENTS];
-static u32 gathered;
+/* What the model tells of the requests that are being made, and what the book does: gathered
+ * through a buffer of `room`, so that BOOK_MORE happens often. */
+#define EVENTS (64U * MODEL_EVENTS)
+static struct book_event want[EVENTS], got[EVENTS];
+static u32 wanted, gathered;
 
-static void gather(struct books *b, int status, struct book_events *out)
+static void expect(const struct model *m)
 {
-    for (;;) {
-        CHECK(gathered + out->count <= MODEL_EVENTS);
-        memcpy(&got[gathered], out->at, out->count * sizeof(got[0]));
-        gathered += out->count;
-        out->count = 0;
-        assert_int_equal(book_busy(b), status == BOOK_MORE);
-        if (status == BOOK_DONE) return;
-        status = book_continue(b, out);
-    }
+    CHECK(wanted + m->events <= EVENTS);
+    memcpy(&want[wanted], m->e, m->events * sizeof(want[0]));
+    wanted += m->events;
+}
+
+static void gather(struct book_events *out)
+{
+    CHECK(gathered + out->count <= EVENTS);
+    memcpy(&got[gathered], out->at, out->count * sizeof(got[0]));
+    gathered += out->count;
+    out->count = 0;
 }
 
 static u32 seen[8][BOOK_CODE_CAPACITY + 1]; /* by kind and code */
 
-static void compare_events(const struct model *m)
+static void compare_events(void)
 {
-    assert_int_equal(gathered, m->events);
-    for (u32 i = 0; i < gathered; i++) {
-        seen[m->e[i].kind][m->e[i].code]++;
-        if (memcmp(&got[i], &m->e[i], sizeof(got[i])) == 0) continue;
+    for (u32 i = 0; i < gathered && i < wanted; i++) {
+        const struct book_event *w = &want[i], *g = &got[i];
+        seen[w->kind][w->code]++;
+        if (memcmp(g, w, sizeof(*g)) == 0) continue;
         print_error("event %u of %u: kind %u code %u lots %lu id %lx; want %u %u %lu %lx\n", i,
-                    gathered, got[i].kind, got[i].code, got[i].lots, got[i].id, m->e[i].kind,
-                    m->e[i].code, m->e[i].lots, m->e[i].id);
-        assert_memory_equal(&got[i], &m->e[i], sizeof(got[i]));
+                    gathered, g->kind, g->code, g->lots, g->id, w->kind, w->code, w->lots, w->id);
+        assert_memory_equal(g, w, sizeof(*g));
     }
+    assert_int_equal(gathered, wanted);
+    gathered = wanted = 0;
 }
 
 /* Level totals, counts, best, depth and iteration against the model; never crossed. */
 static void compare_side(const struct books *b, const struct model *m, u32 market, u8 side)
 {
-    static struct book_order want[MODEL_ORDERS];
+    static struct book_order queue[MODEL_ORDERS];
     static struct book_level depth[MODEL_ORDERS];
-    u32 n = model_side(m, market, side, want), at = 0, levels = 0;
+    u32 n = model_side(m, market, side, queue), at = 0, levels = 0;
     u32 c = book_first(b, market, side);
     for (; c; c = book_next(b, c), at++) {
         struct book_order o;
         book_at(b, c, &o);
         assert_true(at < n);
-        assert_memory_equal(&o, &want[at], sizeof(o));
+        assert_memory_equal(&o, &queue[at], sizeof(o));
         struct book_order found;
         assert_true(book_find(b, o.id, &found));
         assert_memory_equal(&found, &o, sizeof(o));
@@ -92,8 +100,8 @@ static void compare_side(const struct books *b, const struct model *m, u32 marke
     assert_int_equal(at, n);
     u32 listed = book_depth(b, market, side, depth, MODEL_ORDERS);
     for (u32 i = 0; i < n; levels++) {
-        struct book_level l = {.price = want[i].price};
-        for (; i < n && want[i].price == l.price; i++) l.lots += want[i].lots, l.orders++;
+        struct book_level l = {.price = queue[i].price};
+        for (; i < n && queue[i].price == l.price; i++) l.lots += queue[i].lots, l.orders++;
         assert_true(levels < listed);
         assert_memory_equal(&depth[levels], &l, sizeof(l));
         assert_int_equal(book_lots_at(b, market, side, l.price), l.lots);
@@ -105,10 +113,10 @@ static void compare_side(const struct books *b, const struct model *m, u32 marke
     assert_int_equal(listed, levels);
     struct book_level best;
     assert_int_equal(book_best(b, market, side, &best), n > 0);
-    if (n) assert_int_equal(best.price, want[0].price);
+    if (n) assert_int_equal(best.price, queue[0].price);
 }
 
-static void compare_books(const struct books *b, const struct model *m)
+static void compare_books(const struct books *b, const struct model *m, u32 filler)
 {
     u32 levels = 0;
     for (u32 k = 0; k < MODEL_MARKETS; k++) {
@@ -129,7 +137,8 @@ static void compare_books(const struct books *b, const struct model *m)
         }
     }
     struct books_use use = books_use(b);
-    assert_int_equal(use.orders, m->n);
+    assert_int_equal(use.orders, m->n + filler);
+    if (filler) levels += book_levels(b, FILLED);
     assert_int_equal(use.levels, levels);
 }
 
@@ -161,6 +170,8 @@ struct regime {
     u32 accounts, orders_max, ids, room;
     u32 steps;
     u32 cancel_percent;
+    u32 batch;  /* requests a call, 0 = each by its own function */
+    u32 filler; /* orders in a market of their own: a book that is large takes hints */
 };
 
 static struct book_order random_order(const struct regime *r, u64 *s)
@@ -192,68 +203,154 @@ static struct book_order random_order(const struct regime *r, u64 *s)
     return o;
 }
 
-static void one_step(struct books *b, struct model *m, const struct regime *r, u64 *s)
+/* A request, which the model answers at once. False if it would break the rule of slots. */
+static bool random_request(struct model *m, const struct regime *r, u64 *s, struct book_request *q)
 {
-    struct book_event buffer[MODEL_EVENTS];
-    struct book_events out = {.at = buffer, .max = r->room};
     u64 what = next_random(s) % 100, pick = next_random(s);
     u64 id = m->n && pick % 8 ? m->o[(pick >> 8) % m->n].id
                               : (1 + (pick >> 8) % 3) << 32 | ((pick >> 16) % 520) << SLOT_STEP;
-    gathered = 0;
+    *q = (struct book_request){.what = BOOK_SUBMIT};
+    struct book_order *o = &q->o;
     if (what < r->cancel_percent) {
+        *q = (struct book_request){{.id = id}, .what = BOOK_CANCEL, .reason = BOOK_BY_USER};
         model_cancel(m, id, BOOK_BY_USER);
-        gather(b, book_cancel(b, id, BOOK_BY_USER, &out), &out);
     } else if (what < r->cancel_percent + 15) {
-        u64 lots = (pick >> 4) % 4 ? 1 + (pick >> 24) % r->lots_span : (pick >> 24) % 3;
-        u64 price = (pick >> 6) % 3 ? 0 : r->price_base + next_random(s) % r->price_span;
-        u8 stp = (u8)((pick >> 50) % 33 % 5);
-        model_amend(m, id, price, lots, stp);
-        gather(b, book_amend(b, id, price, lots, stp, &out), &out);
+        q->what = BOOK_AMEND;
+        o->id = id;
+        o->lots = (pick >> 4) % 4 ? 1 + (pick >> 24) % r->lots_span : (pick >> 24) % 3;
+        o->price = (pick >> 6) % 3 ? 0 : r->price_base + next_random(s) % r->price_span;
+        o->stp = (u8)((pick >> 50) % 33 % 5);
+        model_amend(m, id, o->price, o->lots, o->stp);
     } else if (what < r->cancel_percent + 17) {
-        u32 market = (u32)(pick % (MODEL_MARKETS + 1)), account = (u32)((pick >> 8) % r->accounts);
-        u8 side = (u8)((pick >> 16) % 3);
-        model_cancel_all(m, market, account, side, BOOK_BY_MASS);
-        gather(b, book_cancel_all(b, market, account, side, BOOK_BY_MASS, &out), &out);
+        q->what = BOOK_CANCEL_ALL;
+        q->reason = BOOK_BY_MASS;
+        o->market = (u32)(pick % (MODEL_MARKETS + 1));
+        o->account = (u32)((pick >> 8) % r->accounts);
+        o->side = (u8)((pick >> 16) % 3);
+        model_cancel_all(m, o->market, o->account, o->side, BOOK_BY_MASS);
     } else {
-        struct book_order o = random_order(r, s);
-        if (!model_slot_free(m, o.id)) return;
-        model_submit(m, &o);
-        gather(b, book_submit(b, &o, &out), &out);
+        *o = random_order(r, s);
+        if (!model_slot_free(m, o->id)) return false;
+        model_submit(m, o);
     }
-    compare_events(m);
+    expect(m);
+    return true;
+}
+
+/* One request by the function of its own. */
+static int make_one(struct books *b, const struct book_request *q, struct book_events *out)
+{
+    const struct book_order *o = &q->o;
+    switch (q->what) {
+    case BOOK_CANCEL: return book_cancel(b, o->id, q->reason, out);
+    case BOOK_AMEND: return book_amend(b, o->id, o->price, o->lots, o->stp, out);
+    case BOOK_CANCEL_ALL: return book_cancel_all(b, o->market, o->account, o->side, q->reason, out);
+    default: return book_submit(b, o, out);
+    }
+}
+
+static void make_each(struct books *b, const struct book_request *q, u32 n, struct book_events *out)
+{
+    for (u32 i = 0; i < n; i++) {
+        int status = make_one(b, &q[i], out);
+        for (;; status = book_continue(b, out)) {
+            assert_int_equal(book_busy(b), status == BOOK_MORE);
+            gather(out);
+            if (status == BOOK_DONE) break;
+        }
+    }
+}
+
+/* All of them by book_run or, in turn, one after the other by book_run_one. */
+static void make_batch(struct books *b, const struct book_request *q, u32 n,
+                       struct book_events *out)
+{
+    struct book_batch t = {.requests = q, .count = n};
+    bool one = n % 2;
+    while (t.done < n) {
+        u32 before = t.done;
+        int status = one ? book_run_one(b, &t, out) : book_run(b, &t, out);
+        assert_int_equal(t.done, one ? before + (status == BOOK_DONE) : t.done);
+        assert_true(one || status == BOOK_MORE || t.done == n);
+        gather(out);
+    }
+    assert_false(book_busy(b));
+}
+
+static u32 one_step(struct books *b, struct model *m, const struct regime *r, u64 *s)
+{
+    struct book_event buffer[MODEL_EVENTS];
+    struct book_events out = {.at = buffer, .max = r->room};
+    struct book_request q[150];
+    u32 n = 0, size = r->batch ? 1 + (u32)next_random(s) % r->batch : 1;
+    CHECK(size <= COUNT_OF(q));
+    for (u32 i = 0; i < size; i++) n += random_request(m, r, s, &q[n]);
+    if (r->batch) make_batch(b, q, n, &out);
+    else make_each(b, q, n, &out);
+    compare_events();
+    return size;
+}
+
+/* Books with so many orders in a market of their own that the others' share is small. */
+static struct books *make_filled(const struct regime *r)
+{
+    u32 first = FILLED_SLOT;
+    struct book_event e[BOOK_EVENTS_MIN];
+    struct books_config config = {.markets_max = r->filler ? FILLED + 1 : MODEL_MARKETS,
+                                  .orders_max = r->orders_max + r->filler,
+                                  .slots_max = r->filler ? first + r->filler : SLOTS};
+    struct books *b = make_books(&config);
+    if (r->filler) assert_int_equal(books_open(b, FILLED), 0);
+    for (u32 i = 0; i < r->filler; i++) {
+        struct book_events out = {.at = e, .max = BOOK_EVENTS_MIN};
+        struct book_order o = {.id = 1UL << 32 | (first + i),
+                               .price = 1 + i * 0x9e3779b9UL % 100000,
+                               .lots = 1,
+                               .market = FILLED,
+                               .account = i % 7,
+                               .side = BOOK_BUY,
+                               .tif = BOOK_GTC};
+        assert_int_equal(book_submit(b, &o, &out), BOOK_DONE);
+    }
+    return b;
 }
 
 static void random_requests(void **state)
 {
     const struct regime *r = *state;
     static struct model m;
-    u64 s = seed * 0x9e3779b97f4a7c15UL ^ r->price_span ^ r->room;
-    struct books_config config = {
-        .markets_max = MODEL_MARKETS, .orders_max = r->orders_max, .slots_max = SLOTS};
-    struct books *b = make_books(&config);
-    m = (struct model){.orders_max = r->orders_max, .slots_max = SLOTS};
-    for (u32 step = 0; step < r->steps; step++) {
-        one_step(b, &m, r, &s);
-        if (step % 64 == 0) compare_books(b, &m);
-        if (step % 1024 == 512) { /* go on with the restored books: they must answer the same */
-            struct books *copy = reload(b, r->orders_max, 0);
-            free_books(b);
-            b = copy;
-        }
+    u64 s = seed * 0x9e3779b97f4a7c15UL ^ r->price_span ^ r->room ^ r->batch;
+    struct books *b = make_filled(r);
+    m = (struct model){.orders_max = r->orders_max,
+                       .slots_max = r->filler ? FILLED_SLOT + r->filler : SLOTS};
+    for (u32 step = 0, next = 512, look = 0; step < r->steps;) {
+        step += one_step(b, &m, r, &s);
+        if (step >= look) compare_books(b, &m, r->filler), look = step + 64;
+        if (step < next || r->filler) continue;
+        struct books *copy = reload(b, r->orders_max, 0);
+        free_books(b);
+        b = copy; /* go on with the restored books: they must answer the same */
+        next += 1024;
     }
-    compare_books(b, &m);
+    compare_books(b, &m, r->filler);
     free_books(reload(b, r->orders_max, 3));
     free_books(b);
 }
 
 static const struct regime regimes[] = {
-    {"narrow", 100, 12, 20, 40, 256, 512, 1000, 20000, 15},
-    {"own orders", 100, 9, 12, 4, 256, 512, 1000, 20000, 15},
-    {"two accounts, small buffer", 100, 9, 12, 2, 256, 512, 4, 20000, 15},
-    {"full arena", 1000, 4000, 50, 6, 40, 512, 5, 20000, 5},
-    {"whole domain", 1, BOOK_PRICE_MAX, 1, 6, 256, 512, 6, 20000, 20},
-    {"many accounts", 100, 4000, 20, 500, 200, 512, 9, 20000, 20},
-    {"few ids", 100, 30, 30, 6, 256, 24, 7, 20000, 10},
+    {"narrow", 100, 12, 20, 40, 256, 512, 1000, 20000, 15, 0, 0},
+    {"own orders", 100, 9, 12, 4, 256, 512, 1000, 20000, 15, 0, 0},
+    {"two accounts, small buffer", 100, 9, 12, 2, 256, 512, 4, 20000, 15, 0, 0},
+    {"full arena", 1000, 4000, 50, 6, 40, 512, 5, 20000, 5, 0, 0},
+    {"whole domain", 1, BOOK_PRICE_MAX, 1, 6, 256, 512, 6, 20000, 20, 0, 0},
+    {"many accounts", 100, 4000, 20, 500, 200, 512, 9, 20000, 20, 0, 0},
+    {"few ids", 100, 30, 30, 6, 256, 24, 7, 20000, 10, 0, 0},
+    {"batches", 100, 30, 30, 6, 256, 512, 1000, 20000, 15, 100, 0},
+    {"batches, small buffer", 100, 9, 12, 3, 256, 512, 4, 20000, 15, 40, 0},
+    {"batches, few ids", 100, 30, 30, 6, 256, 24, 6, 20000, 10, 150, 0},
+    {"batches, large book", 100, 4000, 30, 6, 256, 512, 100, 20000, 25, 150, 40000},
+    {"batches, large book, whole domain", 1, BOOK_PRICE_MAX, 1, 6, 256, 512, 5, 20000, 25, 100,
+     40000},
 };
 
 /* The regimes above must have met every way a request can end. */

@@ -207,9 +207,19 @@ static inline void book_queue_drop(struct books *b, u32 queue)
     book_pool_put(b, &b->queues, queue);
 }
 
-static inline void book_fetch(const struct books *b, u32 ref)
+static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
 {
-    __builtin_prefetch(book_ref(b, ref), 1);
+    return (void)b, (void)half, (void)key, 0U;
+}
+
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref)
+{
+    return (void)b, (void)key, ref;
+}
+
+static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)
+{
+    (void)b, (void)c, (void)step;
 }
 
 static inline void book_sweep_ahead(const struct books *b, u32 queue)

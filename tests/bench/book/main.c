@@ -158,17 +158,18 @@ static void run_flow(const struct flow *f, u64 from, bool narrow, double ns_per_
     for (u32 r = 0; r < ROUNDS; r++) {
         for (u32 v = 0; v < COUNT_OF(builds); v++) {
             if (builds[v].narrow && !narrow) continue;
-            m[v][r] = rate(builds[v].drive, f, &(struct drive_how){.from = from}, &sum[v]);
+            struct drive_how batches = {.from = from, .batch = true};
+            m[v][r] = rate(builds[v].drive, f, &batches, &sum[v]);
         }
-        struct drive_how ahead = {.from = from, .ahead = 8};
-        m[COUNT_OF(builds)][r] = rate(product_drive, f, &ahead, &sum[COUNT_OF(builds)]);
+        struct drive_how each = {.from = from};
+        m[COUNT_OF(builds)][r] = rate(product_drive, f, &each, &sum[COUNT_OF(builds)]);
     }
     printf("%-14s %8lu messages%s", f->name, f->n - from, f->sweeps ? " (rates: fills/s)" : "");
     for (u32 v = 0; v <= COUNT_OF(builds); v++) {
         bool last = v == COUNT_OF(builds);
         if (!last && builds[v].narrow && !narrow) continue;
         qsort(m[v], ROUNDS, sizeof(m[v][0]), by_value);
-        printf("  %s %.1f", last ? "with hints" : builds[v].name, m[v][ROUNDS / 2]);
+        printf("  %s %.1f", last ? "one by one" : builds[v].name, m[v][ROUNDS / 2]);
         bool same = sum[v] == sum[0] || v == 1; /* bare does not look at accounts */
         if (!same) printf(" (OTHER BOOK)");
         CHECK(same);

@@ -18,6 +18,8 @@
 #define book_amend          RENAME(book_amend)
 #define book_cancel_all     RENAME(book_cancel_all)
 #define book_continue       RENAME(book_continue)
+#define book_run_one        RENAME(book_run_one)
+#define book_run            RENAME(book_run)
 #define book_busy           RENAME(book_busy)
 #define book_prefetch       RENAME(book_prefetch)
 #define book_best           RENAME(book_best)

@@ -7,6 +7,7 @@
 // NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_accounts.c"
+#include "shm/book_ahead.c"
 #include "shm/book_mem.c"
 #include "shm/book_query.c"
 // NOLINTEND(bugprone-suspicious-include)

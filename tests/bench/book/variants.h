@@ -9,7 +9,7 @@
 
 struct drive_how {
     u64 from;    /* messages before this one are run, but not timed */
-    u32 ahead;   /* distance of look-ahead hints, 0 = none */
+    bool batch;  /* by book_run, DRIVE_BATCH at a time; else one by one */
     u32 *cycles; /* of each message, or NULL */
 };
 
