@@ -29,15 +29,27 @@
 #define DELAY_MAX_NS   (30 * SECOND)
 #define STOP_NS        (15 * SECOND) /* for one layer, then SIGKILL */
 #define LAYERS         5U
+#define WAVES          3U /* then READY; standbys are of the wave after it */
+#define POLL_MS        2  /* between looks whether a wave is ready */
 #define NOT_SUPERVISED UINT32_MAX
 #define PASSED         2U /* descriptors that a gateway inherits: its socket, tls_bundle.h */
 #define PASSED_FROM    3
 
-static const u32 layer_of[ROLE_COUNT] = {
-    [ROLE_OPS] = NOT_SUPERVISED, [ROLE_JOURNAL] = 0,          [ROLE_TRADING] = 1,
-    [ROLE_MATCHING] = 1,         [ROLE_MARKET] = 2,           [ROLE_HISTORY] = 2,
-    [ROLE_SNAPSHOT] = 2,         [ROLE_VERIFY] = 3,           [ROLE_API] = 4,
-    [ROLE_TRADING_STANDBY] = 2,  [ROLE_MATCHING_STANDBY] = 2,
+/* When a role is started, and when it is stopped: the highest layer first. */
+static const struct {
+    u32 wave, layer;
+} order_of[ROLE_COUNT] = {
+    [ROLE_OPS] = {NOT_SUPERVISED, NOT_SUPERVISED},
+    [ROLE_JOURNAL] = {0, 0},
+    [ROLE_TRADING] = {1, 1},
+    [ROLE_MATCHING] = {1, 1},
+    [ROLE_MARKET] = {1, 2},
+    [ROLE_HISTORY] = {1, 2},
+    [ROLE_VERIFY] = {1, 3},
+    [ROLE_API] = {2, 4},
+    [ROLE_SNAPSHOT] = {2, 2},
+    [ROLE_TRADING_STANDBY] = {WAVES, 2},
+    [ROLE_MATCHING_STANDBY] = {WAVES, 2},
 };
 
 static const struct topo_proc *proc_of(const struct super *s, const struct child *c)
@@ -156,7 +168,7 @@ static int spawn(struct super *s, struct child *c)
     }
     c->started_ns = cli_monotonic_ns();
     c->again_ns = 0;
-    c->was_ready = false;
+    c->ready_ns = 0;
     c->silent_ticks = 0;
     return 0;
 }
@@ -200,10 +212,9 @@ static void close_listeners(struct super *s)
 
 /* --- Phases ------------------------------------------------------------------------------------*/
 
-static void enter(struct super *s, enum super_phase phase, u32 layer)
+static void enter(struct super *s, enum super_phase phase)
 {
     s->phase = phase;
-    s->layer = layer;
     s->layer_ns = cli_monotonic_ns();
     s->killed_layer = false;
 }
@@ -218,7 +229,8 @@ static void signal_layer(struct super *s, u32 layer, int signal)
 
 static void stop_layer(struct super *s, u32 layer)
 {
-    enter(s, SUPER_STOP, layer);
+    enter(s, SUPER_STOP);
+    s->layer = layer;
     signal_layer(s, layer, SIGTERM);
 }
 
@@ -242,23 +254,36 @@ static void begin_failure(struct super *s)
     begin_stop(s, s->why);
 }
 
-static int start_layer(struct super *s, u32 layer)
+static int start_wave(struct super *s, u32 wave)
 {
-    enter(s, SUPER_START, layer);
+    s->wave = wave;
     for (u32 i = 0; i < s->count; i++)
-        if (s->children[i].layer == layer && spawn(s, &s->children[i])) return -1;
+        if (s->children[i].wave == wave && spawn(s, &s->children[i])) return -1;
     return 0;
 }
 
-static bool layer_is_ready(const struct super *s)
+/* Is it ready? When it first is, that is noted. */
+static bool note_ready(const struct super *s, struct child *c)
 {
-    for (u32 i = 0; i < s->count; i++) {
-        const struct child *c = &s->children[i];
-        /* Who only stands by is waited for, unless it can not live. */
-        bool spare = super_primary_of(s, c) && c->quick_deaths;
-        if (c->layer <= s->layer && !spare && !super_is_ready(s, c)) return false;
-    }
-    return true;
+    bool ready = super_is_ready(s, c);
+    if (ready && !c->ready_ns) c->ready_ns = cli_monotonic_ns();
+    return ready;
+}
+
+/* The journal must have found the end of its files before others go on only where what is durable
+ * is more than what is on disk: the rest recovery has told already (segment_set_durable). */
+static int start_first(struct super *s)
+{
+    if (start_wave(s, 0)) return -1;
+    return s->config->journal.durability == DURABILITY_KAFKA ? 0 : start_wave(s, 1);
+}
+
+static bool wave_is_ready(struct super *s)
+{
+    bool ready = true;
+    for (u32 i = 0; i < s->count; i++)
+        if (s->children[i].wave <= s->wave) ready &= note_ready(s, &s->children[i]);
+    return ready;
 }
 
 static bool layer_is_gone(const struct super *s)
@@ -268,27 +293,52 @@ static bool layer_is_gone(const struct super *s)
     return true;
 }
 
+/* Who took how long, in milliseconds from its start: "journal 95, trading 812, ..." */
+static void say_took(const struct super *s, char *text, size_t size)
+{
+    size_t n = 0;
+    text[0] = 0;
+    for (u32 i = 0; i < s->count && n < size; i++) {
+        const struct child *c = &s->children[i];
+        if (c->wave == WAVES) continue;
+        n += (size_t)snprintf(text + n, size - n, "%s%s %lu", n ? ", " : "", name_of(s, c),
+                              (c->ready_ns - c->started_ns) / 1000000);
+    }
+}
+
+static void start_standbys(struct super *s)
+{
+    for (u32 i = 0; i < s->count; i++)
+        if (s->children[i].wave == WAVES) s->children[i].again_ns = 1;
+}
+
 static void all_ready(struct super *s)
 {
     u64 now_ns = cli_monotonic_ns();
-    for (u32 i = 0; i < s->count; i++)
+    char took[1024];
+    u32 ready = 0;
+    for (u32 i = 0; i < s->count; i++) {
+        ready += s->children[i].wave < WAVES;
         if (serve_for(s, s->children[i].proc, &s->children[i].ops)) {
             begin_failure(s);
             return;
         }
-    enter(s, SUPER_RUN, LAYERS - 1);
+    }
+    enter(s, SUPER_RUN);
     proc_step(s->own, PROC_READY, "");
-    text_log(TEXT_INFO, "all %u processes are ready after %lu ms", s->count,
-             (now_ns - s->phase_ns) / 1000000);
+    say_took(s, took, sizeof took);
+    text_log(TEXT_INFO, "%u processes are ready after %lu ms%s", ready,
+             (now_ns - s->phase_ns) / 1000000, ready < s->count ? "; the standbys follow" : "");
     sd_notifyf(0, "READY=1\nSTATUS=%u processes", s->count);
-    if (s->on_ready) s->on_ready(s->context);
+    if (s->on_ready) s->on_ready(s->context, took);
+    start_standbys(s);
 }
 
 static void tick_start(struct super *s)
 {
-    if (!layer_is_ready(s)) return;
-    if (s->layer + 1 == LAYERS) all_ready(s);
-    else if (start_layer(s, s->layer + 1)) begin_failure(s);
+    if (!wave_is_ready(s)) return;
+    if (s->wave + 1 == WAVES) all_ready(s);
+    else if (start_wave(s, s->wave + 1)) begin_failure(s);
 }
 
 static void tick_stop(struct super *s)
@@ -334,6 +384,19 @@ static u64 delay_ns(const struct child *c)
     return doublings > 6 ? DELAY_MAX_NS : min_u64(SECOND / 2 << doublings, DELAY_MAX_NS);
 }
 
+/* Start who is due, if it may. */
+static void start_due(struct super *s, struct child *c)
+{
+    u64 now_ns = cli_monotonic_ns();
+    if (!c->again_ns || now_ns < c->again_ns || !super_may_start(s, c)) return;
+    if (spawn(s, c)) {
+        text_log(TEXT_ERROR, "%s", err_text());
+        c->again_ns = now_ns + SECOND;
+    } else if (c->died_ns) {
+        metric_add(s->own, METRIC_OPS_RESTARTS, 1);
+    }
+}
+
 static void bury(struct super *s, struct child *c)
 {
     siginfo_t end = {0};
@@ -363,6 +426,7 @@ static void bury(struct super *s, struct child *c)
         text_log(TEXT_ERROR, "%s; it keeps dying (%u times), next try in %lu.%lu s", text,
                  c->quick_deaths, delay / SECOND, delay / (SECOND / 10) % 10);
     else text_log(TEXT_ERROR, "%s; starting it again", text);
+    start_due(s, c);
 }
 
 /* Anything that changes while a process is alive and not stuck. */
@@ -396,27 +460,26 @@ static void watch_silence(struct super *s, struct child *c)
     pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
 }
 
-/* Start again who is due, welcome who is back, watch who is silent. */
+/* A process is ready that was not: who was started again, or a standby. */
+static void welcome_back(struct super *s, struct child *c)
+{
+    if (c->ready_ns || !note_ready(s, c)) return;
+    if (c->died_ns)
+        text_log(TEXT_INFO, "%s is back (pid %d) after %lu ms", name_of(s, c), c->pid,
+                 (c->ready_ns - c->died_ns) / 1000000);
+    else if (c->wave == WAVES)
+        text_log(TEXT_INFO, "%s is ready after %lu ms", name_of(s, c),
+                 (c->ready_ns - c->started_ns) / 1000000);
+}
+
+/* Start who is due, welcome who is ready, watch who is silent. */
 static void tick_children(struct super *s)
 {
-    u64 now_ns = cli_monotonic_ns();
     for (u32 i = 0; i < s->count && s->phase != SUPER_STOP; i++) {
         struct child *c = super_notice_takeover(s, &s->children[i]);
-        if (c->again_ns && now_ns >= c->again_ns && super_may_start(s, c)) {
-            if (spawn(s, c)) {
-                text_log(TEXT_ERROR, "%s", err_text());
-                c->again_ns = now_ns + SECOND;
-            } else {
-                metric_add(s->own, METRIC_OPS_RESTARTS, 1);
-            }
-        }
+        start_due(s, c);
         if (!c->pid) continue;
-        if (!c->was_ready && super_is_ready(s, c)) {
-            c->was_ready = true;
-            if (c->died_ns)
-                text_log(TEXT_INFO, "%s is back (pid %d) after %lu ms", name_of(s, c), c->pid,
-                         (now_ns - c->died_ns) / 1000000);
-        }
+        welcome_back(s, c);
         watch_silence(s, c);
     }
 }
@@ -460,6 +523,11 @@ static void take_tick(struct super *s)
     beat(s);
     tls_files_tick(s->tls, cli_monotonic_ns());
     if (s->phase != SUPER_STOP) tick_children(s);
+}
+
+/* What need not wait for a tick. */
+static void go_on(struct super *s)
+{
     if (s->phase == SUPER_START) tick_start(s);
     else if (s->phase == SUPER_STOP) tick_stop(s);
 }
@@ -498,9 +566,12 @@ static int prepare(struct super *s)
         return err_sys("setting up the supervisor");
     if (watch_fd(s, s->signals, &s->signals) || watch_fd(s, s->timer, &s->timer)) return -1;
     for (u32 i = 0; i < s->segment->topo.proc_count; i++) {
-        u32 layer = layer_of[s->segment->topo.procs[i].role];
-        if (layer != NOT_SUPERVISED)
-            s->children[s->count++] = (struct child){.proc = i, .layer = layer, .listener = -1};
+        u32 role = s->segment->topo.procs[i].role;
+        if (order_of[role].wave != NOT_SUPERVISED)
+            s->children[s->count++] = (struct child){.proc = i,
+                                                     .wave = order_of[role].wave,
+                                                     .layer = order_of[role].layer,
+                                                     .listener = -1};
     }
     s->watchdog_ns = sd_watchdog_enabled(0, &watchdog_us) > 0 ? 1 : 0;
     s->phase_ns = cli_monotonic_ns();
@@ -515,12 +586,14 @@ int super_run(struct super *s)
     beat(s);
     proc_step(s->own, PROC_STARTING, "");
     if (serve_for(s, (u32)s->segment->self, &own_ops)) return -1;
-    if (start_layer(s, 0)) begin_failure(s);
+    if (start_first(s)) begin_failure(s);
     u64 since_ns = cli_monotonic_ns();
     while (s->phase != SUPER_DONE) {
-        int n = epoll_wait(s->epoll, events, COUNT_OF(events), -1);
+        int wait_ms = s->phase == SUPER_START ? POLL_MS : -1;
+        int n = epoll_wait(s->epoll, events, COUNT_OF(events), wait_ms);
         since_ns = spend(&s->own->waited_ns, since_ns);
         for (int i = 0; i < n; i++) take_event(s, &events[i]);
+        go_on(s);
         since_ns = spend(&s->own->worked_ns, since_ns);
     }
     for (u32 i = 0; i < s->count; i++) ops_http_stop(s->children[i].ops);

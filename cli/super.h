@@ -1,14 +1,22 @@
 /* super.h: the supervisor: the processes of one instance, started in layers and kept running.
  *
- *   START 0: journal     each layer when the one before is ready (state READY, heart beating)
- *         1: trading, matching@i
- *         2: market, snapshot, standbys
- *         3: verify@k
- *         4: api@n       then READY is announced
- *   RUN      who dies is started again, at once, or later if it keeps dying young; but a primary
+ *   START 0: journal     each wave when the one before is ready (state READY, heart beating)
+ *         1: trading, matching@i, market, history, verify@k
+ *         2: api@n, snapshot      then READY is announced
+ *      Waves 0 and 1 go together, unless an exporter decides what is durable.
+ *
+ *   RUN      the standbys are started: they load the state for which the first ones needed the
+ *            processors. Until a standby is there, a primary that dies is started again.
+ *            Who dies is started again, at once, or later if it keeps dying young; but a primary
  *            with a living standby is left to that, and a new standby is started once it holds the
  *            role (super_standby.c)
- *   STOP     layers in reverse; SIGTERM, and SIGKILL for who has not ended by the deadline
+ *
+ *   STOP     layers from the highest; SIGTERM, and SIGKILL for who has not ended by the deadline
+ *         4: api@n
+ *         3: verify@k
+ *         2: market, history, snapshot, standbys
+ *         1: trading, matching@i
+ *         0: journal
  *
  * One thread, one epoll: a signalfd for SIGINT and SIGTERM, a pidfd for each process, a timer. It
  * signals only processes that it started itself, by their pidfds.
@@ -23,15 +31,16 @@
 enum super_phase { SUPER_START, SUPER_RUN, SUPER_STOP, SUPER_DONE };
 
 struct child {
-    u32 proc; /* index into topo.procs */
-    u32 layer;
-    int pid; /* 0 = not running */
+    u32 proc;  /* index into topo.procs */
+    u32 wave;  /* in which it is started */
+    u32 layer; /* in which it is stopped */
+    int pid;   /* 0 = not running */
     int pidfd;
     u32 quick_deaths;     /* in a row */
     u64 started_ns;       /* CLOCK_MONOTONIC */
+    u64 ready_ns;         /* when it was first seen to be ready since then; 0 = not yet */
     u64 died_ns;          /* last death, 0 = never */
     u64 again_ns;         /* when to start it again; 0 = not waiting */
-    bool was_ready;       /* since started_ns */
     u32 silent_ticks;     /* own ticks without any sign of life from it */
     u64 last_sign;        /* folds heartbeat, state and note */
     int listener;         /* its share of the service port, kept over its death; -1 = none */
@@ -45,11 +54,12 @@ struct super {
     struct proc_block *own;
     struct segment view; /* as an onlooker, whose metrics tell of every queue */
     bool to_files;       /* children write to <dir>/log/NAME.log, else to this stderr */
-    void (*on_ready)(void *context);
+    /* Told how long each process took, as text. */
+    void (*on_ready)(void *context, const char *took);
     void *context;
 
     enum super_phase phase;
-    u32 layer; /* being started or stopped */
+    u32 wave, layer; /* being started; being stopped */
     u64 phase_ns, layer_ns, watchdog_ns;
     bool killed_layer, failed;
     char why[1024]; /* the start failed */

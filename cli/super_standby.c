@@ -50,7 +50,7 @@ struct child *super_notice_takeover(struct super *s, struct child *c)
     primary->pidfd = c->pidfd;
     primary->started_ns = c->started_ns;
     primary->again_ns = 0;
-    primary->was_ready = false;
+    primary->ready_ns = 0;
     primary->silent_ticks = 0;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = primary};
     if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, primary->pidfd, &event))

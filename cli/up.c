@@ -16,6 +16,7 @@
 
 #include "cli/configure.h"
 #include "cli/super.h"
+#include "cli/up_segment.h"
 #include "cli/welcome.h"
 #include "procs/lib/config_markets.h"
 #include "procs/lib/recover.h"
@@ -29,9 +30,11 @@
 struct up {
     struct cli cli;
     struct config config;
+    struct recovered found;
     struct segment segment;
     struct super super;
     bool dev;
+    u64 begin_ns, recovered_ns, segment_ns; /* CLOCK_MONOTONIC: of the phases of the start */
     int tell; /* --detach: the end of a pipe to who waits for us to be ready; -1 = none */
 };
 
@@ -136,10 +139,10 @@ static void report(void *context, const char *text)
 }
 
 /* Newest snapshot and the journal after it, so that every process finds the same state. */
-static int recover(const struct up *up)
+static int recover(struct up *up)
 {
     struct topo_params params;
-    struct recovered found = {0};
+    struct recovered *found = &up->found;
     cli_topo_params(&up->config, &params);
     struct recover_options options = {.dir = up->cli.source.dir.s,
                                       .params = &params,
@@ -150,73 +153,38 @@ static int recover(const struct up *up)
                                       .threads = replay_threads(2),
                                       .report = report};
     u64 begin_ns = cli_monotonic_ns();
-    if (recover_start(&options, &found)) return err_wrap("recovery");
+    if (recover_start(&options, found)) return err_wrap("recovery");
     u64 took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1),
-        records = found.seq - found.snapshot_seq;
-    if (found.seq)
+        records = found->seq - found->snapshot_seq;
+    if (found->seq)
         text_log(
             TEXT_INFO,
             "recovered %lu commands from disk in %lu ms: snapshot at %lu, %lu records replayed "
             "(%lu a second, reading and writing snapshots included), state checksum %016lx",
-            found.seq, took_ns / 1000000, found.snapshot_seq, records,
-            (u64)((u128)records * 1000000000UL / took_ns), found.checksum);
+            found->seq, took_ns / 1000000, found->snapshot_seq, records,
+            (u64)((u128)records * 1000000000UL / took_ns), found->checksum);
     return 0;
 }
 
 /* --- The segment -------------------------------------------------------------------------------*/
 
-/* Where shared memory does not fit, it goes without standbys; where even that does not, in a
- * container with a small /dev/shm for example, it is files of the instance's own directory, mapped
- * just the same. */
-static int create_segment(const struct segment_place *place, const struct topo_params *params,
-                          char *warning, size_t warning_size)
+/* What recovery made sure of. With an exporter commands may be told of once they are exported. */
+static int tell_durable(const struct up *up)
 {
-    char files[CONFIG_TEXT_MAX + 16], why[ERR_TEXT_MAX];
-    struct segment_place on_disk = *place;
-    if (segment_create(place, params, warning, warning_size) == 0) return 0;
-    snprintf(why, sizeof why, "%s", err_text());
-    struct topo_params alone = *params;
-    alone.standbys = 0;
-    if (params->standbys && segment_create(place, &alone, warning, warning_size) == 0) {
-        text_log(
-            TEXT_WARN,
-            "%s; so trading and matching have no standbys, and come back from snapshot and log "
-            "when they end",
-            why);
-        return 0;
-    }
-    snprintf(files, sizeof files, "%s/run/shm", place->dir);
-    if (host_make_dirs(files)) return -1;
-    on_disk.shm_dir = files;
-    if (segment_create(&on_disk, params, warning, warning_size)) return -1;
-    text_log(TEXT_WARN,
-             "%s; so shared memory is files in %s: slower, and the kernel writes them to that disk",
-             why, files);
-    return 0;
+    const struct recovered *f = &up->found;
+    u64 written[PROC_LOGS_MAX] = {[LOG_COMMAND] = f->seq, [LOG_ACCOUNT] = f->account_seq};
+    u32 matchings = up->segment.topo.params.matching;
+    for (u32 i = 0; i < matchings; i++) written[LOG_MATCH(i)] = f->match_seq[i];
+    bool exports = up->config.journal.durability == DURABILITY_KAFKA;
+    return segment_set_durable(&up->segment, written, LOG_MATCH(matchings), exports ? 0 : f->seq);
 }
 
-static int make_segment(struct up *up)
+static int open_segment(struct up *up)
 {
-    const struct config *c = &up->config;
-    static const enum segment_huge huge[] = {
-        [HUGEPAGES_AUTO] = SEGMENT_HUGE_AUTO,
-        [HUGEPAGES_ON] = SEGMENT_HUGE_ON,
-        [HUGEPAGES_OFF] = SEGMENT_HUGE_OFF,
-    };
-    struct segment_place place = {.dir = up->cli.source.dir.s,
-                                  .shm_dir = c->shm.shm_dir.s,
-                                  .huge_dir = c->shm.huge_dir.s,
-                                  .huge = huge[c->shm.hugepages],
-                                  .build = cli_build()};
-    struct topo_params params;
-    char warning[512];
-    cli_topo_params(c, &params);
-    if (create_segment(&place, &params, warning, sizeof warning)) return -1;
-    if (warning[0]) text_log(TEXT_WARN, "%s", warning);
-    if (segment_attach(&up->segment, place.dir, ROLE_OPS, 0)) return -1;
+    if (segment_attach(&up->segment, up->cli.source.dir.s, ROLE_OPS, 0)) return -1;
     up->super.own = segment_proc(&up->segment, ROLE_OPS, 0);
     text_log_follow(&up->super.own->log_levels[up->segment.self]);
-    return proc_take(up->super.own);
+    return proc_take(up->super.own) || tell_durable(up) ? -1 : 0;
 }
 
 /* --- Ready -------------------------------------------------------------------------------------*/
@@ -255,15 +223,41 @@ static void note_use(const struct up *up)
     logdir_close(&dir);
 }
 
-static void on_ready(void *context)
+/* Where the time went, from the command to the first trader. */
+static void report_start(const struct up *up, const char *took)
+{
+    u64 now_ns = cli_monotonic_ns();
+    text_log(TEXT_INFO,
+             "started in %lu ms: recovery from disk %lu, shared memory (begun with it) %lu more, "
+             "processes %lu (each from its own start: %s)",
+             (now_ns - up->begin_ns) / 1000000, (up->recovered_ns - up->begin_ns) / 1000000,
+             (up->segment_ns - up->recovered_ns) / 1000000, (now_ns - up->segment_ns) / 1000000,
+             took);
+}
+
+static void on_ready(void *context, const char *took)
 {
     struct up *up = context;
     note_use(up);
+    report_start(up, took);
     if (up->dev) welcome(&up->segment, &up->config);
     if (up->tell >= 0) detach(up);
 }
 
 /* --- The whole ---------------------------------------------------------------------------------*/
+
+/* Everything before there are processes. Shared memory is made while the disk is read. */
+static int prepare(struct up *up)
+{
+    struct up_segment *making;
+    up->begin_ns = cli_monotonic_ns();
+    if (write_config(up) || up_segment_begin(&making, &up->config, up->cli.source.dir.s)) return -1;
+    int rc = recover(up);
+    up->recovered_ns = cli_monotonic_ns();
+    if (up_segment_end(making, rc) || rc || open_segment(up)) return -1;
+    up->segment_ns = cli_monotonic_ns();
+    return 0;
+}
 
 static int run(struct up *up)
 {
@@ -272,8 +266,7 @@ static int run(struct up *up)
     text_log_name("supervisor");
     set_log(&up->config);
     text_log(TEXT_INFO, "eidos %s, instance %s", cli_build(), up->cli.source.dir.s);
-    if (write_config(up) || recover(up) || make_segment(up))
-        return cli_fail(&up->cli, CLI_FAILED, "%s", err_text());
+    if (prepare(up)) return cli_fail(&up->cli, CLI_FAILED, "%s", err_text());
     up->super.config = &up->config;
     up->super.source = &up->cli.source;
     up->super.segment = &up->segment;

@@ -428,6 +428,22 @@ int segment_create(const struct segment_place *place, const struct topo_params *
     return 0;
 }
 
+int segment_set_durable(const struct segment *s, const u64 *written, u32 logs, u64 told)
+{
+    int i = topo_region(&s->topo, "durable");
+    CHECK(i >= 0 && s->regions[i].head && logs <= PROC_LOGS_MAX);
+    struct region_spec spec = spec_of(&s->topo, (u32)i);
+    struct region region;
+    if (region_map(&region, s->regions[i].path, &spec, REGION_WRITE)) return -1;
+    struct durable *d = durable_join(region.object);
+    for (u32 log = 0; log < logs; log++)
+        atomic_store_explicit(&d->written[log], written[log], memory_order_relaxed);
+    atomic_store_explicit(&d->synced, written[LOG_COMMAND], memory_order_relaxed);
+    atomic_store_explicit(&d->seq, told, memory_order_release);
+    region_unmap(&region);
+    return 0;
+}
+
 /* Name a process of the instance that lives, or NULL. */
 static const char *who_lives(const struct boot *boot, char *name, size_t size)
 {

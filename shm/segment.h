@@ -66,6 +66,11 @@ struct segment_place {
 int segment_create(const struct segment_place *place, const struct topo_params *params,
                    char *warning, size_t warning_size);
 
+/* Before any process runs: tell in "durable" what is known to be on disk, so that nobody needs to
+ * wait for the journal to find it again. `written`: the last record in the files of each of `logs`
+ * logs, by LOG_* index; the first are commands, synced. `told`: those that may be told of. */
+int segment_set_durable(const struct segment *s, const u64 *written, u32 logs, u64 told);
+
 /* Read <dir>/run/boot. -1: there is none (not running), or it is not one. */
 int segment_boot(const char *dir, struct boot *boot);
 

@@ -67,8 +67,10 @@ static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
         return logfile_cut(&j->dir, l->log, synced);
     }
     *seq = end;
-    /* A fresh log is told by its writer, a little later, where it goes on. */
-    if (log_seek(&l->shm, end) >= 0 && (l->shm.seq == end || l->shm.pos == 0)) return 0;
+    /* A fresh log is told by its writer, a little later, where it goes on; a match log begins with
+     * what is not merged, of which not all may be there yet: gather passes over it. */
+    int later = log_seek(&l->shm, end);
+    if (later == 0 || (later > 0 && (l->log >= LOG_MATCH(0) || l->shm.pos == 0))) return 0;
     char name[LOGFILE_NAME_BYTES];
     logfile_name(l->log, name);
     return err_set("the files of the %s log end with record %lu, and shared memory no longer holds "

@@ -43,11 +43,15 @@ void recover_need(struct live *l, u64 account_seq)
     l->need.account_seq = account_seq;
 }
 
+/* Each its part; trading matches only what it must replay. */
 static int load_newest(struct live *l, const struct logdir *dir)
 {
+    const struct replica_config *c = &l->replica.config;
     struct snapshot_reader s;
-    int found = snapshot_newest(&s, dir->dir, dir->instance, l->target, &l->need, NULL, NULL);
+    int found = snapshot_newest_of(&s, dir->dir, dir->instance, l->target, &l->need,
+                                   replica_sections(c), NULL, NULL);
     if (found <= 0) return found;
+    l->replica.config.no_books = c->trading && s.manifest->info.seq == l->target;
     int rc = replica_load(&l->replica, &s);
     snapshot_close(&s);
     return rc;

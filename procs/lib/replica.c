@@ -397,7 +397,21 @@ static u64 mix(u64 h, u64 value)
     return h ^ h >> 32;
 }
 
-void replica_info(const struct replica *r, struct snapshot_info *info)
+void replica_sums(const struct replica *r, struct replica_sums *sums)
+{
+    const struct replica_config *c = &r->config;
+    memset(sums, 0, sizeof *sums);
+    if (c->trading) sums->trading = trading_checksum(&r->trading);
+    for (u32 i = 0; i < c->matching_count && !c->no_books; i++) {
+        const struct matching *m = r->matching[c->matching_first + i].machine;
+        for (u32 market = 0; market < r->rules->market_count; market++)
+            if (r->rules->markets[market].matching == m->self)
+                sums->book[market] = book_checksum(m->books, market);
+    }
+}
+
+void replica_info_from(const struct replica *r, const struct replica_sums *sums,
+                       struct snapshot_info *info)
 {
     const struct replica_config *c = &r->config;
     *info =
@@ -409,8 +423,15 @@ void replica_info(const struct replica *r, struct snapshot_info *info)
         info->checksum = mix(info->checksum, m->log.seq);
         for (u32 market = 0; market < r->rules->market_count; market++)
             if (r->rules->markets[market].matching == m->machine->self)
-                info->checksum = mix(info->checksum, book_checksum(m->machine->books, market));
+                info->checksum = mix(info->checksum, sums->book[market]);
     }
     info->checksum = mix(info->checksum, r->account.seq);
-    if (c->trading) info->checksum = mix(info->checksum, trading_checksum(&r->trading));
+    if (c->trading) info->checksum = mix(info->checksum, sums->trading);
+}
+
+void replica_info(const struct replica *r, struct snapshot_info *info)
+{
+    struct replica_sums sums;
+    replica_sums(r, &sums);
+    replica_info_from(r, &sums, info);
 }

@@ -37,6 +37,7 @@ struct replica_config {
     struct books *books;          /* of matching_first */
     struct rules *matching_rules; /* of matching_first */
     struct market_data *market_data;
+    bool no_books;         /* nothing will be applied: replica_load leaves the books empty */
     replica_sink_fn *sink; /* may be NULL */
     /* Derived records through these sequences the sink does not want. */
     u64 account_after, match_after[SNAPSHOT_MATCHING_MAX];
@@ -102,15 +103,27 @@ void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 sta
 void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
 void replica_merge_ahead(const struct replica *r, const struct rec *match, u32 stage);
 
-/* Take the parts it has from a snapshot; the replica must be empty. A full replica then compares
- * checksums. -1 with err: damaged, or the arenas are too small (says which option to raise). */
+/* Take the parts it has from a snapshot; the replica must be empty. Compares the checksum of each
+ * part. -1 with err: damaged, or the arenas are too small (says which option to raise). */
 int replica_load(struct replica *r, struct snapshot_reader *s);
+
+/* The kinds of sections that replica_load reads, SECTION_BIT each. */
+u32 replica_sections(const struct replica_config *config);
 
 /* Write a snapshot of a full replica; *bytes (may be NULL) = its size. */
 int replica_save(const struct replica *r, const char *dir, const u8 *instance, u64 *bytes);
 
+/* Checksums of the parts it has; 0 of a part it has not. */
+struct replica_sums {
+    u64 trading;
+    u64 book[MARKETS_MAX];
+};
+void replica_sums(const struct replica *r, struct replica_sums *sums);
+
 /* Sequence numbers and checksum as they stand. */
 void replica_info(const struct replica *r, struct snapshot_info *info);
+void replica_info_from(const struct replica *r, const struct replica_sums *sums,
+                       struct snapshot_info *info);
 
 /* Append a whole match record to the queue of a matching process. */
 void replica_queue(struct replica *r, u32 matching, const struct rec *rec);

@@ -9,7 +9,8 @@
  *   MARKET_DATA as shm/market.h writes it
  *   UNMERGED i  match records of process i that trading has not merged
  *   TRANSFERS   limits, counts, every used slot in order, the lists of each account, the closed
- * fifo
+ *               fifo
+ *   SUMS        checksums of trading's part and of each book, for who loads only that
  */
 #include "procs/lib/replica.h"
 
@@ -225,6 +226,13 @@ static int put_market(void *context, const void *data, u64 bytes)
     return snapshot_put(context, data, bytes);
 }
 
+static int save_sums(struct snapshot_writer *w, const struct replica_sums *sums, u32 markets)
+{
+    if (snapshot_begin(w, SECTION_SUMS, 0) || snapshot_put(w, &sums->trading, sizeof sums->trading))
+        return -1;
+    return snapshot_put(w, sums->book, markets * sizeof sums->book[0]);
+}
+
 static int save_sections(const struct replica *r, struct snapshot_writer *w)
 {
     const struct trading *t = &r->trading;
@@ -245,13 +253,15 @@ static int save_sections(const struct replica *r, struct snapshot_writer *w)
 int replica_save(const struct replica *r, const char *dir, const u8 *instance, u64 *bytes)
 {
     struct snapshot_writer w;
+    struct replica_sums sums;
     struct snapshot_info info;
     CHECK(r->config.trading && r->market && !r->config.matching_first);
-    replica_info(r, &info);
+    replica_sums(r, &sums);
+    replica_info_from(r, &sums, &info);
     int rc = snapshot_create(&w, dir, instance);
     w.tick = r->config.tick;
     w.context = r->config.context;
-    if (rc || save_sections(r, &w)) {
+    if (rc || save_sums(&w, &sums, r->rules->market_count) || save_sections(r, &w)) {
         snapshot_abort(&w);
         return -1;
     }
@@ -362,28 +372,87 @@ static int load_accounts(struct snapshot_reader *s, struct ledger *l)
     return 0;
 }
 
-static int load_order(struct snapshot_reader *s, struct trading *t, u32 slot)
+/* Orders lie about among accounts and lists: a batch is looked at before it is loaded, so that the
+ * memory it needs is on its way. */
+#define BATCH 64U
+
+static void fetch(const void *p, size_t bytes)
 {
-    struct saved_order so;
-    if (snapshot_get(s, &so, sizeof so)) return -1;
-    if ((u32)so.view.order_id != slot || !so.view.account ||
-        so.view.account > t->ledger->account_count || so.view.market >= t->rules->market_count)
-        return err_set("%s: slot %u holds order %lu of account %u", s->path, slot, so.view.order_id,
-                       so.view.account);
-    struct order *o = orders_take(t->orders, t->ledger, so.view.order_id, so.seq);
-    o->view = so.view;
-    o->limit = so.limit;
-    o->hold = so.hold;
-    o->taker_quote = so.taker_quote;
-    o->digest = so.digest;
-    o->reply = so.reply;
-    o->cancel = so.cancel;
-    o->seq = so.seq;
-    o->maker_rate = so.maker_rate;
-    o->taker_rate = so.taker_rate;
-    o->cancel_total = so.cancel_total;
-    o->closing = so.closing;
-    order_bind(o, t->ledger, &t->rules->markets[so.view.market]);
+    for (size_t i = 0; i < bytes; i += CACHE_LINE) __builtin_prefetch((const char *)p + i, 1);
+}
+
+static int load_order(struct snapshot_reader *s, struct trading *t, const struct saved_order *so,
+                      u32 slot)
+{
+    if ((u32)so->view.order_id != slot || !so->view.account ||
+        so->view.account > t->ledger->account_count || so->view.market >= t->rules->market_count)
+        return err_set("%s: slot %u holds order %lu of account %u", s->path, slot,
+                       so->view.order_id, so->view.account);
+    struct order *o = orders_take(t->orders, t->ledger, so->view.order_id, so->seq);
+    o->view = so->view;
+    o->limit = so->limit;
+    o->hold = so->hold;
+    o->taker_quote = so->taker_quote;
+    o->digest = so->digest;
+    o->reply = so->reply;
+    o->cancel = so->cancel;
+    o->seq = so->seq;
+    o->maker_rate = so->maker_rate;
+    o->taker_rate = so->taker_rate;
+    o->cancel_total = so->cancel_total;
+    o->closing = so->closing;
+    order_bind(o, t->ledger, &t->rules->markets[so->view.market]);
+    return 0;
+}
+
+/* Slots in [1, used], in order. */
+static int load_slots(struct snapshot_reader *s, struct trading *t, u32 used)
+{
+    struct saved_order batch[BATCH];
+    for (u32 slot = 1, count; slot <= used; slot += count) {
+        count = (u32)min_u64(BATCH, used - slot + 1);
+        if (snapshot_get(s, batch, count * sizeof batch[0])) return -1;
+        for (u32 i = 0; i < count; i++)
+            if (batch[i].view.account <= t->ledger->account_count)
+                fetch(ledger_account(t->ledger, batch[i].view.account), sizeof(struct account));
+        for (u32 i = 0; i < count; i++)
+            if (load_order(s, t, &batch[i], slot + i)) return -1;
+    }
+    return 0;
+}
+
+/* What linking these orders will touch: themselves, their accounts, and the ends of the lists. */
+static void fetch_links(const struct trading *t, const u32 *slots, u32 count, bool open)
+{
+    for (u32 i = 0; i < count; i++) {
+        const struct order *o = orders_slot(t->orders, slots[i]);
+        fetch(&o->view.account, 1);
+        fetch(&o->prev, sizeof *o - offsetof(struct order, prev));
+    }
+    for (u32 i = 0; i < count; i++)
+        fetch(ledger_account(t->ledger, orders_slot(t->orders, slots[i])->view.account), 1);
+    for (u32 i = 0; i < count; i++) {
+        const struct account *a =
+            ledger_account(t->ledger, orders_slot(t->orders, slots[i])->view.account);
+        fetch(&orders_slot(t->orders, open ? a->open_last : a->closed_last)->next, 1);
+    }
+}
+
+/* Their lists: `count` slots that are all open, or all closed. */
+static int load_links(struct snapshot_reader *s, struct trading *t, u32 count, bool open)
+{
+    struct orders *o = t->orders;
+    u32 batch[BATCH];
+    for (u32 done = 0, n; done < count; done += n) {
+        n = (u32)min_u64(BATCH, count - done);
+        if (snapshot_get(s, batch, n * sizeof batch[0])) return -1;
+        for (u32 i = 0; i < n; i++)
+            if (!batch[i] || batch[i] > o->used)
+                return err_set("%s: a list names slot %u", s->path, batch[i]);
+        fetch_links(t, batch, n, open);
+        for (u32 i = 0; i < n; i++)
+            (open ? orders_link_open : orders_link_closed)(o, t->ledger, orders_slot(o, batch[i]));
+    }
     return 0;
 }
 
@@ -391,20 +460,13 @@ static int load_orders(struct snapshot_reader *s, struct trading *t)
 {
     struct orders *o = t->orders;
     struct saved_orders head;
-    u32 slot;
     if (seek(s, SECTION_ORDERS, 0) || snapshot_get(s, &head, sizeof head)) return -1;
     if (head.used >= o->slots) return too_small("trading.orders_max", head.used + 1UL);
     if (head.open + (u64)head.closed != head.used)
         return err_set("%s: %u open and %u closed orders in %u slots", s->path, head.open,
                        head.closed, head.used);
-    for (slot = 1; slot <= head.used; slot++)
-        if (load_order(s, t, slot)) return -1;
-    for (u32 i = 0; i < head.used; i++) {
-        if (snapshot_get(s, &slot, sizeof slot)) return -1;
-        if (!slot || slot > head.used) return err_set("%s: a list names slot %u", s->path, slot);
-        if (i < head.open) orders_link_open(o, t->ledger, orders_slot(o, slot));
-        else orders_link_closed(o, t->ledger, orders_slot(o, slot));
-    }
+    if (load_slots(s, t, head.used)) return -1;
+    if (load_links(s, t, head.open, true) || load_links(s, t, head.closed, false)) return -1;
     orders_find_gone(o);
     return 0;
 }
@@ -480,7 +542,7 @@ static int load_matching(struct replica *r, struct snapshot_reader *s, u32 i)
     struct rules *rules = machine->rules;
     const struct snapshot_info *info = &s->manifest->info;
     if (load_rules(s, rules)) return -1;
-    for (u32 market = 0; market < rules->market_count; market++)
+    for (u32 market = 0; market < rules->market_count && !r->config.no_books; market++)
         if (rules->markets[market].matching == i && load_book(s, machine->books, market)) return -1;
     matching_init(machine, (u16)i, rules, machine->books, &m->log);
     machine->applied = info->seq;
@@ -503,6 +565,45 @@ static int load_trading(struct replica *r, struct snapshot_reader *s)
     return load_orders(s, t) || load_transfers(s, t) ? -1 : 0;
 }
 
+static int differs(const struct snapshot_reader *s, const char *what)
+{
+    return err_set("%s: %s as loaded differs from what was saved (checksum); remove the file",
+                   s->path, what);
+}
+
+/* Each part that was loaded is what was saved. Snapshots of earlier builds hold one sum of all. */
+static int compare(struct replica *r, struct snapshot_reader *s)
+{
+    const struct replica_config *c = &r->config;
+    const struct snapshot_info *info = &s->manifest->info;
+    struct snapshot_info now;
+    struct replica_sums sums;
+    replica_sums(r, &sums);
+    replica_info_from(r, &sums, &now);
+    bool is_whole = c->trading && c->matching_count == info->matchings && !c->no_books;
+    if (is_whole && now.checksum != info->checksum) return differs(s, "the state");
+    if (!snapshot_seek(s, SECTION_SUMS, 0)) return 0;
+    u64 saved;
+    if (snapshot_get(s, &saved, sizeof saved)) return -1;
+    if (c->trading && saved != sums.trading) return differs(s, "accounts and orders");
+    for (u32 i = 0; i < r->rules->market_count; i++) {
+        if (snapshot_get(s, &saved, sizeof saved)) return -1;
+        if (sums.book[i] && saved != sums.book[i]) return differs(s, "a book");
+    }
+    return 0;
+}
+
+u32 replica_sections(const struct replica_config *c)
+{
+    u32 kinds = SECTION_BIT(SECTION_RULES) | SECTION_BIT(SECTION_SUMS);
+    if (c->trading)
+        kinds |= SECTION_BIT(SECTION_TOTALS) | SECTION_BIT(SECTION_ACCOUNTS) |
+                 SECTION_BIT(SECTION_ORDERS) | SECTION_BIT(SECTION_TRANSFERS);
+    if (c->matching_count) kinds |= SECTION_BIT(SECTION_BOOK) | SECTION_BIT(SECTION_UNMERGED);
+    if (c->market) kinds |= SECTION_BIT(SECTION_MARKET_DATA);
+    return kinds;
+}
+
 int replica_load(struct replica *r, struct snapshot_reader *s)
 {
     const struct replica_config *c = &r->config;
@@ -518,10 +619,5 @@ int replica_load(struct replica *r, struct snapshot_reader *s)
         return err_wrap("%s", s->path);
     r->seq = info->seq;
     r->time_ns = info->time_ns;
-    struct snapshot_info now;
-    replica_info(r, &now);
-    if (!c->trading || c->matching_count != info->matchings || now.checksum == info->checksum)
-        return 0;
-    return err_set("%s: what was loaded differs from what was saved (checksum); remove the file",
-                   s->path);
+    return compare(r, s);
 }

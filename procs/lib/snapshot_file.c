@@ -253,14 +253,23 @@ int snapshot_glance(struct snapshot_reader *r, const char *dir, const u8 *instan
     return rc;
 }
 
-int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
+/* Open, and check the sections of the kinds that will be read. */
+static int open_checked(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq,
+                        u32 kinds)
 {
     int rc = snapshot_glance(r, dir, instance, seq);
     if (rc) return -1;
-    for (u32 i = 0; !rc && i < r->manifest->sections; i++)
-        rc = check_section(r, &r->manifest->section[i]);
+    for (u32 i = 0; !rc && i < r->manifest->sections; i++) {
+        const struct snapshot_section *s = &r->manifest->section[i];
+        if (s->kind > 31 ? kinds == SNAPSHOT_WHOLE : kinds >> s->kind & 1) rc = check_section(r, s);
+    }
     if (rc) snapshot_close(r);
     return rc;
+}
+
+int snapshot_open(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq)
+{
+    return open_checked(r, dir, instance, seq, SNAPSHOT_WHOLE);
 }
 
 int snapshot_peek(const char *dir, const u8 *instance, u64 seq, struct snapshot_info *info)
@@ -381,14 +390,15 @@ static bool covers(const struct snapshot_info *need, const struct snapshot_info 
     return enough;
 }
 
-int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
-                    const struct snapshot_info *need, snapshot_damaged_fn *tell, void *context)
+int snapshot_newest_of(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
+                       const struct snapshot_info *need, u32 kinds, snapshot_damaged_fn *tell,
+                       void *context)
 {
     u64 *seqs;
     int count = snapshot_list(dir, &seqs), found = count < 0 ? -1 : 0;
     while (!found && seqs && count-- > 0) {
         if (seqs[count] > seq_most) continue;
-        if (snapshot_open(r, dir, instance, seqs[count])) {
+        if (open_checked(r, dir, instance, seqs[count], kinds)) {
             if (tell) tell(context, err_text());
             continue;
         }
@@ -397,6 +407,12 @@ int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instan
     }
     free(seqs);
     return found;
+}
+
+int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
+                    const struct snapshot_info *need, snapshot_damaged_fn *tell, void *context)
+{
+    return snapshot_newest_of(r, dir, instance, seq_most, need, SNAPSHOT_WHOLE, tell, context);
 }
 
 static int remove_one(const char *dir, u64 seq)

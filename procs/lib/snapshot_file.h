@@ -35,7 +35,10 @@ enum snapshot_section_kind {
     SECTION_MARKET_DATA = 6,
     SECTION_UNMERGED = 7,  /* index: matching process; whole match records */
     SECTION_TRANSFERS = 8, /* and what may be withdrawn; absent in version 2 */
+    SECTION_SUMS = 9,      /* checksums of the parts; absent before there were any */
 };
+#define SECTION_BIT(kind) (1U << (kind))
+#define SNAPSHOT_WHOLE    UINT32_MAX /* every kind of section */
 
 /* What a snapshot is of. */
 struct snapshot_info {
@@ -130,6 +133,12 @@ int snapshot_list(const char *dir, u64 **seqs);
 typedef void snapshot_damaged_fn(void *context, const char *why);
 int snapshot_newest(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
                     const struct snapshot_info *need, snapshot_damaged_fn *tell, void *context);
+
+/* The same for who reads only the kinds of sections in `kinds`, SECTION_BIT each: the others are
+ * not checked. */
+int snapshot_newest_of(struct snapshot_reader *r, const char *dir, const u8 *instance, u64 seq_most,
+                       const struct snapshot_info *need, u32 kinds, snapshot_damaged_fn *tell,
+                       void *context);
 
 /* Remove what is older than the newest `keep` that can be read: a damaged one replaces none. */
 int snapshot_retire(const char *dir, const u8 *instance, u32 keep);

@@ -126,7 +126,8 @@ static int load_snapshot(struct run *run, struct process *p)
     struct snapshot_reader r;
     struct logdir dir;
     if (logdir_open(&dir, run->segment.boot.dir, false)) return -1;
-    int found = snapshot_newest(&r, dir.dir, dir.instance, UINT64_MAX, NULL, passed_over, NULL);
+    int found = snapshot_newest_of(&r, dir.dir, dir.instance, UINT64_MAX, NULL,
+                                   SECTION_BIT(SECTION_MARKET_DATA), passed_over, NULL);
     logdir_close(&dir);
     if (found <= 0) return found;
     int rc = 0;

@@ -17,6 +17,7 @@
 #define TURN_COMPARES 2048U
 #define NICENESS      10
 #define ASKED_NS      50000000UL /* how often it looks whether it is asked for one */
+#define EARLY_NS      10000000UL
 
 struct state {
     struct logdir dir;
@@ -110,6 +111,15 @@ static int init(struct run *run)
     return replica_open(&s->replica, &config);
 }
 
+/* Are the processes still starting whom traders wait for? They need the processors more. */
+static bool is_early(struct run *run)
+{
+    const struct proc_block *supervisor = segment_proc(&run->segment, ROLE_OPS, 0);
+    u32 state = atomic_load_explicit(&supervisor->state, memory_order_acquire);
+    run->sleep_ns = EARLY_NS;
+    return state == PROC_STARTING || state == PROC_STOPPING;
+}
+
 /* Nobody waits for this process, so it is ready before a large state is loaded. */
 static void load(struct run *run, struct state *s)
 {
@@ -172,6 +182,7 @@ static void show_positions(struct run *run, const struct state *s)
 static u32 turn(struct run *run)
 {
     struct state *s = run->state;
+    if (!s->loaded && is_early(run)) return 0;
     if (!s->loaded) load(run, s);
     u32 work = replay(run, s);
     i64 compared = check_files(&s->check, TURN_COMPARES);
@@ -189,7 +200,7 @@ static void stop(struct run *run)
     /* Traders are gone by now: what is saved here, the next start need not replay. */
     while (s->loaded && replay(run, s)) beat(run);
     if (s->loaded && s->replica.seq > s->saved_seq) save(run, s);
-    logfile_close(&s->commands);
+    if (s->loaded) logfile_close(&s->commands);
     check_close(&s->check);
     replica_close(&s->replica);
     logdir_close(&s->dir);

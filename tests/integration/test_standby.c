@@ -293,6 +293,28 @@ static void the_journal_replays(void **state)
     hold_to_account();
 }
 
+/* After a start the standbys come last: whoever dies before is started again, or, if its standby
+ * is only just loading, is followed by that. */
+static void killed_before_a_standby_is_there(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < 6; i++) {
+        assert_int_equal(exchange_down(&x), 0);
+        assert_int_equal(exchange_up(&x), 0);
+        l.client.port = x.port;
+        pid_t trading = pid_of("trading"), matching = pid_of("matching@0");
+        load_burst(&l, 3);
+        load_run(&l, i / 2 * 20); /* milliseconds */
+        exchange_kill(i & 1 ? matching : trading);
+        if (i & 2) exchange_kill(i & 1 ? trading : matching);
+        load_run(&l, 100);
+        wait_until_ready();
+        assert_int_not_equal(i & 1 ? pid_of("matching@0") : pid_of("trading"),
+                             i & 1 ? matching : trading);
+        hold_to_account();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +326,7 @@ int main(void)
         cmocka_unit_test(the_whole_group_is_paused),
         cmocka_unit_test(a_standby_that_differs_stops),
         cmocka_unit_test(the_journal_replays),
+        cmocka_unit_test(killed_before_a_standby_is_there),
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     return cmocka_run_group_tests_name("standby", tests, start, stop);

@@ -494,6 +494,25 @@ static void logs_are_gated_and_shown(void **state)
     segment_detach(&journal);
 }
 
+/* What recovery knows to be on disk is known from the beginning. */
+static void what_is_durable_is_told(void **state)
+{
+    (void)state;
+    static struct segment trading;
+    const u64 written[] = {
+        [LOG_COMMAND] = 900, [LOG_ACCOUNT] = 1700, [LOG_MATCH(0)] = 40, [LOG_MATCH(1)] = 0};
+    create();
+    attach(&s, ROLE_OPS, 0);
+    assert_int_equal(segment_set_durable(&s, written, COUNT_OF(written), 800), 0);
+    attach(&trading, ROLE_TRADING, 0);
+    const struct durable *d = segment_object(&trading, "durable");
+    assert_int_equal(d->seq, 800);
+    assert_int_equal(d->synced, 900);
+    for (u32 log = 0; log < COUNT_OF(written); log++)
+        assert_int_equal(d->written[log], written[log]);
+    segment_detach(&trading);
+}
+
 static void ports_are_found(void **state)
 {
     (void)state;
@@ -611,6 +630,7 @@ int main(void)
         CASE(another_build_is_refused),
         CASE(messages_wake_who_reads_them),
         CASE(logs_are_gated_and_shown),
+        CASE(what_is_durable_is_told),
         CASE(ports_are_found),
         CASE(without_hugetlbfs_it_says_so),
         CASE(too_few_hugepages_fall_back),

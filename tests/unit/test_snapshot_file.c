@@ -237,6 +237,29 @@ static void unfinished_leaves_nothing(void **state)
     free(seqs);
 }
 
+/* Who reads one part is not kept from it by damage in another. */
+static void only_what_is_read_is_checked(void **state)
+{
+    (void)state;
+    char path[400];
+    struct snapshot_reader r;
+    save(5);
+    path_of(5, path);
+    assert_int_equal(snapshot_open(&r, j.path, j.dir.instance, 5), 0);
+    assert_int_equal(snapshot_seek(&r, SECTION_BOOK, 8), 1);
+    u64 at = r.section->offset + r.section->stored / 2;
+    snapshot_close(&r);
+    journal_flip(path, at, 1);
+    for (u32 kind = SECTION_RULES; kind <= SECTION_SUMS; kind++) {
+        int found = snapshot_newest_of(&r, j.path, j.dir.instance, UINT64_MAX, NULL,
+                                       SECTION_BIT(kind), NULL, NULL);
+        assert_int_equal(found, kind != SECTION_BOOK);
+        if (found) snapshot_close(&r);
+    }
+    assert_int_equal(snapshot_newest(&r, j.path, j.dir.instance, UINT64_MAX, NULL, NULL, NULL), 0);
+    journal_flip(path, at, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -248,6 +271,7 @@ int main(void)
         T(old_ones_go),
         T(damaged_ones_count_for_nothing),
         T(unfinished_leaves_nothing),
+        T(only_what_is_read_is_checked),
         T(glance_checks_the_manifest),
         T(requests_wait_for_an_answer),
     };
