@@ -100,9 +100,7 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
                                       .maker_left = maker->lots,
                                       .account = t->o.account,
                                       .maker_account = maker->account};
-    if (maker->lots) return;
-    book_unrest(b, cell);
-    if (UNLIKELY(book_is_large(b))) book_sweep_ahead(b, book_half(b, t->against)->best);
+    if (!maker->lots) book_unrest(b, cell);
 }
 
 /* The taker stands before an own order. */
@@ -118,9 +116,15 @@ static void meet_own(struct books *b, struct book_taker *t, u32 cell, struct boo
 static int match(struct books *b, struct book_taker *t, struct book_events *out)
 {
     struct book_half *h = book_half(b, t->against);
+    u32 queue = 0;
     while (t->o.lots && !t->end && book_reaches(b, h, t->limit)) {
         if (UNLIKELY(full(out))) return BOOK_MORE;
-        u32 queue = book_queue_first(b, h), first = book_ring(b, queue)->next;
+        u32 before = queue;
+        queue = book_queue_first(b, h);
+        if (UNLIKELY(book_is_large(b)) && queue != before) {
+            book_sweep_ahead(b, h, queue, !before);
+        }
+        u32 first = book_ring(b, queue)->next;
         t->price = book_queue_price(b, queue);
         if (sated(t, t->price)) break;
         if (UNLIKELY(book_is_own(book_cell(b, first), t->o.account))) {

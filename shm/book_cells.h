@@ -68,12 +68,24 @@ struct book_hint {
     u32 queue;
 };
 
+/* Where a sweep will come: a child of a node, some levels ahead of the best. Never trusted: the
+ * sweep takes nodes away behind it, though what is read of a freed node is still there, and others
+ * come. */
+#define BOOK_SWEEP 16U /* levels ahead, power of two */
+struct book_sweep {
+    u64 key; /* of the node, from the time it was entered */
+    u32 node, digit;
+    u32 end, at;           /* levels found, and those the sweep has come to */
+    u32 queue[BOOK_SWEEP]; /* the last ones found */
+};
+
 struct book_half {
     u32 best;   /* queue; 0 = side is empty */
     u32 root;   /* of the trie: a queue, or a node; 0 = side is empty */
     u32 orders; /* resting orders of this half */
     u32 open;   /* the market was opened */
-    u32 zero[12];
+    struct book_sweep sweep;
+    u32 zero[6];
     struct book_hint hint[BOOK_HINTS];
 };
 

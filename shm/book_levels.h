@@ -15,6 +15,7 @@
 #ifndef EIDOS_SHM_BOOK_LEVELS_H
 #define EIDOS_SHM_BOOK_LEVELS_H
 
+#include "shm/book_accounts.h"
 #include "shm/book_cells.h"
 
 #define BOOK_TRIE_BITS 4U
@@ -252,18 +253,69 @@ static inline void book_drop_ahead(const struct books *b, const struct book_cell
     }
 }
 
-/* A sweep comes to this queue and will go on: start loading the first order of the next one, and
- * the queue after that, as far as the node tells. */
-static inline void book_sweep_ahead(const struct books *b, u32 queue)
+/* Enter a node from above, whose children will all be met: start loading them. */
+static inline u32 book_sweep_enter(const struct books *b, struct book_sweep *s, u32 ref)
 {
-    const struct book_queue *q = book_queue(b, queue);
-    if (!queue || !q->parent) return;
-    const struct book_node *n = book_node(b, q->parent);
-    u32 later = n->bits & (~1U << book_digit(q->key, n->shift));
-    for (u32 i = 0; i < 2 && later; i++, later &= later - 1) {
-        u32 ref = n->child[__builtin_ctz(later)] & ~BOOK_IS_NODE;
-        book_fetch(b, i || n->shift ? ref : book_queue(b, ref)->ring.next);
+    while (ref & BOOK_IS_NODE) {
+        const struct book_node *n = book_node(b, ref);
+        for (u32 bits = n->bits; bits; bits &= bits - 1) {
+            u32 child = n->child[__builtin_ctz(bits)];
+            const void *at = book_node(b, child);
+            book_load(at);
+            if (child & BOOK_IS_NODE) book_load(ptr_at(at, CACHE_LINE));
+        }
+        s->node = ref & ~BOOK_IS_NODE;
+        s->key = n->key;
+        s->digit = (u32)__builtin_ctz(n->bits | 1U << (BOOK_TRIE_WAYS - 1));
+        ref = n->child[s->digit];
     }
+    return ref;
+}
+
+/* Find the next level; its queue, first order and that one's links are loaded in the order in which
+ * they tell of each other, each while some more levels are found. */
+static inline void book_sweep_find(const struct books *b, struct book_sweep *s)
+{
+    u32 node = s->node, later = 0;
+    for (; node; node = book_node(b, node)->parent) {
+        const struct book_node *n = book_node(b, node);
+        u32 digit = node == s->node ? s->digit : book_digit(s->key, n->shift & 63U);
+        later = n->bits & (~1U << digit);
+        if (later) break;
+    }
+    if (!node) return;
+    s->node = node;
+    s->digit = (u32)__builtin_ctz(later);
+    s->queue[s->end++ % BOOK_SWEEP] = book_sweep_enter(b, s, book_node(b, node)->child[s->digit]);
+    u32 queue = s->queue[(s->end - BOOK_SWEEP / 4) % BOOK_SWEEP];
+    u32 before = s->queue[(s->end - BOOK_SWEEP / 2) % BOOK_SWEEP];
+    if (queue) {
+        u32 cell = book_ring(b, queue)->next;
+        book_fetch(b, cell);
+        book_fetch(b, book_link(b, cell));
+    }
+    if (before) {
+        struct book_ring link = *book_ring(b, book_link(b, book_ring(b, before)->next));
+        book_fetch(b, link.prev);
+        book_fetch(b, link.next);
+    }
+}
+
+/* A taker comes to a level: the one that was found, or else a sweep begins, unless it is its first.
+ */
+static inline void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
+                                    bool first)
+{
+    struct book_sweep *s = &h->sweep;
+    const struct book_queue *q = book_queue(b, queue);
+    bool found = s->end != s->at && s->queue[s->at % BOOK_SWEEP] == queue;
+    if (!q->parent || (!found && first)) return;
+    s->at++;
+    if (!found) {
+        *s = (struct book_sweep){.key = q->key, .node = q->parent};
+        s->digit = book_digit(q->key, book_node(b, q->parent)->shift);
+    }
+    for (u32 i = 0; i < 2 && s->end - s->at < BOOK_SWEEP; i++) book_sweep_find(b, s);
 }
 
 #endif

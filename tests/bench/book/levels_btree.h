@@ -222,9 +222,10 @@ static inline void book_drop_ahead(const struct books *b, const struct book_cell
     (void)b, (void)c, (void)step;
 }
 
-static inline void book_sweep_ahead(const struct books *b, u32 queue)
+static inline void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
+                                    bool first)
 {
-    (void)b, (void)queue;
+    (void)b, (void)h, (void)queue, (void)first;
 }
 
 #endif
