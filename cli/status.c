@@ -98,6 +98,31 @@ static void json_versions(struct json_out *out, const struct rules *rules)
     json_put_close(out, '}');
 }
 
+static const char *mode_word(const struct rules *r)
+{
+    return r->mode == MODE_NORMAL ? "normal" : r->mode == MODE_HALTED ? "halted" : "cancel_only";
+}
+
+static const char *reason_word(const struct rules *r)
+{
+    static const char *const words[] = {
+        [MODE_BY_OPERATOR] = "operator", [MODE_BY_CLOCK] = "clock", [MODE_BY_DISK] = "disk"};
+    return r->mode_reason < COUNT_OF(words) ? words[r->mode_reason] : "unknown";
+}
+
+static void print_mode(const struct rules *r)
+{
+    static const char *const advice[] = {
+        [MODE_BY_OPERATOR] = "an operator: `eidosctl mode normal` ends it",
+        [MODE_BY_CLOCK] = "the clock: check it, then `eidosctl mode normal`",
+        [MODE_BY_DISK] = "the disk: it ends by itself once there is space in journal/",
+    };
+    if (r->mode == MODE_NORMAL) printf("  %-18s normal\n", "mode");
+    else
+        printf("  %-18s %s, by %s\n", "mode", r->mode == MODE_HALTED ? "HALTED" : "cancel-only",
+               advice[min_u64(r->mode_reason, MODE_BY_DISK)]);
+}
+
 static void json_status(struct segment *s, const struct status_view *v)
 {
     struct json_out out;
@@ -114,7 +139,11 @@ static void json_status(struct segment *s, const struct status_view *v)
     json_put_key(&out, "sequence"), json_put_u64(&out, v->sequence);
     json_put_key(&out, "durable_sequence"), json_put_u64(&out, v->durable);
     json_put_key(&out, "epoch"), json_put_u64(&out, v->epoch);
-    if (v->rules) json_versions(&out, v->rules);
+    if (v->rules) {
+        json_put_key(&out, "mode"), json_put_cstring(&out, mode_word(v->rules));
+        json_put_key(&out, "mode_reason"), json_put_cstring(&out, reason_word(v->rules));
+        json_versions(&out, v->rules);
+    }
     json_put_key(&out, "port"), json_put_u64(&out, v->port);
     snprintf(url, sizeof url, "http%s://%s:%u", v->tls, v->host, v->port);
     json_put_key(&out, "url"), json_put_cstring(&out, url);
@@ -135,6 +164,7 @@ static void print_status(struct segment *s, const struct status_view *v)
     printf("  %-18s %s\n", "up for", cli_span(v->uptime_s));
     printf("  %-18s %lu, on disk %lu\n", "sequence", v->sequence, v->durable);
     printf("  %-18s %lu\n", "epoch", v->epoch);
+    if (v->rules) print_mode(v->rules);
     if (v->rules)
         printf("  %-18s %u tokens, %u markets, version %u\n", "rules",
                atomic_load_explicit(&v->rules->token_count, memory_order_relaxed),
