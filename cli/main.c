@@ -31,6 +31,7 @@ int cmd_load(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_state(int argc, char **argv);
+int cmd_recovery(int argc, char **argv);
 int cmd_drill(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
@@ -143,6 +144,15 @@ const struct command commands[] = {
          "is on disk now, and waits for it.",
      .options = {JSON},
      .example = "eidosctl snapshot take"},
+    {.name = "recovery",
+     .run = cmd_recovery,
+     .args = "",
+     .brief = "what the last start found on disk: snapshot, records replayed, rate, checksum",
+     .more =
+         "Remarks are what the start passed over, cut or made anew, and damage it did not need\n"
+         "to read. Every start, refused ones too, is a line of DIR/recoveries.jsonl.",
+     .options = {{"--all", NULL, "every start that is recorded, oldest first"}, JSON},
+     .example = "eidosctl recovery --json | jq .replayed"},
     {.name = "state",
      .run = cmd_state,
      .args = "diff A B",

@@ -6,6 +6,7 @@
 #include "cli/conserved.h"
 #include "cli/net.h"
 #include "cli/procs.h"
+#include "cli/recovery.h"
 #include "shm/err.h"
 #include "shm/rules.h"
 
@@ -123,6 +124,17 @@ static void print_mode(const struct rules *r)
                advice[min_u64(r->mode_reason, MODE_BY_DISK)]);
 }
 
+/* As it was kept by the start. */
+static void json_recovery(struct json_out *out, const struct segment *s)
+{
+    json_t *record = recovery_last(s->boot.dir);
+    char *text = record ? json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    json_put_key(out, "recovery");
+    json_put_json(out, text ? text : "null", text ? strlen(text) : 4);
+    free(text);
+    json_decref(record);
+}
+
 static void json_status(struct segment *s, const struct status_view *v)
 {
     struct json_out out;
@@ -150,6 +162,7 @@ static void json_status(struct segment *s, const struct status_view *v)
     snprintf(url, sizeof url, "ws%s://%s:%u/ws", v->tls, v->host, v->port);
     json_put_key(&out, "ws_url"), json_put_cstring(&out, url);
     conserved_json(&out, &v->conserved, v->rules);
+    json_recovery(&out, s);
     json_put_key(&out, "processes"), procs_json(&out, s);
     json_put_close(&out, '}');
     cli_json_end(&out);
@@ -172,6 +185,9 @@ static void print_status(struct segment *s, const struct status_view *v)
                v->rules->config_version);
     printf("  %-18s http%s://%s:%u/api/v1  ws%s://%s:%u/ws\n", "serves", v->tls, v->host, v->port,
            v->tls, v->host, v->port);
+    json_t *recovery = recovery_last(s->boot.dir);
+    if (recovery) printf("  %-18s ", "recovered"), recovery_print(recovery);
+    json_decref(recovery);
     conserved_print(&v->conserved, v->rules);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/configure.h"
+#include "cli/recovery.h"
 #include "cli/super.h"
 #include "cli/up_segment.h"
 #include "cli/welcome.h"
@@ -134,15 +135,26 @@ static int write_config(const struct up *up)
 
 static void report(void *context, const char *text)
 {
-    (void)context;
+    recovery_report(context, text);
     text_log(TEXT_INFO, "recovery: %s", text);
+}
+
+/* What it found is kept, for who asks later. */
+static int keep(struct recovery *r, const struct up *up)
+{
+    char why[ERR_TEXT_MAX];
+    snprintf(why, sizeof why, "%s", err_text());
+    r->why = why;
+    if (recovery_keep(r, up->cli.source.dir.s)) text_log(TEXT_WARN, "%s", err_text());
+    r->why = NULL;
+    return r->ok ? 0 : err_set("recovery: %s", why);
 }
 
 /* Newest snapshot and the journal after it, so that every process finds the same state. */
 static int recover(struct up *up)
 {
+    static struct recovery r;
     struct topo_params params;
-    struct recovered *found = &up->found;
     cli_topo_params(&up->config, &params);
     struct recover_options options = {.dir = up->cli.source.dir.s,
                                       .params = &params,
@@ -151,19 +163,23 @@ static int recover(struct up *up)
                                       .lossy = up->config.journal.durability == DURABILITY_MEMORY,
                                       .tail_commands = RECOVER_TAIL,
                                       .threads = replay_threads(2),
-                                      .report = report};
+                                      .report = report,
+                                      .context = &r};
+    const struct recovered *found = &r.found;
     u64 begin_ns = cli_monotonic_ns();
-    if (recover_start(&options, found)) return err_wrap("recovery");
-    u64 took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1),
-        records = found->seq - found->snapshot_seq;
-    if (found->seq)
+    r.ok = recover_start(&options, &r.found) == 0;
+    r.took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1);
+    up->found = r.found;
+    if (r.ok && found->seq) {
+        u64 records = found->seq - found->snapshot_seq;
         text_log(
             TEXT_INFO,
             "recovered %lu commands from disk in %lu ms: snapshot at %lu, %lu records replayed "
             "(%lu a second, reading and writing snapshots included), state checksum %016lx",
-            found->seq, took_ns / 1000000, found->snapshot_seq, records,
-            (u64)((u128)records * 1000000000UL / took_ns), found->checksum);
-    return 0;
+            found->seq, r.took_ns / 1000000, found->snapshot_seq, records,
+            (u64)((u128)records * 1000000000UL / r.took_ns), found->checksum);
+    }
+    return keep(&r, up);
 }
 
 /* --- The segment -------------------------------------------------------------------------------*/

@@ -217,6 +217,51 @@ static void a_whole_copy_starts(void **state)
     starts_with_all();
 }
 
+/* What a start found can be asked for afterwards, also when it was refused. */
+static void a_start_tells_what_it_found(void **state)
+{
+    (void)state;
+    char line[200];
+    exchange_shell("rm %s/snapshots/$(ls %s/snapshots | tail -n 1)", x.dir, x.dir);
+    starts_with_all();
+    assert_int_equal(exchange_ctl(&x, "recovery --json"), 0);
+    json_t *r = json_loads(x.said, 0, NULL);
+    assert_true(json_is_true(json_object_get(r, "ok")));
+    u64 seq = (u64)json_integer_value(json_object_get(r, "sequence"));
+    u64 from = (u64)json_integer_value(json_object_get(r, "snapshot_sequence"));
+    assert_int_equal(json_integer_value(json_object_get(r, "replayed")), seq - from);
+    assert_true(seq > from && json_integer_value(json_object_get(r, "took_us")) > 0);
+    assert_true(json_integer_value(json_object_get(r, "records_per_second")) > 0);
+    snprintf(line, sizeof line, "journal replay --to %lu", seq);
+    const char *checksum = json_string_value(json_object_get(r, "checksum"));
+    assert_int_equal(exchange_ctl(&x, line), 0);
+    says(checksum);
+    json_decref(r);
+    exchange_shell("rm %s/journal/command-*", x.dir);
+    refuses("/journal/", "record", "restore");
+    assert_int_equal(exchange_ctl(&x, "recovery"), 0);
+    says("REFUSED");
+    says("/journal/");
+    assert_int_equal(exchange_ctl(&x, "recovery --all"), 0);
+    says("snapshot  ");
+}
+
+/* And while it runs, in one line. */
+static void status_tells_of_the_start(void **state)
+{
+    (void)state;
+    forget_snapshots();
+    assert_int_equal(exchange_up(&x), 0);
+    assert_int_equal(exchange_ctl(&x, "status"), 0);
+    says("snapshot at 0, ");
+    says("mode               normal");
+    json_t *status = exchange_status(&x);
+    json_t *r = json_object_get(status, "recovery");
+    assert_true(json_integer_value(json_object_get(r, "replayed")) > 1000);
+    json_decref(status);
+    assert_int_equal(exchange_down(&x), 0);
+}
+
 static void an_empty_directory_is_a_new_exchange(void **state)
 {
     (void)state;
@@ -517,6 +562,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, restore, stop)
     const struct CMUnitTest tests[] = {
         T(a_whole_copy_starts),
+        T(a_start_tells_what_it_found),
+        T(status_tells_of_the_start),
         T(an_empty_directory_is_a_new_exchange),
         T(a_lost_reserve_is_no_loss),
         T(an_unfinished_write_is_cut),
