@@ -112,34 +112,69 @@ static bool after_step(struct matching *m, int status)
     return true;
 }
 
-static bool apply_order(struct matching *m, const struct cmd_order *c)
+static bool is_mine(const struct matching *m, const struct cmd_order *c)
 {
-    m->market = c->market;
-    m->by_quote = c->quote_amount != 0;
-    struct book_order o = {
-        .id = c->order_id,
-        .price = c->price,
-        .lots = m->by_quote ? BOOK_LOTS_MAX : c->lots,
-        .budget = m->by_quote ? c->quote_amount / m->rules->markets[c->market].tick_lot : 0,
-        .market = c->market,
-        .account = c->account,
-        .side = c->side,
-        .tif = c->tif,
-        .stp = c->stp,
-    };
-    return after_step(m, book_submit(m->books, &o, &m->out));
+    return !c->code && mine(m, c->market);
 }
 
-static void apply_cancel(struct matching *m, const struct cmd_cancel *c)
+static struct book_request place_request(const struct matching *m, const struct cmd_order *c)
+{
+    bool by_quote = c->quote_amount != 0;
+    return (struct book_request){
+        .what = BOOK_SUBMIT,
+        .o = {.id = c->order_id,
+              .price = c->price,
+              .lots = by_quote ? BOOK_LOTS_MAX : c->lots,
+              .budget = by_quote ? c->quote_amount / m->rules->markets[c->market].tick_lot : 0,
+              .market = c->market,
+              .account = c->account,
+              .side = c->side,
+              .tif = c->tif,
+              .stp = c->stp},
+    };
+}
+
+static struct book_request cancel_request(const struct cmd_cancel *c, u32 i)
 {
     const struct cancel_item *items = (const void *)(c + 1);
     u16 reason = BOOK_BY_USER;
     if (c->reason == REASON_EXPIRED) reason = BOOK_BY_EXPIRY;
     if (c->reason == REASON_OPERATOR) reason = BOOK_BY_ADMIN;
+    return (struct book_request){
+        .what = BOOK_CANCEL, .reason = reason, .o = {.id = items[i].order_id}};
+}
+
+/* Nothing is told and not made yet. */
+static bool is_told_out(const struct matching *m)
+{
+    return m->batch.done == m->batch.count;
+}
+
+/* Make a request to the books: the next one told, if any is. */
+static int request(struct matching *m, const struct book_request *r)
+{
+    struct book_batch one = {.requests = r, .count = 1};
+    if (is_told_out(m)) return book_run_one(m->books, &one, &m->out);
+    CHECK(m->requests[m->batch.done].o.id == r->o.id && m->requests[m->batch.done].what == r->what);
+    return book_run_one(m->books, &m->batch, &m->out);
+}
+
+static bool apply_order(struct matching *m, const struct cmd_order *c)
+{
+    struct book_request r = place_request(m, c);
+    m->market = c->market;
+    m->by_quote = c->quote_amount != 0;
+    return after_step(m, request(m, &r));
+}
+
+static void apply_cancel(struct matching *m, const struct cmd_cancel *c)
+{
+    const struct cancel_item *items = (const void *)(c + 1);
     CHECK(c->count <= CANCEL_ITEMS_MAX);
     for (u32 i = 0; i < c->count; i++) {
         if (!mine(m, items[i].market)) continue;
-        CHECK(book_cancel(m->books, items[i].order_id, reason, &m->out) == BOOK_DONE);
+        struct book_request r = cancel_request(c, i);
+        CHECK(request(m, &r) == BOOK_DONE);
         struct book_event *last = &m->events[m->out.count - 1];
         last->market = items[i].market; /* a missed order has no market of its own */
         last->account = items[i].account;
@@ -193,7 +228,7 @@ bool matching_apply(struct matching *m, const struct rec *cmd)
     m->time_ns = cmd->time_ns;
     switch (cmd->kind) {
     case CMD_ORDER:
-        if (!order->code && mine(m, order->market)) return apply_order(m, order);
+        if (is_mine(m, order)) return apply_order(m, order);
         break;
     case CMD_CANCEL:
     case CMD_EXPIRE: apply_cancel(m, (const void *)cmd); break;
@@ -205,5 +240,37 @@ bool matching_apply(struct matching *m, const struct rec *cmd)
 
 bool matching_more(struct matching *m)
 {
-    return after_step(m, book_continue(m->books, &m->out));
+    bool told = !is_told_out(m);
+    return after_step(m, told ? book_run_one(m->books, &m->batch, &m->out)
+                              : book_continue(m->books, &m->out));
+}
+
+/* The requests of one command, as long as there is room. False: it must wait for the next time. */
+static bool tell(struct matching *m, const struct rec *cmd)
+{
+    const struct cmd_order *o = (const void *)cmd;
+    const struct cmd_cancel *c = (const void *)cmd;
+    const struct cancel_item *items = (const void *)(c + 1);
+    u32 *count = &m->batch.count;
+    switch (cmd->kind) {
+    case CMD_ORDER:
+        if (*count == MATCHING_AHEAD) return false;
+        if (is_mine(m, o)) m->requests[(*count)++] = place_request(m, o);
+        return true;
+    case CMD_CANCEL:
+    case CMD_EXPIRE:
+        if (*count + c->count > MATCHING_AHEAD) return false;
+        for (u32 i = 0; i < c->count; i++)
+            if (mine(m, items[i].market)) m->requests[(*count)++] = cancel_request(c, i);
+        return true;
+    case CMD_MARKET: return false; /* changes whose requests are whose */
+    default: return true;
+    }
+}
+
+void matching_ahead(struct matching *m, const struct rec *const *cmds, u32 count)
+{
+    CHECK(is_told_out(m) && !book_busy(m->books));
+    m->batch = (struct book_batch){.requests = m->requests};
+    for (u32 i = 0; i < count && tell(m, cmds[i]); i++) m->told = cmds[i]->seq;
 }

@@ -18,6 +18,8 @@
 #include "shm/rules.h"
 
 #define MATCHING_EVENTS 1024U /* of one step; a cancel list never needs more */
+#define MATCHING_AHEAD  512U  /* requests told ahead, at most; as many as one command can bring */
+_Static_assert(MATCHING_AHEAD >= CANCEL_ITEMS_MAX, "the longest command can be told ahead");
 /* Log room to ask for before matching_apply or matching_more. */
 #define MATCHING_STEP_BYTES (MATCHING_EVENTS * 112UL + RECORD_BYTES_MAX)
 
@@ -36,6 +38,10 @@ struct matching {
     struct match_best best[MARKETS_MAX]; /* as last published: bid and ask */
     struct book_events out;
     struct book_event events[MATCHING_EVENTS];
+    /* Commands told ahead, as requests to the books that are still to be made. */
+    u64 told; /* the last of them */
+    struct book_batch batch;
+    struct book_request requests[MATCHING_AHEAD];
 };
 
 /* Ready a machine over its (new or loaded) rules and books. */
@@ -46,5 +52,10 @@ void matching_init(struct matching *m, u16 self, struct rules *rules, struct boo
  * sweep; make room and call matching_more until it is true. */
 bool matching_apply(struct matching *m, const struct rec *cmd);
 bool matching_more(struct matching *m);
+
+/* Tell the commands that come next, whole and in order, so that books too large for the cache ask
+ * memory ahead of time. What comes out is the same. It takes as many as it can keep; those through
+ * `told` must then be applied before it is called again, and none may be under way. */
+void matching_ahead(struct matching *m, const struct rec *const *cmds, u32 count);
 
 #endif

@@ -144,20 +144,36 @@ int replay_begin(struct replay *p, struct replica *replica, u32 threads)
     return threads > 1 && whole ? open_lane(p) : 0;
 }
 
-static void look_at_window(const struct replay *p)
+static const struct rec *in_window(const struct replay *p, u64 n)
 {
-    static const u32 behind[REPLICA_AHEAD_STAGES] = {0, REPLAY_WINDOW / 4, REPLAY_WINDOW / 2};
-    for (u32 stage = 0; stage < REPLICA_AHEAD_STAGES; stage++) {
-        if (p->put - p->applied <= behind[stage]) return;
-        const struct rec *cmd = p->records[(p->put - 1 - behind[stage]) % REPLAY_WINDOW];
-        replica_match_ahead(p->replica, cmd, stage);
-        if (!p->lane.running) replica_trade_ahead(p->replica, cmd, stage);
-    }
+    return p->records[n % REPLAY_WINDOW];
+}
+
+/* Trading is told of one command at a time, each time it comes closer. */
+static void tell_trading(const struct replay *p)
+{
+    static const u32 ahead[REPLICA_AHEAD_STAGES] = {32, 24, 16};
+    for (u32 stage = 0; stage < REPLICA_AHEAD_STAGES; stage++)
+        if (p->applied + ahead[stage] < p->put)
+            replica_trade_ahead(p->replica, in_window(p, p->applied + ahead[stage]), stage);
+}
+
+/* Matching is told of all there are, which it then works off. */
+static void tell_matching(struct replay *p)
+{
+    const struct rec *next[REPLAY_WINDOW];
+    u32 count = 0;
+    if (replica_is_told(p->replica, in_window(p, p->applied)->seq)) return;
+    for (; p->applied + count < p->put; count++) next[count] = in_window(p, p->applied + count);
+    replica_match_ahead(p->replica, next, count);
 }
 
 static int apply_oldest(struct replay *p)
 {
-    const struct rec *cmd = p->records[p->applied++ % REPLAY_WINDOW];
+    const struct rec *cmd = in_window(p, p->applied);
+    tell_matching(p);
+    if (!p->lane.running) tell_trading(p);
+    p->applied++;
     p->seq = cmd->seq;
     if (!p->lane.running) return replica_apply(p->replica, cmd);
     if (replica_match(p->replica, cmd) || send_record(p, LOG_COMMAND, cmd)) return -1;
@@ -180,7 +196,6 @@ int replay_put(struct replay *p, const struct rec *cmd)
     void *copy = place_for(p, cmd->length);
     memcpy(copy, cmd, cmd->length);
     p->records[p->put++ % REPLAY_WINDOW] = copy;
-    look_at_window(p);
     return 0;
 }
 

@@ -21,9 +21,9 @@
 #include "shm/err.h"
 #include "shm/ring.h"
 
-#define REPLAY_WINDOW 32U         /* records, a power of two */
-#define REPLAY_PLACE  512U        /* bytes: a record that fits is copied to a place of its own */
-#define REPLAY_BYTES  (1UL << 20) /* for copies of longer ones, in turn */
+#define REPLAY_WINDOW 256U        /* records, a power of two */
+#define REPLAY_PLACE  320U        /* bytes: a record that fits is copied to a place of its own */
+#define REPLAY_BYTES  (8UL << 20) /* for copies of longer ones, in turn */
 _Static_assert(REPLAY_BYTES >= (REPLAY_WINDOW + 2) * RECORD_BYTES_MAX, "a window fits");
 
 /* Trading's side, in a thread of its own. */

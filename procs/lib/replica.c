@@ -217,15 +217,20 @@ static void queue_and_tell(struct replica *r, u32 i, const struct rec *rec)
     tell_rest(r, m, MERGE_AHEAD);
 }
 
-void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 stage)
+bool replica_is_told(const struct replica *r, u64 seq)
 {
-    const struct cmd_cancel *c = (const void *)cmd;
-    const struct cancel_item *items = (const void *)(c + 1);
-    if (cmd->kind != CMD_CANCEL && cmd->kind != CMD_EXPIRE) return;
-    for (u32 k = 0; k < r->config.matching_count; k++)
-        for (u32 i = 0; i < c->count; i++)
-            book_prefetch(r->matching[r->config.matching_first + k].machine->books,
-                          items[i].order_id, stage);
+    const struct replica_config *c = &r->config;
+    for (u32 i = 0; i < c->matching_count; i++)
+        if (r->matching[c->matching_first + i].machine->told < seq) return false;
+    return true;
+}
+
+void replica_match_ahead(struct replica *r, const struct rec *const *cmds, u32 count)
+{
+    for (u32 i = 0; i < r->config.matching_count; i++) {
+        struct matching *m = r->matching[r->config.matching_first + i].machine;
+        if (m->told < cmds[0]->seq) matching_ahead(m, cmds, count);
+    }
 }
 
 /* Account records that nobody wants are only numbered. A step makes a few at most. */

@@ -96,10 +96,12 @@ int replica_trade(struct replica *r, const struct rec *cmd);
 void replica_leave_levels(struct replica *r);
 int replica_keep_levels(struct replica *r);
 
-/* Hints of what comes soon, for each half, and that a match record will be merged: as in
- * shm/trading_ahead.h. */
+/* Hints of what comes soon, for each half. A command that the first was not told of is told with
+ * those after it, in order, as far as they are known. The second is told as in shm/trading_ahead.h,
+ * also of match records. */
 #define REPLICA_AHEAD_STAGES 3U
-void replica_match_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
+bool replica_is_told(const struct replica *r, u64 seq);
+void replica_match_ahead(struct replica *r, const struct rec *const *cmds, u32 count);
 void replica_trade_ahead(const struct replica *r, const struct rec *cmd, u32 stage);
 void replica_merge_ahead(const struct replica *r, const struct rec *match, u32 stage);
 
