@@ -214,6 +214,9 @@ struct book_request {
 };
 SIZE_IS(struct book_request, 56);
 
+/* Make one: what book_submit, book_cancel, book_amend or book_cancel_all does. */
+int book_make(struct books *b, const struct book_request *r, struct book_events *out);
+
 /* Requests to be made one after the other. A book larger than the cache answers several times
  * faster when it knows them: it asks memory for what a group of them will touch while it makes the
  * group before. The caller's alone, not for sharing; to begin, all but the first two fields 0. */
@@ -237,6 +240,9 @@ struct book_batch {
  * book_submit and so on, BOOK_MORE likewise. Nothing else may be asked between BOOK_MORE and the
  * next call with the same batch, but questions. */
 int book_run_one(struct books *b, struct book_batch *t, struct book_events *out);
+
+/* Are the books so large that a batch gains anything? */
+bool book_gains_ahead(const struct books *b);
 
 /* Make all the requests that are left. BOOK_MORE: the buffer is full, between two requests or amid
  * one; empty it and call again. */

@@ -153,9 +153,14 @@ BOOK_ASIDE static void ask_ahead(const struct books *b, struct book_batch *t)
     t->asks = t->done + SLICE;
 }
 
+bool book_gains_ahead(const struct books *b)
+{
+    return book_is_large(b);
+}
+
 /* ---- batches ---- */
 
-static int make_one(struct books *b, const struct book_request *r, struct book_events *out)
+int book_make(struct books *b, const struct book_request *r, struct book_events *out)
 {
     const struct book_order *o = &r->o;
     switch (r->what) {
@@ -174,7 +179,7 @@ int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
         status = book_continue(b, out);
     } else {
         if (UNLIKELY(book_is_large(b)) && t->done >= t->asks) ask_ahead(b, t);
-        status = make_one(b, &t->requests[t->done], out);
+        status = book_make(b, &t->requests[t->done], out);
     }
     t->done += status == BOOK_DONE;
     return status;

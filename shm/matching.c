@@ -153,8 +153,7 @@ static bool is_told_out(const struct matching *m)
 /* Make a request to the books: the next one told, if any is. */
 static int request(struct matching *m, const struct book_request *r)
 {
-    struct book_batch one = {.requests = r, .count = 1};
-    if (is_told_out(m)) return book_run_one(m->books, &one, &m->out);
+    if (is_told_out(m)) return book_make(m->books, r, &m->out);
     CHECK(m->requests[m->batch.done].o.id == r->o.id && m->requests[m->batch.done].what == r->what);
     return book_run_one(m->books, &m->batch, &m->out);
 }
