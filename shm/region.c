@@ -113,6 +113,15 @@ static void write_head(struct region *r, const struct region_spec *spec)
     h->magic = REGION_MAGIC;
 }
 
+static int reserve(const struct region *r, int fd, u64 bytes)
+{
+    if (fallocate(fd, 0, 0, (off_t)bytes) == 0) return 0;
+    return err_sys("%s: reserving %lu MiB of %s", r->path, (bytes >> 20) + 1,
+                   r->huge ? "hugepages"
+                           : "shared memory; make arenas or logs smaller, or the file system "
+                             "larger");
+}
+
 int region_create(struct region *r, const char *path, const struct region_spec *spec, bool huge)
 {
     *r = (struct region){.size = region_bytes(spec->object_bytes, huge), .huge = huge};
@@ -121,12 +130,9 @@ int region_create(struct region *r, const char *path, const struct region_spec *
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0) return err_sys("creating %s", path);
     int result = 0;
-    if (ftruncate(fd, (off_t)r->size) || fallocate(fd, 0, 0, (off_t)r->size))
-        result = err_sys("%s: reserving %lu MiB of %s", path, (r->size >> 20) + 1,
-                         huge ? "hugepages"
-                              : "shared memory; make arenas or logs smaller, or the "
-                                "file system larger");
-    else if (map_file(r, fd, REGION_WRITE | REGION_PREFAULT)) result = err_wrap("%s", path);
+    if (ftruncate(fd, (off_t)r->size)) result = err_sys("%s", path);
+    else if (reserve(r, fd, spec->for_later && !huge ? REGION_HEAD_BYTES : r->size)) result = -1;
+    else if (map_file(r, fd, REGION_WRITE)) result = err_wrap("%s", path);
     close(fd);
     if (result) {
         unlink(path);
@@ -151,7 +157,9 @@ int region_map(struct region *r, const char *path, const struct region_spec *spe
     if (!result) {
         r->size = (u64)st.st_size;
         r->huge = st.st_blksize == (blksize_t)HUGE_PAGE;
-        if (map_file(r, fd, flags) || check_head(r->head, r->size, spec))
+        bool lacks = flags & REGION_WRITE && (u64)st.st_blocks * 512 < r->size;
+        if (lacks && !r->huge && reserve(r, fd, r->size)) result = -1;
+        else if (map_file(r, fd, flags) || check_head(r->head, r->size, spec))
             result = err_wrap("%s", path);
     }
     close(fd);

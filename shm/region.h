@@ -7,7 +7,7 @@
  *
  * The head names kind, size, owner and the layout the writer was built with, as text, so that a
  * mismatched binary can say which field differs. Region files live on hugetlbfs (arenas, logs) or
- * tmpfs; their space is allocated when made, so a touch later never ends in SIGBUS.
+ * tmpfs; their space is allocated before anybody touches it, so that never ends in SIGBUS.
  */
 #ifndef EIDOS_SHM_REGION_H
 #define EIDOS_SHM_REGION_H
@@ -84,7 +84,8 @@ struct region_spec {
     const char *name;
     u32 kind, owner_role, owner_instance;
     u64 object_bytes;
-    bool arena; /* large: hugetlbfs if there is one */
+    bool arena;     /* large: hugetlbfs if there is one */
+    bool for_later; /* on a tmpfs, its space is allocated by who first maps it to write */
 };
 
 /* The layout table of a kind; ends with a NULL name. Promises beyond the head: see layout.c. */
@@ -96,9 +97,10 @@ const char *region_kind_name(u32 kind);
 /* File size for an object of `object_bytes`. */
 u64 region_bytes(u64 object_bytes, bool huge);
 
-/* Create the file at `path` (replacing one that is there), allocate and prefault it, write its
- * head, and leave it mapped, writable, with epoch 1: not built yet. `huge` says the path is on
- * hugetlbfs. On -1, err says what and the remedy, and there is no file. */
+/* Create the file at `path` (replacing one that is there), allocate its space, write its head and
+ * leave it mapped, writable, with epoch 1: not built yet. `huge` says the path is on hugetlbfs;
+ * pages of a tmpfs are zeroed when they are first mapped. On -1, err says what and the remedy, and
+ * there is no file. */
 int region_create(struct region *r, const char *path, const struct region_spec *spec, bool huge);
 
 /* Map an existing region. Checks magic, kind, size, owner and layout, and names the first field

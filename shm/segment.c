@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,12 @@
 /* --- Attaching ---------------------------------------------------------------------------------
  */
 
+/* Which of two copies is region `i`? */
+static u32 copy_of(const struct topo *t, u32 i)
+{
+    return t->regions[i].twin < i;
+}
+
 static struct region_spec spec_of(const struct topo *t, u32 i)
 {
     const struct topo_region *r = &t->regions[i];
@@ -25,7 +32,8 @@ static struct region_spec spec_of(const struct topo *t, u32 i)
                                 .owner_role = owner->role,
                                 .owner_instance = owner->instance,
                                 .object_bytes = r->object_bytes,
-                                .arena = r->arena};
+                                .arena = r->arena,
+                                .for_later = r->twin != NO_INSTANCE && !copy_of(t, i)};
 }
 
 static int build_topo(struct segment *s, const char *dir)
@@ -38,23 +46,28 @@ static int build_topo(struct segment *s, const char *dir)
     return 0;
 }
 
+/* What is mapped is touched at once, so that nobody waits for pages later. Not so arenas on
+ * ordinary pages: there are too many, and not all will be used; nor a twin by who only looks at it,
+ * for that of a standby comes later. */
+static bool wants_prefault(const struct segment *s, u32 i, enum topo_access right, bool huge)
+{
+    const struct topo_region *r = &s->topo.regions[i];
+    if (s->self < 0 || (right == TOPO_READ && r->twin != NO_INSTANCE)) return false;
+    return huge || !r->arena || r->kind == REGION_LOG;
+}
+
 static int map_region(struct segment *s, u32 i, enum topo_access right)
 {
     struct region_spec spec = spec_of(&s->topo, i);
     char path[REGION_PATH_BYTES];
     bool huge = spec.arena && s->boot.huge_dir[0];
     if (huge) segment_path(path, s->boot.huge_dir, spec.name);
-    if (!huge || access(path, F_OK)) segment_path(path, s->boot.shm_dir, spec.name);
-    u32 flags = s->self >= 0 ? REGION_PREFAULT : 0;
+    huge = huge && access(path, F_OK) == 0;
+    if (!huge) segment_path(path, s->boot.shm_dir, spec.name);
+    u32 flags = wants_prefault(s, i, right, huge) ? REGION_PREFAULT : 0;
     if (right == TOPO_WRITE || right == TOPO_TWIN) flags |= REGION_WRITE;
     if (right == TOPO_LATER) flags |= REGION_LATER;
     return region_map(&s->regions[i], path, &spec, flags);
-}
-
-/* Which of two copies is region `i`? */
-static u32 copy_of(const struct topo *t, u32 i)
-{
-    return t->regions[i].twin < i;
 }
 
 static const struct proc_block *block_of_owner(const struct segment *s, u32 i);
@@ -374,6 +387,26 @@ static u64 pages_wanted(const struct topo *t)
     return pages;
 }
 
+/* What standbys will take when they come must be free now: else it goes without them. */
+static int check_later(const struct boot *boot, const struct topo *t)
+{
+    struct statvfs fs;
+    u64 need = 0;
+    for (u32 i = 0; i < t->region_count; i++) {
+        struct region_spec spec = spec_of(t, i);
+        char path[REGION_PATH_BYTES];
+        segment_path(path, boot->shm_dir, spec.name);
+        if (spec.for_later && access(path, F_OK) == 0) need += region_bytes(spec.object_bytes, 0);
+    }
+    if (!need) return 0;
+    if (statvfs(boot->shm_dir, &fs)) return err_sys("%s", boot->shm_dir);
+    u64 free_bytes = fs.f_bavail * fs.f_frsize;
+    if (need <= free_bytes) return 0;
+    return err_set("%s: standbys need %lu MiB of shared memory, and %lu MiB are left; make arenas "
+                   "smaller, or the file system larger",
+                   boot->shm_dir, need >> 20, free_bytes >> 20);
+}
+
 /* Every region; with hugepages wanted but missing, the warning or (HUGE_ON) the error. */
 static int create_regions(const struct segment_place *place, const struct boot *boot,
                           const struct topo *t, char *warning, size_t warning_size)
@@ -381,6 +414,7 @@ static int create_regions(const struct segment_place *place, const struct boot *
     u64 missing = 0, wanted = pages_wanted(t);
     for (u32 i = 0; i < t->region_count; i++)
         if (create_region(boot, t, i, &missing)) return err_wrap("making the segment");
+    if (check_later(boot, t)) return err_wrap("making the segment");
     if (missing)
         snprintf(warning, warning_size,
                  "%lu of %lu hugepages (2 MiB each) are missing, so some arenas are on ordinary "

@@ -1,4 +1,5 @@
 /* The whole segment: made, attached by every role, wired, guarded, replaced, refused. */
+#include "shm/orders.h"
 #include "shm/segment.h"
 
 #include <fcntl.h>
@@ -494,6 +495,37 @@ static void logs_are_gated_and_shown(void **state)
     segment_detach(&journal);
 }
 
+static u64 allocated(const char *region)
+{
+    char path[600];
+    struct stat st;
+    attach(&s, ROLE_COUNT, 0);
+    snprintf(path, sizeof path, "%s/%s", s.boot.shm_dir, region);
+    segment_detach(&s);
+    if (stat(path, &st)) fail_msg("%s", path);
+    return (u64)st.st_blocks * 512;
+}
+
+/* Memory of a standby is taken when it comes; the primary's is there before anybody touches it. */
+static void a_standby_takes_its_memory_later(void **state)
+{
+    (void)state;
+    static struct segment process;
+    create_with_standbys();
+    u64 whole = allocated("orders.b");
+    assert_true(whole > with_standbys.orders_max * sizeof(struct order));
+    assert_true(allocated("orders") < whole / 2);
+    attach(&process, ROLE_API, 0); /* looks at both, and takes nothing */
+    segment_detach(&process);
+    attach(&process, ROLE_TRADING, 0);
+    segment_show_copy(&process);
+    segment_detach(&process);
+    assert_true(allocated("orders") < whole / 2);
+    attach(&process, ROLE_TRADING_STANDBY, 0);
+    assert_int_equal(allocated("orders"), whole);
+    segment_detach(&process);
+}
+
 /* What recovery knows to be on disk is known from the beginning. */
 static void what_is_durable_is_told(void **state)
 {
@@ -630,6 +662,7 @@ int main(void)
         CASE(another_build_is_refused),
         CASE(messages_wake_who_reads_them),
         CASE(logs_are_gated_and_shown),
+        CASE(a_standby_takes_its_memory_later),
         CASE(what_is_durable_is_told),
         CASE(ports_are_found),
         CASE(without_hugetlbfs_it_says_so),
