@@ -146,8 +146,9 @@ bool market_is_open(const struct market_data *m, u32 market)
 int market_add(struct market_data *m, u32 market, u16 matching, u64 tick_lot)
 {
     if (market >= m->shape.config.markets_max)
-        return err_set("market data: market %u is beyond markets_max %u; raise it and restart",
-                       market, m->shape.config.markets_max);
+        return err_set(
+            "market data: market %u is beyond klines.markets_max %u; raise it and restart", market,
+            m->shape.config.markets_max);
     if (matching >= MARKET_LOGS_MAX || !tick_lot)
         return err_set("market data: market %u: matching %u must be below %u, tick_lot above 0",
                        market, matching, MARKET_LOGS_MAX);

@@ -87,6 +87,10 @@ u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches);
  * names, in order, with trading_apply_match. */
 void trading_apply(struct trading *t, const struct rec *cmd);
 
+/* Replay: the option whose arena is too small for this command, or NULL. Ask before trading_apply,
+ * which relies on it. */
+const char *trading_lacks(const struct trading *t, const struct rec *cmd);
+
 /* What belongs to the life of a segment is over: ring positions, requests that wait for answers.
  * trading_apply does it with the CMD_START that begins a segment. */
 void trading_forget_segment(struct trading *t);

@@ -197,6 +197,31 @@ static int take_derived(void *context, u32 log, const struct rec *rec)
     return 0;
 }
 
+/* A full book turned an order away: so did the live one, or its arena was larger. Beyond the files
+ * nobody knows, and nobody was told. */
+static int check_refused(void *context, u32 log, const struct rec *rec)
+{
+    struct start *s = context;
+    const struct match_order *made = (const void *)rec, *was;
+    const struct rec *there;
+    struct logfile_reader r;
+    if (rec->seq > s->derived[log].end) return 0;
+    enum logfile_status status = logfile_open(&r, &s->dir, log, rec->seq - 1, UINT64_MAX);
+    if (status == LOGFILE_END) status = logfile_next(&r, &there);
+    bool same = false;
+    if (status == LOGFILE_RECORD) {
+        was = (const void *)there;
+        same = there->kind == rec->kind && was->order_id == made->order_id &&
+               was->reason == made->reason && was->code == made->code;
+    }
+    logfile_close(&r);
+    if (same) return 0;
+    if (status != LOGFILE_RECORD) return -1;
+    return err_set("matching.orders_max is too small for what the journal holds: order %lu of "
+                   "command %lu found room in its book, and now there is none; raise it",
+                   made->order_id, rec->cause);
+}
+
 static int finish_derived(struct start *s, u32 log, u64 made)
 {
     struct derived *d = &s->derived[log];
@@ -415,6 +440,7 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
                                     .pool = true,
                                     .matching_count = s->options->params->matching,
                                     .sink = take_derived,
+                                    .refused = check_refused,
                                     .account_after = s->derived[LOG_ACCOUNT].end,
                                     .context = s};
     for (u32 i = 0; LOG_MATCH(i) < s->logs; i++)

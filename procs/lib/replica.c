@@ -257,6 +257,14 @@ static int take_account(struct replica *r)
     return 0;
 }
 
+/* Of a book whose arena is full: a smaller one may be full where the live one was not. */
+static bool for_want_of_room(const struct rec *rec)
+{
+    const struct match_order *e = (const void *)rec;
+    return (rec->kind == MATCH_REJECTED && e->code == BOOK_CODE_CAPACITY) ||
+           (rec->kind == MATCH_CANCELED && e->reason == REASON_CAPACITY);
+}
+
 static int take_matches(struct replica *r, u32 i)
 {
     struct replica_matching *m = &r->matching[i];
@@ -264,6 +272,9 @@ static int take_matches(struct replica *r, u32 i)
     bool wanted = !m->log.bare;
     log_publish(&m->log);
     for (; (rec = log_peek(&m->made)); log_advance(&m->made, rec)) {
+        if (UNLIKELY(for_want_of_room(rec)) && r->config.refused &&
+            r->config.refused(r->config.context, LOG_MATCH(i), rec))
+            return -1;
         if (r->forward) {
             if (r->forward(r->forward_context, i, rec)) return -1;
         } else {
@@ -346,6 +357,11 @@ int replica_trade(struct replica *r, const struct rec *cmd)
     if (cmd->seq != r->seq + 1)
         return err_set("command %lu came where %lu was expected", cmd->seq, r->seq + 1);
     if (r->config.trading) {
+        const char *option = trading_lacks(&r->trading, cmd);
+        if (UNLIKELY(option))
+            return err_set("%s is too small for what the journal holds: command %lu does not fit; "
+                           "raise it",
+                           option, cmd->seq);
         skip_unwanted(r);
         trading_apply(&r->trading, cmd);
         if (r->config.sink && take_account(r)) return -1;

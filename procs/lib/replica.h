@@ -41,6 +41,8 @@ struct replica_config {
     replica_sink_fn *sink; /* may be NULL */
     /* Derived records through these sequences the sink does not want. */
     u64 account_after, match_after[SNAPSHOT_MATCHING_MAX];
+    replica_sink_fn *refused;    /* may be NULL; gets each match record by which a full arena of
+                                    resting orders turned an order away, wanted or not */
     void (*tick)(void *context); /* may be NULL; called now and then while saving */
     void *context;
 };

@@ -515,7 +515,8 @@ static int load_book(struct snapshot_reader *s, struct books *b, u32 market)
     while (s->left) {
         struct book_order o;
         if (snapshot_get(s, &o, sizeof o) || book_restore(b, &o))
-            return err_wrap("the book of market %u", market);
+            return err_wrap("the book of market %u (of a full arena: raise matching.orders_max)",
+                            market);
     }
     return 0;
 }

@@ -246,6 +246,20 @@ static void a_start_tells_what_it_found(void **state)
     says("snapshot  ");
 }
 
+/* Less memory than the exchange had before: which option, and nothing is lost. */
+static void a_small_arena_is_told(void **state)
+{
+    (void)state;
+    const char *was = x.sets[1];
+    for (u32 i = 0; i < 2; i++) {
+        x.sets[1] = "trading.orders_max=1024";
+        if (i) forget_snapshots();
+        refuses("trading.orders_max", "too small", "raise it");
+        x.sets[1] = was;
+        starts_with_all();
+    }
+}
+
 /* And while it runs, in one line. */
 static void status_tells_of_the_start(void **state)
 {
@@ -564,6 +578,7 @@ int main(void)
         T(a_whole_copy_starts),
         T(a_start_tells_what_it_found),
         T(status_tells_of_the_start),
+        T(a_small_arena_is_told),
         T(an_empty_directory_is_a_new_exchange),
         T(a_lost_reserve_is_no_loss),
         T(an_unfinished_write_is_cut),

@@ -501,7 +501,7 @@ static void sizes_and_markets_are_checked(void **state)
     assert_int_equal(market_add(world.data, 0, 0, EVENTS_TICK_LOT), 0);
     assert_int_equal(market_add(world.data, 0, 1, EVENTS_TICK_LOT), -1);
     assert_int_equal(market_add(world.data, 4, 0, EVENTS_TICK_LOT), -1);
-    assert_non_null(strstr(err_text(), "beyond markets_max 4"));
+    assert_non_null(strstr(err_text(), "beyond klines.markets_max 4"));
     assert_int_equal(market_add(world.data, 3, MARKET_LOGS_MAX, 1), -1);
     assert_int_equal(market_add(world.data, 3, 0, 0), -1);
 }

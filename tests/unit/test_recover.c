@@ -29,6 +29,7 @@ static struct {
     struct logfile_writer files[3];
     char reports[4096];
     bool lossy;
+    u32 threads;
     u64 now;
 } w;
 
@@ -165,6 +166,7 @@ static int start(struct recovered *out)
                                 .segment_bytes = SEGMENT,
                                 .snapshots_keep = 5,
                                 .lossy = w.lossy,
+                                .threads = w.threads,
                                 .report = remember};
     w.reports[0] = 0;
     int rc = recover_start(&o, out);
@@ -559,9 +561,56 @@ static void small_arenas_are_told(void **state)
     assert_int_equal(start(NULL), -1);
     assert_non_null(strstr(err_text(), "trading.orders_max is too small"));
     w.params.orders_max = 40000;
+    w.params.resting_max = 10;
+    assert_int_equal(start(NULL), -1);
+    assert_non_null(strstr(err_text(), "raise matching.orders_max"));
+    w.params.resting_max = 40000;
     w.params.accounts_max = 4000;
     struct recovered out;
     assert_int_equal(start(&out), 0);
+    assert_int_equal(out.checksum, checksum_of(out.seq));
+}
+
+/* Set one size so that the journal needs more, and see that it says so and leaves everything. */
+static void too_small_for(u64 *size, u64 value, const char *option)
+{
+    struct recovered out;
+    u64 was = *size;
+    for (w.threads = 1; w.threads <= 2; w.threads++) {
+        *size = value;
+        assert_int_equal(start(&out), -1);
+        if (!strstr(err_text(), option) || !strstr(err_text(), "raise")) fail_msg("%s", err_text());
+    }
+    *size = was;
+}
+
+/* The same where a journal is replayed: no arena that is too small may end in anything else. */
+static void small_arenas_are_told_in_a_replay(void **state)
+{
+    (void)state;
+    struct recovered out;
+    trade(3000);
+    settle();
+    write_all();
+    const struct ledger *l = w.live.trading.ledger;
+    u64 resting = 0;
+    for (u32 m = 0; m < FLOW_MARKETS; m++) resting += book_orders(w.live.matching.books, m);
+    assert_true(resting > 200 && l->transfers_used > 20 && l->nonces_count > ACCOUNTS);
+    static const u64 less[] = {1, 3, 17};
+    struct topo_params *p = &w.params;
+    for (u32 i = 0; i < COUNT_OF(less); i++) {
+        u64 by = less[i];
+        too_small_for(&p->accounts_max, l->account_count - by, "trading.accounts_max");
+        too_small_for(&p->balances_max, l->balance_count - by, "trading.balances_max");
+        too_small_for(&p->nonce_windows_max, l->nonces_count - by, "trading.accounts_max");
+        too_small_for(&p->transfers_max, l->transfers_used - by, "trading.transfers_max");
+        too_small_for(&p->orders_max, w.live.trading.orders->used - by, "trading.orders_max");
+        too_small_for(&p->resting_max, resting - 100 * by / 17 - by, "matching.orders_max");
+    }
+    too_small_for(&p->markets_max, 1, "klines.markets_max");
+    w.threads = 2;
+    assert_int_equal(start(&out), 0);
+    assert_int_equal(out.seq, w.live.command.seq);
     assert_int_equal(out.checksum, checksum_of(out.seq));
 }
 
@@ -600,6 +649,7 @@ int main(void)
         T(derived_logs_begin_anew),
         T(any_sequence_can_be_seen),
         T(small_arenas_are_told),
+        T(small_arenas_are_told_in_a_replay),
         T(other_journal_is_refused),
     };
     print_message("seed %lu\n", SEED);
