@@ -8,7 +8,7 @@
  *   snapshot   recover_start again: the newest snapshot and nothing after it
  *   up         the program, until every process is ready: without a snapshot, and with one
  *
- *   bench_replay [seed] [commands] [accounts] [resting] [directory] ["steps"]
+ *   bench_replay [seed] [commands] [accounts] [resting] [directory] ["steps"] [markets]
  *
  * A directory that is named stays, and is used again when it exists; else one is made and removed.
  * Of `up` the processor time is not known here. What was written is still in the page cache, as
@@ -21,6 +21,7 @@
 #include "procs/lib/recover.h"
 #include "procs/lib/replay.h"
 #include "shm/err.h"
+#include "tests/lib/flow.h"
 #include "tests/lib/history.h"
 
 static const struct history_plan ordinary = {.seed = 1,
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
     if (argc > 4) plan.resting = (u32)strtoul(argv[4], NULL, 10);
     if (argc > 5) snprintf(dir, sizeof dir, "%s", argv[5]);
     if (argc > 6) wanted = argv[6];
+    if (argc > 7) plan.markets = (u32)min_u64(strtoull(argv[7], NULL, 10), FLOW_MARKETS_MAX);
     history_params(&plan, &params);
     bool own = argc <= 5;
     if (own) CHECK(mkdtemp(dir));

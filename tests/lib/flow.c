@@ -5,8 +5,7 @@
 
 #include "shm/transfers.h"
 
-#define TOKENS   3U /* USDC, BTC, ETH; 8 decimals each */
-#define DECIMALS 8U
+#define DECIMALS 8U /* of every token */
 #define WAD      1000000000000000000UL
 #define TICK_WAD (WAD / 100) /* 0.01 */
 #define LOT_WAD  (WAD / 10000)
@@ -21,7 +20,9 @@ u64 flow_random(struct flow *f)
 
 void flow_init(struct flow *f, u64 seed, u32 accounts)
 {
-    *f = (struct flow){.state = seed, .accounts = accounts, .mid = {5000000, 300000}};
+    *f = (struct flow){
+        .state = seed, .accounts = accounts, .markets = FLOW_MARKETS, .mid = {5000000, 300000}};
+    for (u32 i = FLOW_MARKETS; i < FLOW_MARKETS_MAX; i++) f->mid[i] = 100000UL * i;
     f->nonces = calloc(accounts, sizeof *f->nonces);
     CHECK(f->nonces);
 }
@@ -31,17 +32,23 @@ void flow_free(struct flow *f)
     free(f->nonces);
 }
 
-void flow_config(void (*each)(void *context, const struct rec *record), void *context)
+void flow_config(flow_each_fn *each, void *context)
 {
-    static const char *const symbols[TOKENS] = {"USDC", "BTC", "ETH"};
-    for (u16 i = 0; i < TOKENS; i++) {
+    flow_config_markets(FLOW_MARKETS, each, context);
+}
+
+void flow_config_markets(u32 markets, flow_each_fn *each, void *context)
+{
+    static const char *const symbols[FLOW_MARKETS_MAX + 1] = {
+        "USDC", "BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOT", "LTC", "UNI", "TON", "APT", "SUI"};
+    for (u16 i = 0; i <= markets; i++) {
         struct cmd_token c = {.head = {.kind = CMD_TOKEN, .length = sizeof c}, .token = i};
         c.decimals = DECIMALS;
         c.version = 1;
         snprintf(c.symbol, sizeof c.symbol, "%s", symbols[i]);
         each(context, &c.head);
     }
-    for (u16 i = 0; i < FLOW_MARKETS; i++) {
+    for (u16 i = 0; i < markets; i++) {
         struct cmd_market c = {.head = {.kind = CMD_MARKET, .length = sizeof c}, .market = i};
         c.base = i + 1;
         c.quote = 0;
@@ -90,7 +97,7 @@ void flow_order(struct flow *f, struct msg_order *m)
 {
     u64 r = flow_random(f);
     u32 account = (u32)(r % f->accounts);
-    u16 market = (u16)(r >> 32 & 1);
+    u16 market = (u16)((r >> 32) % f->markets);
     if ((r >> 33 & 15) == 0) f->mid[market] += (r >> 37 & 31) - 15;
     bool buy = r >> 42 & 1, takes = r >> 43 & 1;
     u64 away = (r >> 46 & 63) + 1;

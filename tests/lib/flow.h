@@ -7,14 +7,16 @@
 #include "shm/msg.h"
 #include "shm/trading.h"
 
-#define FLOW_MARKETS 2U
+#define FLOW_MARKETS     2U
+#define FLOW_MARKETS_MAX 12U
 
 struct flow {
     u64 state; /* of the generator */
     u32 accounts;
-    u64 count;             /* messages made */
-    u64 mid[FLOW_MARKETS]; /* ticks */
-    u64 *nonces;           /* next nonce per account */
+    u32 markets;               /* FLOW_MARKETS, or what flow_config was asked for */
+    u64 count;                 /* messages made */
+    u64 mid[FLOW_MARKETS_MAX]; /* ticks */
+    u64 *nonces;               /* next nonce per account */
 };
 
 /* A random number (splitmix64, Steele et al. 2014). */
@@ -23,13 +25,17 @@ u64 flow_random(struct flow *f);
 void flow_init(struct flow *f, u64 seed, u32 accounts);
 void flow_free(struct flow *f);
 
-/* The configuration records of the flow's tokens and markets, in order; calls `each` with them. */
-void flow_config(void (*each)(void *context, const struct rec *record), void *context);
+/* The configuration records of the flow's tokens and markets, in order; calls `each` with them. Of
+ * each market one token, and the one they all trade against. */
+typedef void flow_each_fn(void *context, const struct rec *record);
+void flow_config(flow_each_fn *each, void *context);
+void flow_config_markets(u32 markets, flow_each_fn *each, void *context);
 
 /* The wallet of an account of the flow, in [0, accounts). */
 void flow_wallet(u32 account, u8 *wallet);
 
-/* Credits that let every account trade: message `i` in [0, accounts x 3). */
+/* Credits that let every account trade: message `i` in [0, accounts x (markets + 1)).
+ */
 void flow_credit(const struct flow *f, u32 i, struct msg_credit *m);
 
 /* The next order: fields as verify would pass them, evidence filled with (unproven) bytes. */

@@ -51,13 +51,18 @@ static void write_down(struct history *h)
     }
 }
 
+static u32 markets_of(const struct history_plan *plan)
+{
+    return plan->markets ? plan->markets : FLOW_MARKETS;
+}
+
 void history_params(const struct history_plan *plan, struct topo_params *params)
 {
     *params = (struct topo_params){.api = 1,
                                    .verify = 1,
                                    .matching = 1,
                                    .accounts_max = plan->accounts + 1000,
-                                   .balances_max = 3 * plan->accounts + 1000,
+                                   .balances_max = (markets_of(plan) + 1UL) * plan->accounts + 1000,
                                    .nonce_windows_max = plan->accounts + plan->accounts / 4 + 1000,
                                    .transfers_max = 256,
                                    .orders_max = pow2_up(plan->resting + 300000UL),
@@ -83,6 +88,7 @@ static void open_all(struct history *h, const char *dir, const struct history_pl
                                  .log_bytes = 16UL << 20};
     engine_init(&h->engine, &sizes, NULL, NULL);
     flow_init(&h->flow, plan->seed, plan->accounts);
+    h->flow.markets = markets_of(plan);
     CHECK(logdir_open(&h->dir, dir, true) == 0);
     h->pens[LOG_COMMAND].reader = h->engine.commands;
     h->pens[LOG_ACCOUNT].reader = h->engine.accounts;
@@ -100,8 +106,8 @@ static void config(void *context, const struct rec *record)
 
 static void begin(struct history *h, const struct history_plan *plan)
 {
-    flow_config(config, &h->engine.trading);
-    for (u32 i = 0; i < 3 * plan->accounts; i++) {
+    flow_config_markets(h->flow.markets, config, &h->engine.trading);
+    for (u32 i = 0; i < (h->flow.markets + 1) * plan->accounts; i++) {
         struct msg_credit m;
         flow_credit(&h->flow, i, &m);
         trading_credit(&h->engine.trading, &m, NO_SOURCE, 0);

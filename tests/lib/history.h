@@ -9,7 +9,8 @@
 struct history_plan {
     u64 seed;
     u64 commands; /* of the command log, at least this many */
-    u32 accounts; /* each funded in three tokens */
+    u32 accounts; /* each funded in every token */
+    u32 markets;  /* 0 = FLOW_MARKETS, or up to FLOW_MARKETS_MAX */
     u32 resting;  /* open orders it grows to, and then stays near */
     u64 segment_bytes;
 };
