@@ -26,6 +26,7 @@ end to end                 | $make check-e2e
 conformance                | $make check-conformance
 "
 LONG="
+ten million orders         | env EIDOS_LONG=1 build/tests/test_book_many ${SEED:-1}
 fuzzing                    | $make fuzz FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 integration, sanitized     | $make $sanitized check-integration
 integration, at length     | env EIDOS_LONG=1 $make check-integration LIMIT=3600

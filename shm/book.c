@@ -100,7 +100,9 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
                                       .maker_left = maker->lots,
                                       .account = t->o.account,
                                       .maker_account = maker->account};
-    if (!maker->lots) book_unrest(b, cell);
+    if (maker->lots) return;
+    if (UNLIKELY(book_is_large(b))) book_account_remove_ahead(b, maker->ring.next);
+    book_unrest(b, cell);
 }
 
 /* The taker stands before an own order. */
@@ -377,24 +379,4 @@ int book_continue(struct books *b, struct book_events *out)
 bool book_busy(const struct books *b)
 {
     return b->taker.busy != BOOK_IDLE;
-}
-
-void book_prefetch(const struct books *b, u64 id, u32 stage)
-{
-    if (!book_is_large(b) || (u32)id >= b->config.slots_max) return;
-    if (stage == 0) return book_load(book_slot(b, (u32)id));
-    u32 cell = book_place(b, (u32)id);
-    const struct book_cell *c = book_cell(b, cell);
-    if (stage == 1) {
-        book_load(c);
-        book_load((const char *)(c + 1) - 1);
-    } else if (c->id == id) {
-        book_fetch(b, c->ring.prev);
-        book_fetch(b, c->ring.next);
-        book_fetch(b, c->queue);
-        if (book_is_young(b, cell)) return;
-        book_fetch(b, book_link(b, cell));
-        book_fetch(b, book_ring(b, book_link(b, cell))->prev);
-        book_fetch(b, book_ring(b, book_link(b, cell))->next);
-    }
 }

@@ -197,12 +197,6 @@ int book_continue(struct books *b, struct book_events *out);
 /* True between BOOK_MORE and BOOK_DONE. */
 bool book_busy(const struct books *b);
 
-/* Hints for a caller that knows which orders its coming requests are about (a batch of commands):
- * start loading what cancelling or amending `id` will touch. Call stage 0 some 24 requests ahead,
- * stage 1 16, stage 2 8 ahead; each counts on the one before. Does nothing while the book fits the
- * cache. */
-void book_prefetch(const struct books *b, u64 id, u32 stage);
-
 /* A request as data, so that many can be asked for at once. */
 enum book_what { BOOK_SUBMIT = 1, BOOK_CANCEL = 2, BOOK_AMEND = 3, BOOK_CANCEL_ALL = 4 };
 
@@ -224,6 +218,7 @@ int book_make(struct books *b, const struct book_request *r, struct book_events 
 struct book_group {
     u32 n;
     u32 ref[BOOK_GROUP], owner[BOOK_GROUP];
+    u64 key[BOOK_GROUP];
     const struct book_order *o[BOOK_GROUP];
 };
 struct book_batch {

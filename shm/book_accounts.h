@@ -143,6 +143,15 @@ static inline u32 book_account_ahead(const struct books *b, u32 cell)
     return book_owner_ref(b, book_owner_home(b, tag));
 }
 
+/* An order may soon leave its ring: start loading its neighbours there. Anything may be asked of.
+ */
+static inline void book_account_remove_ahead(const struct books *b, u32 cell)
+{
+    struct book_ring link = *book_ring(b, book_link(b, cell));
+    book_fetch(b, link.prev);
+    book_fetch(b, link.next);
+}
+
 /* The order that owns a link, or 0 if it is an entry's. */
 static inline u32 book_owned_cell(const struct books *b, u32 link)
 {

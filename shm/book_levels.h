@@ -211,7 +211,7 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 
 /* One step of the walk to a key, from a queue or node that is loaded: to the child, which starts
  * loading, or no further. What is at the end of its way is read all the same, to save a branch. */
-static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref)
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool load)
 {
     const struct book_node *n = book_node(b, ref);
     u32 shift = n->shift & 63U, digit = book_digit(key, shift);
@@ -219,6 +219,7 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref)
     u32 on = -(ref & inside & (u32)n->bits >> digit & BOOK_IS_NODE);
     u32 next = (below & on) | (ref & ~on);
     const struct book_node *child = book_node(b, next);
+    if (!load) return next;
     book_load(child);
     book_load(&child->child[book_digit(key, (shift - BOOK_TRIE_BITS) & 63U)]);
     return next;
@@ -230,7 +231,7 @@ static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
     u32 hash = book_hash(key), ref = book_half(b, half)->root;
     const struct book_hint *hint = book_hint(b, half, hash);
     if (hint->hash == hash) return book_fetch(b, hint->queue), hint->queue;
-    for (u32 i = 0; i < 3; i++) ref = book_walk_ahead(b, key, ref);
+    for (u32 i = 0; i < 3; i++) ref = book_walk_ahead(b, key, ref, i == 2);
     return ref;
 }
 

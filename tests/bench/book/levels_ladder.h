@@ -120,9 +120,9 @@ static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
     return (void)b, (void)half, (void)key, 0U;
 }
 
-static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref)
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool load)
 {
-    return (void)b, (void)key, ref;
+    return (void)b, (void)key, (void)load, ref;
 }
 
 static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)

@@ -23,7 +23,6 @@
 #define book_gains_ahead    RENAME(book_gains_ahead)
 #define book_run            RENAME(book_run)
 #define book_busy           RENAME(book_busy)
-#define book_prefetch       RENAME(book_prefetch)
 #define book_best           RENAME(book_best)
 #define book_depth          RENAME(book_depth)
 #define book_lots_at        RENAME(book_lots_at)
