@@ -36,6 +36,10 @@ static void put_found(json_t *o, const struct recovery *r)
     put_u64(o, "records_per_second", (u64)((u128)records * 1000000000UL / max_u64(r->took_ns, 1)));
     put_u64(o, "account_sequence", f->account_seq);
     json_object_set_new(o, "checksum", json_string(checksum));
+    put_u64(o, "checking_us", f->check_ns / 1000);
+    put_u64(o, "loading_us", f->load_ns / 1000);
+    put_u64(o, "replaying_us", f->replay_ns / 1000);
+    put_u64(o, "saving_us", f->save_ns / 1000);
 }
 
 static json_t *record_of(const struct recovery *r)
@@ -144,9 +148,13 @@ static void print_whole(const json_t *r)
     if (json_is_true(json_object_get(r, "ok")))
         printf(
             "sequence  %lu\nsnapshot  %lu\nreplayed  %lu records in %lu ms, %lu a second, reading "
-            "and writing snapshots included\nstate     checksum %s\n",
+            "and writing snapshots included\ntook      %lu ms to find and check files, %lu to load "
+            "the snapshot, %lu to replay, %lu to write a new one\nstate     checksum %s\n",
             number(r, "sequence"), number(r, "snapshot_sequence"), number(r, "replayed"),
-            number(r, "took_us") / 1000, number(r, "records_per_second"), text_of(r, "checksum"));
+            number(r, "took_us") / 1000, number(r, "records_per_second"),
+            number(r, "checking_us") / 1000, number(r, "loading_us") / 1000,
+            number(r, "replaying_us") / 1000, number(r, "saving_us") / 1000,
+            text_of(r, "checksum"));
     else printf("REFUSED   %s\n", text_of(r, "why"));
     json_array_foreach(json_object_get(r, "reports"), i, report)
         printf("remark    %s\n", json_string_value(report));

@@ -32,6 +32,7 @@ struct up {
     struct cli cli;
     struct config config;
     struct recovered found;
+    struct up_segment *making;
     struct segment segment;
     struct super super;
     bool dev;
@@ -133,9 +134,15 @@ static int write_config(const struct up *up)
     return fclose(file) ? err_sys("%s", path) : 0;
 }
 
+struct recovering {
+    struct up *up;
+    struct recovery r;
+};
+
 static void report(void *context, const char *text)
 {
-    recovery_report(context, text);
+    struct recovering *c = context;
+    recovery_report(&c->r, text);
     text_log(TEXT_INFO, "recovery: %s", text);
 }
 
@@ -150,10 +157,24 @@ static int keep(struct recovery *r, const struct up *up)
     return r->ok ? 0 : err_set("recovery: %s", why);
 }
 
+/* Shared memory comes first, where there is not enough for both. Writing a snapshot takes a while,
+ * and nobody shall wonder. */
+static void on_step(void *context, enum recover_step step, const struct recovered *f)
+{
+    struct recovering *c = context;
+    if (step == RECOVER_REPLAY) up_segment_wait(c->up->making);
+    else
+        text_log(TEXT_INFO,
+                 "replayed %lu commands in %lu ms; writing a snapshot for the processes to load",
+                 f->seq - f->snapshot_seq, f->replay_ns / 1000000);
+}
+
 /* Newest snapshot and the journal after it, so that every process finds the same state. */
 static int recover(struct up *up)
 {
-    static struct recovery r;
+    static struct recovering c;
+    struct recovery *r = &c.r;
+    c.up = up;
     struct topo_params params;
     cli_topo_params(&up->config, &params);
     struct recover_options options = {.dir = up->cli.source.dir.s,
@@ -164,22 +185,26 @@ static int recover(struct up *up)
                                       .tail_commands = RECOVER_TAIL,
                                       .threads = replay_threads(2),
                                       .report = report,
-                                      .context = &r};
-    const struct recovered *found = &r.found;
+                                      .step = on_step,
+                                      .context = &c};
+    const struct recovered *found = &r->found;
     u64 begin_ns = cli_monotonic_ns();
-    r.ok = recover_start(&options, &r.found) == 0;
-    r.took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1);
-    up->found = r.found;
-    if (r.ok && found->seq) {
+    r->ok = recover_start(&options, &r->found) == 0;
+    r->took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1);
+    up->found = r->found;
+    if (r->ok && found->seq) {
         u64 records = found->seq - found->snapshot_seq;
         text_log(
             TEXT_INFO,
             "recovered %lu commands from disk in %lu ms: snapshot at %lu, %lu records replayed "
-            "(%lu a second, reading and writing snapshots included), state checksum %016lx",
-            found->seq, r.took_ns / 1000000, found->snapshot_seq, records,
-            (u64)((u128)records * 1000000000UL / r.took_ns), found->checksum);
+            "(%lu a second, reading and writing snapshots included), state checksum %016lx; "
+            "finding and checking %lu ms, loading %lu, replaying %lu, writing a snapshot %lu",
+            found->seq, r->took_ns / 1000000, found->snapshot_seq, records,
+            (u64)((u128)records * 1000000000UL / r->took_ns), found->checksum,
+            found->check_ns / 1000000, found->load_ns / 1000000, found->replay_ns / 1000000,
+            found->save_ns / 1000000);
     }
-    return keep(&r, up);
+    return keep(r, up);
 }
 
 /* --- The segment -------------------------------------------------------------------------------*/
@@ -265,12 +290,12 @@ static void on_ready(void *context, const char *took)
 /* Everything before there are processes. Shared memory is made while the disk is read. */
 static int prepare(struct up *up)
 {
-    struct up_segment *making;
     up->begin_ns = cli_monotonic_ns();
-    if (write_config(up) || up_segment_begin(&making, &up->config, up->cli.source.dir.s)) return -1;
+    if (write_config(up) || up_segment_begin(&up->making, &up->config, up->cli.source.dir.s))
+        return -1;
     int rc = recover(up);
     up->recovered_ns = cli_monotonic_ns();
-    if (up_segment_end(making, rc) || rc || open_segment(up)) return -1;
+    if (up_segment_end(up->making, rc) || rc || open_segment(up)) return -1;
     up->segment_ns = cli_monotonic_ns();
     return 0;
 }

@@ -13,6 +13,7 @@ struct up_segment {
     const struct config *config;
     const char *dir;
     pthread_t thread;
+    bool waited;
     int rc;
     char warning[512];           /* of hugepages that are missing */
     char lack[ERR_TEXT_MAX * 2]; /* what it has to go without */
@@ -80,11 +81,17 @@ int up_segment_begin(struct up_segment **making, const struct config *config, co
     return err_set("a thread to make shared memory could not be started");
 }
 
+void up_segment_wait(struct up_segment *u)
+{
+    if (!u->waited) CHECK(pthread_join(u->thread, NULL) == 0);
+    u->waited = true;
+}
+
 int up_segment_end(struct up_segment *u, bool failed)
 {
     char why[ERR_TEXT_MAX];
     snprintf(why, sizeof why, "%s", err_text());
-    CHECK(pthread_join(u->thread, NULL) == 0);
+    up_segment_wait(u);
     int rc = u->rc;
     if (failed && !rc) segment_delete(u->dir);
     if (failed) {

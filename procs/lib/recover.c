@@ -1,6 +1,7 @@
 /* recover.c: the start of the whole exchange. The single processes are in recover_live.c. */
 #include "procs/lib/recover.h"
 
+#include "procs/lib/clock.h"
 #include "procs/lib/logfile_retire.h"
 #include "procs/lib/logfile_survey.h"
 #include "procs/lib/replay.h"
@@ -31,6 +32,7 @@ struct start {
     u64 cut;                               /* 1: record end + 1 was there, torn, and reported */
     struct derived derived[PROC_LOGS_MAX]; /* by log index; [LOG_COMMAND] is not used */
     u32 logs;
+    u64 phase_ns; /* CLOCK_MONOTONIC: when the present phase began */
     struct recovered out;
 };
 
@@ -409,11 +411,25 @@ static void found(struct start *s, const struct snapshot_info *info)
     memcpy(s->out.match_seq, info->match_seq, sizeof s->out.match_seq);
 }
 
+/* A phase is over: nanoseconds it took. */
+static u64 lap(struct start *s)
+{
+    u64 before = s->phase_ns;
+    s->phase_ns = clock_mono();
+    return s->phase_ns - before;
+}
+
+static void step(const struct start *s, enum recover_step begins)
+{
+    if (s->options->step) s->options->step(s->options->context, begins, &s->out);
+}
+
 /* Each process loads a snapshot and replays what follows: a long tail is better replayed once. */
 static int save_end(struct start *s)
 {
     u64 replayed = s->end - s->out.snapshot_seq;
     if (!s->end || (s->out.snapshot_seq && replayed <= s->options->tail_commands)) return 0;
+    step(s, RECOVER_SAVE);
     trading_forget_segment(&s->replica.trading);
     return replica_save(&s->replica, s->options->dir, s->dir.instance, NULL);
 }
@@ -426,6 +442,7 @@ static int finish(struct start *s)
     for (u32 i = 0; !rc && LOG_MATCH(i) < s->logs; i++)
         rc = finish_derived(s, LOG_MATCH(i), info.match_seq[i]);
     found(s, &info);
+    s->out.replay_ns = lap(s);
     if (rc || save_end(s)) return -1;
     return snapshot_retire(s->options->dir, s->dir.instance,
                            max_u64(s->options->snapshots_keep, 1) & UINT32_MAX);
@@ -445,12 +462,15 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
                                     .context = s};
     for (u32 i = 0; LOG_MATCH(i) < s->logs; i++)
         config.match_after[i] = s->derived[LOG_MATCH(i)].end;
+    step(s, RECOVER_REPLAY);
     if (replica_open(&s->replica, &config)) return -1;
     int rc = r ? replica_load(&s->replica, r) : 0;
     s->out.snapshot_seq = s->replica.seq;
+    s->out.load_ns = lap(s);
     rc = rc || replay(s) || finish(s) ? -1 : 0;
     close_derived(s);
     replica_close(&s->replica);
+    s->out.save_ns = lap(s);
     return rc;
 }
 
@@ -459,6 +479,7 @@ static int recover(struct start *s)
     struct snapshot_reader r;
     if (logdir_lock(&s->dir) || find_ends(s)) return -1;
     int opened = open_newest(s, &r), rc = opened < 0 ? -1 : 0;
+    s->out.check_ns = lap(s);
     if (opened > 0 && is_whole(s, &r.manifest->info)) {
         s->out.snapshot_seq = s->end;
         found(s, &r.manifest->info);
@@ -472,6 +493,7 @@ int recover_start(const struct recover_options *options, struct recovered *out)
     struct start *s = calloc(1, sizeof *s);
     CHECK(s);
     s->options = options;
+    s->phase_ns = clock_mono();
     s->logs = LOG_MATCH(options->params->matching);
     int rc = logdir_open(&s->dir, options->dir, true);
     if (!rc) rc = recover(s);

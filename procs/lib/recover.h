@@ -26,6 +26,12 @@ struct run;
 /* Told what was found and done, one line each: damaged snapshots, torn tails, rewritten files. */
 typedef void recover_report_fn(void *context, const char *text);
 
+/* Told what begins now: before memory is taken to replay in; before a snapshot is written, which
+ * the processes load. `so_far` has the phases that are over. */
+enum recover_step { RECOVER_REPLAY, RECOVER_SAVE };
+struct recovered;
+typedef void recover_step_fn(void *context, enum recover_step step, const struct recovered *so_far);
+
 struct recover_options {
     const char *dir;
     const struct topo_params *params;
@@ -36,6 +42,7 @@ struct recover_options {
     u64 tail_commands; /* that may stay after the last snapshot, for each process to replay */
     u32 threads;       /* to replay with, as in procs/lib/replay.h; 0 = 1 */
     recover_report_fn *report; /* may be NULL */
+    recover_step_fn *step;     /* may be NULL */
     void *context;
 };
 
@@ -44,6 +51,9 @@ struct recovered {
     u64 time_ns;                                            /* of the last command */
     u64 snapshot_seq;                                       /* where replay began, 0 = at genesis */
     u64 checksum;                                           /* of the state */
+    /* Nanoseconds: finding and checking files and snapshot; loading it; replaying, derived records
+     * included; writing a new one. */
+    u64 check_ns, load_ns, replay_ns, save_ns;
 };
 
 /* Make <dir> ready for a start; nobody else may be working in it. `out` may be NULL. -1 with err:

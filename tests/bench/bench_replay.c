@@ -6,7 +6,7 @@
  *   two        the same with two threads
  *   start      recover_start, as `eidosctl up` does it, without a snapshot
  *   snapshot   recover_start again: the newest snapshot and nothing after it
- *   up         the program, until every process is ready: without a snapshot, and with one
+ *   up         the program, until it serves: without a snapshot, and with one; where the time went
  *
  *   bench_replay [seed] [commands] [accounts] [resting] [directory] ["steps"] [markets]
  *
@@ -148,11 +148,13 @@ static void show_up(const char *what, u64 commands)
     struct times begin = now();
     run("%s/eidosctl up --detach --dir %s --set trading.accounts_max=%u "
         "--set trading.balances_max=%u --set trading.orders_max=%lu --set matching.orders_max=%lu "
-        "--set api.port=0 --set ops.port=0",
+        "--set api.port=0 --set ops.port=0 2>%s/run/up.log",
         bin, dir, (u32)params.accounts_max, (u32)params.balances_max, (u64)params.orders_max,
-        (u64)params.resting_max);
+        (u64)params.resting_max, dir);
     show(what, commands, begin);
-    run("grep -h recover %s/log/*.log || true", dir);
+    run("sed -n 's/.*\"msg\":\"\\(recovered\\|started in\\)\\(.*\\)\"}$/          \\1\\2/p' "
+        "%s/run/up.log",
+        dir);
     run("%s/eidosctl down --dir %s >/dev/null", bin, dir);
 }
 

@@ -99,7 +99,7 @@ static void derived_files_are_written_again_by_two(void **state)
     assert_int_equal(logfile_cut(&dir.dir, LOG_MATCH(0), one.match_seq[0] / 3), 0);
     o.threads = 2;
     assert_int_equal(recover_start(&o, &two), 0);
-    assert_memory_equal(&one, &two, sizeof one);
+    assert_memory_equal(&one, &two, offsetof(struct recovered, check_ns)); /* times differ */
     assert_int_equal(recover_start(&o, &two), 0); /* and every file is whole again */
     assert_int_equal(two.checksum, one.checksum);
     assert_int_equal(two.snapshot_seq, one.seq);
