@@ -45,8 +45,11 @@ static int replay(struct replica *r, struct logdir *d, u64 seq, u64 limit, u32 t
 int recover_at(struct logdir *d, const struct topo_params *params, u64 seq, u64 limit, u32 threads,
                struct replica *r, u64 *snapshot_seq)
 {
-    struct replica_config config = {
-        .params = params, .trading = true, .market = true, .matching_count = params->matching};
+    struct replica_config config = {.params = params,
+                                    .trading = true,
+                                    .market = true,
+                                    .matching_count = params->matching,
+                                    .pool = true};
     if (replica_open(r, &config)) return -1;
     int rc = load_below(r, d, min_u64(seq, limit));
     *snapshot_seq = r->seq;
