@@ -31,32 +31,33 @@ int journal_open(struct journal *j, const char *dir, struct durable *durable, bo
     return 0;
 }
 
-/* Where the files of a log end, after cutting a torn tail; 0 if there are none. */
-static int files_end(struct journal *j, u32 log, u64 *seq)
+/* Where the files of a log end, after cutting a torn tail: r->seq, 0 if there are none. Unless one
+ * was cut, 1 is returned and `r` stands there. The caller closes it. */
+static int files_end(struct journal *j, u32 log, struct logfile_reader *r)
 {
-    struct logfile_reader r;
     const struct rec *rec;
     u64 *firsts;
     int count = logfile_list(&j->dir, log, &firsts);
     u64 from = count > 0 ? firsts[count - 1] - 1 : 0;
     free(firsts);
     if (count < 0) return -1;
-    enum logfile_status status = logfile_open(&r, &j->dir, log, from, UINT64_MAX);
+    enum logfile_status status = logfile_open(r, &j->dir, log, from, UINT64_MAX);
     if (status == LOGFILE_END)
-        while ((status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
+        while ((status = logfile_next(r, &rec)) == LOGFILE_RECORD) {
         }
-    *seq = r.seq;
-    bool was_synced = r.fault.was_synced;
-    logfile_close(&r);
-    if (status == LOGFILE_END) return 0;
-    return status == LOGFILE_TORN && !was_synced ? logfile_cut(&j->dir, log, *seq) : -1;
+    if (status == LOGFILE_END) return 1;
+    bool torn = status == LOGFILE_TORN && !r->fault.was_synced;
+    return torn ? logfile_cut(&j->dir, log, r->seq) : -1;
 }
 
-/* Decide after which record to go on, and bring the files and the reader there. */
-static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
+/* Decide after which record to go on, and bring the files and the reader there. 1: nothing had to
+ * be cut, `r` stands there; 0; -1. */
+static int resume_at(struct journal *j, struct journal_log *l, struct logfile_reader *r, u64 *seq)
 {
-    u64 end, synced = j->mark.synced[l->log];
-    if (files_end(j, l->log, &end)) return -1;
+    u64 synced = j->mark.synced[l->log];
+    int found = files_end(j, l->log, r);
+    if (found < 0) return -1;
+    u64 end = r->seq;
     /* Should the mark itself be lost, what was acknowledged stays where it is. */
     if (l->log == LOG_COMMAND)
         synced = max_u64(synced, atomic_load_explicit(&j->durable->synced, memory_order_relaxed));
@@ -70,7 +71,7 @@ static int resume_at(struct journal *j, struct journal_log *l, u64 *seq)
     /* A fresh log is told by its writer, a little later, where it goes on; a match log begins with
      * what is not merged, of which not all may be there yet: gather passes over it. */
     int later = log_seek(&l->shm, end);
-    if (later == 0 || (later > 0 && (l->log >= LOG_MATCH(0) || l->shm.pos == 0))) return 0;
+    if (later == 0 || (later > 0 && (l->log >= LOG_MATCH(0) || l->shm.pos == 0))) return found;
     char name[LOGFILE_NAME_BYTES];
     logfile_name(l->log, name);
     return err_set("the files of the %s log end with record %lu, and shared memory no longer holds "
@@ -130,17 +131,31 @@ static int vouch(struct journal *j, struct journal_log *l)
     return 0;
 }
 
+/* Open the newest file where it goes on, after record *seq. */
+static int open_file(struct journal *j, struct journal_log *l, u64 *seq)
+{
+    struct logfile_reader end = {.fd = -1};
+    bool zeroed = l->log == LOG_COMMAND && j->sync;
+    int rc = resume_at(j, l, &end, seq);
+    if (rc > 0 && end.fd >= 0)
+        rc = logfile_writer_open_at(&l->file, &j->dir, l->log, j->segment_bytes, zeroed, &end,
+                                    j->io);
+    else if (rc >= 0)
+        rc = logfile_writer_open(&l->file, &j->dir, l->log, j->segment_bytes, zeroed, *seq, j->io);
+    logfile_close(&end);
+    return rc ? -1 : 0;
+}
+
 int journal_add(struct journal *j, u32 log, const struct log_reader *shm, _Atomic u64 *seq_seen)
 {
     CHECK(j->count < PROC_LOGS_MAX && (log == LOG_COMMAND) == (j->count == 0));
     struct journal_log *l = &j->logs[j->count];
     u64 seq;
     *l = (struct journal_log){.log = log, .shm = *shm, .seq_seen = seq_seen};
-    if (resume_at(j, l, &seq)) return -1;
-    bool zeroed = log == LOG_COMMAND && j->sync;
-    int rc = logfile_writer_open(&l->file, &j->dir, log, j->segment_bytes, zeroed, seq, j->io);
-    if (rc) return -1;
-    if (j->sync && logfile_rewrite(&j->dir, log, j->mark.synced[log], j->io)) return -1;
+    if (open_file(j, l, &seq)) return -1;
+    /* What the mark vouches for is on disk. */
+    u64 synced = j->mark.synced[log];
+    if (j->sync && synced < seq && logfile_rewrite(&j->dir, log, synced, j->io)) return -1;
     if (vouch(j, l)) return -1;
     j->count++;
     log_release(&l->shm);

@@ -208,6 +208,11 @@ enum { LOGFILE_NO_SPACE = 1 };
  * are synced at every batch. 0, -1, or LOGFILE_NO_SPACE. */
 int logfile_writer_open(struct logfile_writer *w, struct logdir *d, u32 log, u64 segment_bytes,
                         bool zeroed, u64 seq, const struct logfile_io *io);
+/* The same for who has just read that far: `end` stands after the last record of the newest file.
+ */
+int logfile_writer_open_at(struct logfile_writer *w, struct logdir *d, u32 log, u64 segment_bytes,
+                           bool zeroed, const struct logfile_reader *end,
+                           const struct logfile_io *io);
 void logfile_writer_close(struct logfile_writer *w);
 
 /* Write whole records `first`..`last`, `bytes` in all, in `count` pieces (at most

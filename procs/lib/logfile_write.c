@@ -192,14 +192,32 @@ static int open_last(struct logfile_writer *w, u64 first)
     return 0;
 }
 
-int logfile_writer_open(struct logfile_writer *w, struct logdir *d, u32 log, u64 segment_bytes,
-                        bool zeroed, u64 seq, const struct logfile_io *io)
+static void begin_writer(struct logfile_writer *w, struct logdir *d, u32 log, u64 segment_bytes,
+                         bool zeroed, u64 seq, const struct logfile_io *io)
 {
-    u64 *firsts;
     *w = (struct logfile_writer){.dir = d, .io = io, .log = log, .zeroed = zeroed, .seq = seq};
     w->segment_bytes = align_up(max_u64(segment_bytes, LOGFILE_SEGMENT_MIN), 4096);
     w->fd = w->spare_fd = -1;
     drop_spare(w);
+}
+
+int logfile_writer_open_at(struct logfile_writer *w, struct logdir *d, u32 log, u64 segment_bytes,
+                           bool zeroed, const struct logfile_reader *end,
+                           const struct logfile_io *io)
+{
+    CHECK(end->fd >= 0 && end->log == log);
+    begin_writer(w, d, log, segment_bytes, zeroed, end->seq, io);
+    w->offset = end->offset;
+    if (open_last(w, end->first) == 0) return 0;
+    logfile_writer_close(w);
+    return -1;
+}
+
+int logfile_writer_open(struct logfile_writer *w, struct logdir *d, u32 log, u64 segment_bytes,
+                        bool zeroed, u64 seq, const struct logfile_io *io)
+{
+    u64 *firsts;
+    begin_writer(w, d, log, segment_bytes, zeroed, seq, io);
     int count = logfile_list(d, log, &firsts);
     if (count < 0) return -1;
     u64 last = count ? firsts[count - 1] : 0;
