@@ -12,6 +12,7 @@
 #   tests/interleave/*.c     tests/interleave   every interleaving of the code of shm/ (see explore.h)
 #   tests/fuzz/fuzz_*.c      fuzz/fuzz_* (clang, libFuzzer) and replay/fuzz_* (runs a corpus)
 #   tests/bench/bench_*.c    bench/bench_*      and tests/bench/DIR/*.c -> bench/DIR
+#   tests/bench/public/      eidos_adapter.so   for a benchmark elsewhere; not part of `all`
 #
 # A test, fuzzer or bench that bears the name of a process (test_trading_holds.c) is linked with
 # that folder's objects too. All of this lies below $(BUILD); `make help` lists the targets.
@@ -71,7 +72,8 @@ unit_SRC   := $(wildcard tests/unit/test_*.c)
 integ_SRC  := $(wildcard tests/integration/test_*.c)
 fuzz_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 bench_SRC  := $(wildcard tests/bench/bench_*.c)
-bench_DIRS := $(sort $(patsubst tests/bench/%/,%,$(dir $(wildcard tests/bench/*/*.c))))
+public_SRC := tests/bench/public/adapter.c
+bench_DIRS := $(sort $(patsubst tests/bench/%/,%,$(dir $(filter-out $(public_SRC),$(wildcard tests/bench/*/*.c)))))
 ALL_SRC    := $(wildcard shm/*.c procs/*/*.c procs/lib/*/*.c cli/*.c tests/*/*.c tests/bench/*/*.c)
 ALL_HDR    := $(wildcard shm/*.h procs/*/*.h procs/lib/*/*.h cli/*.h tests/*/*.h tests/bench/*/*.h)
 
@@ -183,7 +185,7 @@ $(bench_DIRS:%=$(B)/bench/%): $(B)/bench/%: \
 
 # --- What can be asked for -----------------------------------------------------------------------
 
-.PHONY: help run test test-long bench bench-book fuzz sim sim-long lint docs install clean
+.PHONY: help run test test-long bench bench-book bench-public fuzz sim sim-long lint docs install clean
 .PHONY: check-unit check-model check-mt check-replay check-sim check-integration check-e2e check-conformance \
         lint-format lint-tidy lint-cppcheck lint-size lint-shell lint-ops
 
@@ -244,11 +246,26 @@ bench: $(BENCH) $(BINS)
 bench-book: $(B)/bench/book
 	@$(B)/bench/book $(SEED)
 
+# The book in the public matching-engine-benchmark, of which a checkout lies at HARNESS.
+HARNESS ?=
+ME_API  ?= $(HARNESS)/api#   where its matching_engine_api.h is
+AGAINST ?=#                  other engines there: cpptrader llc993
+ROUNDS  ?= 5
+bench-public: $(B)/eidos_adapter.so
+	@tests/bench/public/compare.py $(HARNESS) $(ROUNDS) $(SEED) eidos=$< $(AGAINST)
+$(B)/eidos_adapter.so: $(public_SRC) $(wildcard shm/book*.c shm/book*.h) shm/err.c
+	@test -f $(ME_API)/matching_engine_api.h || { echo 'bench-public: there is no' \
+	    '$(ME_API)/matching_engine_api.h; clone the benchmark as tests/bench/public/README.md tells, and' \
+	    'say where: make bench-public HARNESS=dir' >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(call say,cc)$(CC) -D_GNU_SOURCE -std=gnu17 -O3 -march=$(MARCH) -fPIC -fvisibility=hidden -shared -I. \
+	    -I$(ME_API) -Wall -Wextra -Wshadow -Wconversion -Werror -o $@ $(filter %.c,$^)
+
 # clang-tidy leaves a stamp per file, so that only what changed is looked at again.
 lint: lint-format lint-tidy lint-cppcheck lint-size lint-shell lint-ops
 lint-format:
 	@clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
-lint-tidy: $(ALL_SRC:%.c=$(B)/lint/%.tidy)
+lint-tidy: $(patsubst %.c,$(B)/lint/%.tidy,$(filter-out $(public_SRC),$(ALL_SRC)))
 $(B)/lint/%.tidy: %.c .clang-tidy $(ALL_HDR)
 	@mkdir -p $(@D)
 	$(call say,tidy)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 2>$@.err || { cat $@.err; exit 1; }
@@ -290,6 +307,7 @@ help:
 	@echo 'make check-unit | check-model | check-mt | check-replay | check-sim | check-integration | check-e2e | check-conformance   one part of it'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes, alerts and dashboard'
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
+	@echo 'make bench-public HARNESS=dir SEED=n  the book in the public benchmark (tests/bench/public/README.md)'
 	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make sim        the simulator with SEED=$(SEED);  make sim-long  an hour of seeds from there'
 	@echo 'make docs       docs/metrics.md from shm/metrics.def'

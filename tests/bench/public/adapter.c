@@ -1,0 +1,231 @@
+/* adapter.c: the order book behind the C interface of the public matching-engine-benchmark.
+ *
+ *   message --> book_submit, _cancel, _amend --> events --> reports waiting --PENDING at once-->
+ * queue
+ *
+ * Of that benchmark nothing is here: its header is found when this is built (README.md beside it).
+ * The book is used as any program would use it: shm/book.h alone, with accounts and self-trade
+ * checks.
+ */
+#pragma GCC visibility push(default)
+#include "matching_engine_api.h"
+#pragma GCC visibility pop
+
+#include "shm/book.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define SLOTS    (1U << 22) /* order ids are slots of the book */
+#define ORDERS   (1U << 20) /* resting at once */
+#define ACCOUNTS 1024U      /* even ones buy, odd ones sell: they meet, but never themselves */
+#define ORIGIN   (1L << 40) /* the benchmark's prices may be 0 or less */
+#define EVENTS   64U
+
+/* Reports are handed over this many at a time, and by engine_flush: each hand-over moves the
+ * queue's indexes from core to core. 1 = each at once. */
+#ifndef PENDING
+#define PENDING 1024U
+#endif
+
+/* Half of what a copy of a report moves at a time. Stores of another width than the loads that
+ * follow would not be forwarded: the copy would wait for all stores before, which wait for the
+ * other core. */
+typedef u64 pair __attribute__((vector_size(16)));
+
+static struct {
+    struct books *books;
+    u64 bytes; /* of the arena */
+    const me_transport_t *transport;
+    void *sink;
+    struct book_order order; /* the last one submitted */
+    struct book_events events;
+    u32 count; /* reports waiting */
+    pair reports[PENDING][sizeof(me_report_t) / sizeof(pair)];
+    struct book_event at[EVENTS];
+} me;
+
+static void push(void)
+{
+    for (u32 i = 0; i < me.count; i++) {
+        const me_report_t *r = (const me_report_t *)(const void *)me.reports[i];
+        while (!me.transport->push(me.sink, r)) cpu_pause();
+    }
+    me.count = 0;
+}
+
+OFFSET_IS(me_report_t, sequence_number, 8);
+OFFSET_IS(me_report_t, order_id, 16);
+OFFSET_IS(me_report_t, price_ticks, 24);
+OFFSET_IS(me_report_t, quantity, 32);
+OFFSET_IS(me_report_t, maker_order_id, 40);
+OFFSET_IS(me_report_t, taker_order_id, 48);
+
+static inline void report(me_report_type_t type, u32 side, u64 seq, u64 id, i64 price, u64 lots,
+                          u64 maker, u64 taker)
+{
+    pair *r = me.reports[me.count];
+    r[0] = (pair){type | side << 8, seq};
+    r[1] = (pair){id, (u64)price};
+    r[2] = (pair){lots, maker};
+    r[3] = (pair){taker, 0};
+    if (++me.count == PENDING) push();
+}
+
+/* Report what a request led to, until it is complete. */
+static inline void answer(u64 seq, int status)
+{
+    for (;; status = book_continue(me.books, &me.events)) {
+        for (const struct book_event *e = me.at; e < me.at + me.events.count; e++) {
+            u32 side = e->side - (u32)BOOK_BUY;
+            i64 price = (i64)e->price - ORIGIN;
+            if (e->kind == BOOK_TRADE)
+                report(ME_TRADE, side, seq, e->id, price, e->lots, e->maker, e->id);
+            else if (e->kind == BOOK_CANCELED)
+                report(ME_CANCEL_ACK, side, seq, e->id, price, e->lots, 0, 0);
+        }
+        me.events.count = 0;
+        if (status == BOOK_DONE) return;
+    }
+}
+
+/* ---- messages ---- */
+
+__attribute__((noreturn, cold)) static void refused(u64 id, u64 seq)
+{
+    fprintf(stderr,
+            "adapter: order %lu (message %lu) was refused with code %u: ids must be below %u, lots "
+            "at least 1, and %u orders fit\n",
+            id, seq, me.at->code, SLOTS, ORDERS);
+    abort();
+}
+
+static inline void submit(u64 seq, u64 id, i64 ticks, u32 lots, u32 side, u8 tif)
+{
+    struct book_order *o = &me.order; /* what it does not say is always the same */
+    o->id = id;
+    o->price = (u64)(ticks + ORIGIN);
+    o->lots = lots;
+    o->account = ((u32)id * 2 | side) % ACCOUNTS;
+    o->side = (u8)(BOOK_BUY + side);
+    o->tif = tif;
+    int status = book_submit(me.books, o, &me.events);
+    if (LIKELY(me.at->kind == BOOK_RESTED)) {
+        me.events.count = 0;
+        return;
+    }
+    if (UNLIKELY(me.at->kind == BOOK_REJECTED)) refused(id, seq);
+    answer(seq, status);
+}
+
+void engine_on_new_order(const new_order_t *order)
+{
+    const new_order_t *n = order;
+    report(ME_ORDER_ACK, n->side, n->sequence_number, n->order_id, n->price_ticks, n->quantity, 0,
+           0);
+    submit(n->sequence_number, n->order_id, n->price_ticks, n->quantity, n->side,
+           n->ioc ? BOOK_IOC : BOOK_GTC);
+}
+
+void engine_on_cancel(const cancel_t *cancel)
+{
+    book_cancel(me.books, cancel->order_id, BOOK_BY_USER, &me.events);
+    const struct book_event *e = me.at;
+    if (LIKELY(e->kind == BOOK_CANCELED))
+        report(ME_CANCEL_ACK, e->side - (u32)BOOK_BUY, cancel->sequence_number, cancel->order_id,
+               (i64)e->price - ORIGIN, e->lots, 0, 0);
+    else report(ME_CANCEL_REJECT, 0, cancel->sequence_number, cancel->order_id, 0, 0, 0, 0);
+    me.events.count = 0;
+}
+
+/* The benchmark knows no reducing in place: an order with fewer lots goes to the end of the queue.
+ */
+void engine_on_modify(const modify_t *modify)
+{
+    const modify_t *m = modify;
+    int status = book_amend(me.books, m->order_id, (u64)(m->new_price_ticks + ORIGIN),
+                            m->new_quantity, BOOK_STP_CANCEL_TAKER, &me.events);
+    u8 kind = me.at->kind;
+    if (UNLIKELY(kind == BOOK_REJECTED)) {
+        report(ME_MODIFY_REJECT, 0, m->sequence_number, m->order_id, 0, 0, 0, 0);
+    } else {
+        report(ME_MODIFY_ACK, m->side, m->sequence_number, m->order_id, m->new_price_ticks,
+               m->new_quantity, 0, 0);
+    }
+    answer(m->sequence_number, status);
+    if (UNLIKELY(kind == BOOK_REDUCED)) {
+        CHECK(book_cancel(me.books, m->order_id, BOOK_BY_USER, &me.events) == BOOK_DONE);
+        me.events.count = 0;
+        submit(m->sequence_number, m->order_id, m->new_price_ticks, m->new_quantity, m->side,
+               BOOK_GTC);
+    }
+}
+
+void engine_flush(void)
+{
+    push();
+}
+
+/* ---- life ---- */
+
+static void *arena(u64 bytes)
+{
+    int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+    void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, how | MAP_HUGETLB, -1, 0);
+    if (mem != MAP_FAILED) return mem;
+    mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(mem != MAP_FAILED);
+    madvise(mem, bytes, MADV_HUGEPAGE);
+    memset(mem, 0, bytes);
+    return mem;
+}
+
+void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
+{
+    (void)seed;
+    struct books_config c = {.markets_max = 1, .orders_max = ORDERS, .slots_max = SLOTS};
+    me.bytes = align_up(books_footprint(&c), HUGE_PAGE);
+    me.books = books_join(books_new(arena(me.bytes), &c));
+    CHECK(me.books && books_open(me.books, 0) == 0);
+    me.transport = transport;
+    me.sink = sink;
+    me.order.stp = BOOK_STP_CANCEL_TAKER;
+    me.events = (struct book_events){.at = me.at, .max = EVENTS};
+    /* As an exchange does before it opens: no page is touched for the first time while it trades.
+     */
+    if (mlockall(MCL_CURRENT)) {
+        fprintf(stderr,
+                "adapter: cannot lock memory (%s): each new page of the queue will cost; "
+                "be root, or raise `ulimit -l`\n",
+                strerror(errno));
+    }
+}
+
+void engine_shutdown(void)
+{
+    munmap(books_delete(books_leave(me.books)), me.bytes);
+}
+
+/* ---- questions ---- */
+
+static i64 best(u8 side, i64 none)
+{
+    struct book_level l;
+    return book_best(me.books, 0, side, &l) ? (i64)l.price - ORIGIN : none;
+}
+
+int64_t engine_query_best_bid(void)
+{
+    return best(BOOK_BUY, INT64_MIN);
+}
+
+int64_t engine_query_best_ask(void)
+{
+    return best(BOOK_SELL, INT64_MAX);
+}
+
+uint64_t engine_query_depth_at(int64_t price_ticks, uint8_t side)
+{
+    return book_lots_at(me.books, 0, (u8)(BOOK_BUY + side), (u64)(price_ticks + ORIGIN));
+}
