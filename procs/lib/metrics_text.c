@@ -158,12 +158,18 @@ static void put_common(struct text *t, u32 id)
 /* --- What is counted ---------------------------------------------------------------------------
  */
 
+/* Standbys of all roles have the same. */
+static bool has_metric(u32 role, const struct metric_row *row)
+{
+    return role == row->owner || (role_is_standby(role) && role_is_standby(row->owner));
+}
+
 static void put_metric(struct text *t, const struct metric_row *row)
 {
     bool begun = false;
     for (u32 proc = 0; proc < t->segment->topo.proc_count; proc++) {
         const struct proc_block *p = block_of(t, proc);
-        if (!is_shown(t, proc) || t->segment->topo.procs[proc].role != row->owner) continue;
+        if (!is_shown(t, proc) || !has_metric(t->segment->topo.procs[proc].role, row)) continue;
         if (!begun) put_head(t, row->name, row->help, row->type);
         begun = true;
         if (row->type == METRIC_HISTOGRAM)
@@ -214,9 +220,11 @@ static void print_title(FILE *out, const char *title)
 void metrics_reference(FILE *out)
 {
     static const char *const titles[ROLE_COUNT] = {
-        [ROLE_HISTORY] = "History",   [ROLE_OPS] = "Supervisor",    [ROLE_JOURNAL] = "Journal",
-        [ROLE_TRADING] = "Trading",   [ROLE_MATCHING] = "Matching", [ROLE_MARKET] = "Market",
-        [ROLE_SNAPSHOT] = "Snapshot", [ROLE_VERIFY] = "Verify",     [ROLE_API] = "Gateway",
+        [ROLE_HISTORY] = "History",   [ROLE_OPS] = "Supervisor",
+        [ROLE_JOURNAL] = "Journal",   [ROLE_TRADING] = "Trading",
+        [ROLE_MATCHING] = "Matching", [ROLE_MARKET] = "Market",
+        [ROLE_SNAPSHOT] = "Snapshot", [ROLE_VERIFY] = "Verify",
+        [ROLE_API] = "Gateway",       [ROLE_TRADING_STANDBY] = "Standbys",
     };
     fputs(reference_head, out);
     print_title(out, "Every process");

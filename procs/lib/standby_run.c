@@ -2,6 +2,8 @@
 #include "procs/lib/crash.h"
 #include "procs/lib/run.h"
 #include "shm/err.h"
+#include "shm/log.h"
+#include "shm/metrics.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +23,8 @@ struct standby {
     struct standby_watch watch;
     u64 nap_ns;
     struct mark_check check;
+    const struct log *commands;
+    u64 level_ns; /* when it last had applied what was published */
 };
 
 const struct sandbox_path standby_paths[] = {{"journal", SANDBOX_READ}, {NULL, 0}};
@@ -48,10 +52,12 @@ int standby_init(struct run *run)
     struct standby *s = run->standby;
     s->calls = run->descriptor->standby;
     s->role = segment_proc(&run->segment, run->descriptor->role, run->instance);
+    s->commands = segment_object(&run->segment, "log.command");
     hold_on_to_holder(s);
     if (s->calls->follow(run)) return err_wrap("following %s", run->descriptor->name);
     run_beat(run);
     standby_watch_begin(&s->watch, run->now_ns);
+    s->level_ns = run->now_ns;
     proc_step(run->proc, PROC_STARTING, "");
     return 0;
 }
@@ -63,7 +69,9 @@ static int compare_marks(struct run *run, struct standby *s)
     mark_note(&s->check, s->calls->mark(run));
     u64 seq = mark_compare(&s->check, s->role);
     atomic_store_explicit(&run->proc->checked, s->check.checked, memory_order_relaxed);
+    metric_set(run->proc, METRIC_STANDBY_CHECKED, s->check.checked);
     if (!seq) return 0;
+    metric_add(run->proc, METRIC_STANDBY_DIFFERENCES, 1);
     return err_set("the state after command %lu differs from the primary's. This standby stops and "
                    "the primary goes on; `eidosctl snapshot verify` and `eidosctl state diff` tell "
                    "who is right",
@@ -151,15 +159,32 @@ static void show(struct run *run, const struct standby *s, bool busy)
     run->spent = busy ? &run->proc->worked_ns : &run->proc->waited_ns;
 }
 
+static u64 published(const struct standby *s)
+{
+    return atomic_load_explicit(&s->commands->seq, memory_order_acquire);
+}
+
+/* `before`: what was published before it applied what there was. */
+static void show_lag(struct run *run, struct standby *s, u64 before)
+{
+    u64 position = s->calls->position(run), head = published(s);
+    u64 lag = head > position ? head - position : 0;
+    if (position >= before) s->level_ns = run->now_ns;
+    metric_set(run->proc, METRIC_STANDBY_LAG, lag);
+    metric_set(run->proc, METRIC_STANDBY_LAG_NS, lag ? run->now_ns - s->level_ns : 0);
+}
+
 void standby_loop(struct run *run)
 {
     struct standby *s = run->standby;
     s->nap_ns = NAP_NS;
     while (!run_is_stopping()) {
+        u64 before = published(s);
         int work = s->calls->tail(run);
         if (work < 0) run_fail(run);
         if (compare_marks(run, s)) run_fail(run);
         show(run, s, work);
+        show_lag(run, s, before);
         s->nap_ns = work ? NAP_NS : min_u64(2 * s->nap_ns, NAP_MAX_NS);
         enum standby_act act = look(run, s, wait_for_exit(s, work ? 0 : s->nap_ns));
         if (act == STANDBY_KILL) end_holder(s);

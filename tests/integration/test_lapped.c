@@ -190,6 +190,18 @@ static void views_go_on(void **state)
     history_has_every_fill();
 }
 
+/* Its metrics say that it has applied everything. */
+static void wait_for_level(const struct proc_block *b)
+{
+    u64 until = exchange_ms() + CATCH_MS;
+    client_drain(&l.client);
+    while ((metric_get(b, METRIC_STANDBY_LAG) || metric_get(b, METRIC_STANDBY_LAG_NS)) &&
+           exchange_ms() < until)
+        usleep(10000);
+    assert_int_equal(metric_get(b, METRIC_STANDBY_LAG), 0);
+    assert_int_equal(metric_get(b, METRIC_STANDBY_LAG_NS), 0);
+}
+
 /* And hold the very state afterwards: they compare, and go on in their primaries' place. */
 static void standbys_go_on(void **state)
 {
@@ -205,6 +217,9 @@ static void standbys_go_on(void **state)
         u64 checked = atomic_load_explicit(&b->checked, memory_order_relaxed);
         trade(2000);
         assert_true(atomic_load_explicit(&b->checked, memory_order_relaxed) > checked);
+        wait_for_level(b);
+        assert_true(metric_get(b, METRIC_STANDBY_CHECKED) > checked);
+        assert_int_equal(metric_get(b, METRIC_STANDBY_DIFFERENCES), 0);
         pid_t heir = pid_of(pairs[i].name);
         exchange_kill(pid_of(pairs[i].primary));
         trade(1000);

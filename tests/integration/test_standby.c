@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "shm/ledger.h"
+#include "shm/metrics.h"
 #include "shm/segment.h"
 #include "tests/lib/audit.h"
 
@@ -270,6 +271,8 @@ static void a_standby_that_differs_stops(void **state)
         if (exchange_ms() > until) fail_msg("the standby did not notice");
     }
     exchange_shell("grep -q 'differs from the primary' %s/log/standby.trading.log", x.dir);
+    const struct proc_block *block = segment_proc(&view, ROLE_TRADING_STANDBY, 0);
+    assert_int_equal(metric_get(block, METRIC_STANDBY_DIFFERENCES), 1);
     exchange_shell("grep -q 'standby.trading .* ended with exit code 1' %s/log/supervisor.log",
                    x.dir);
     wait_until_ready();
