@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "shm/book.h"
+#include "shm/book_accounts.h"
 #include "shm/err.h"
 
 #define ID(slot) (1UL << 32 | (slot))
@@ -118,6 +118,38 @@ static void self_trade_rejected(void **state)
     o.lots = 5;
     assert_int_equal(submit(o), 2);
     assert_event(1, BOOK_FILLED, 0, ID(9), 0);
+}
+
+/* Once an account's orders are gone, young and old, nothing says that it may have any: else reject
+ * would walk whole sweeps for nothing. */
+static void no_own_orders(void **state)
+{
+    (void)state;
+    teardown(NULL);
+    setup_sized(
+        (struct books_config){.markets_max = 1, .orders_max = 200, .slots_max = 200 * 4096});
+    for (u32 round = 0; round < 2; round++) {
+        for (u64 i = 1; i < 200; i++) { /* slots that push each other out of the young */
+            assert_int_equal(book_account_may_have(b, 7, 0), i > 1);
+            rest(i * 4096 + i % 3, BOOK_BUY, 50 + i % 9, 1, 7);
+        }
+        assert_true(book_account_may_have(b, 7, 0));
+        assert_false(book_account_may_have(b, 7, 1));
+        for (u64 i = 1; i < 200; i++) {
+            out.count = 0;
+            if (round == 0) book_cancel(b, ID(i * 4096 + i % 3), BOOK_BY_USER, &out);
+        }
+        struct book_order taker = {
+            .id = ID(5), .price = 1, .lots = 199, .account = 8, .side = BOOK_SELL};
+        if (round == 1) {
+            for (int status = (out.count = 0, taker.tif = BOOK_GTC, book_submit(b, &taker, &out));
+                 status == BOOK_MORE; status = book_continue(b, &out)) {
+                out.count = 0;
+            }
+        }
+        assert_int_equal(book_orders(b, 0), 0);
+        assert_false(book_account_may_have(b, 7, 0));
+    }
 }
 
 /* The order of checks: post-only before self trade before fill-or-kill. */
@@ -376,6 +408,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {TEST(price_then_time),
                                               TEST(fill_or_kill),
                                               TEST(self_trade_rejected),
+                                              TEST(no_own_orders),
                                               TEST(order_of_checks),
                                               TEST(budgets),
                                               TEST(amend_keeps_or_loses_priority),
