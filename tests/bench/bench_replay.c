@@ -148,12 +148,12 @@ static void show_up(const char *what, u64 commands)
     struct times begin = now();
     run("%s/eidosctl up --detach --dir %s --set trading.accounts_max=%u "
         "--set trading.balances_max=%u --set trading.orders_max=%lu --set matching.orders_max=%lu "
-        "--set api.port=0 --set ops.port=0 2>%s/run/up.log",
+        "--set api.port=0 --set ops.port=0 2>%s/up.log",
         bin, dir, (u32)params.accounts_max, (u32)params.balances_max, (u64)params.orders_max,
         (u64)params.resting_max, dir);
     show(what, commands, begin);
     run("sed -n 's/.*\"msg\":\"\\(recovered\\|started in\\)\\(.*\\)\"}$/          \\1\\2/p' "
-        "%s/run/up.log",
+        "%s/up.log",
         dir);
     run("%s/eidosctl down --dir %s >/dev/null", bin, dir);
 }
