@@ -464,7 +464,9 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
         config.match_after[i] = s->derived[LOG_MATCH(i)].end;
     step(s, RECOVER_REPLAY);
     if (replica_open(&s->replica, &config)) return -1;
-    int rc = r ? replica_load(&s->replica, r) : 0;
+    int rc = 0;
+    if (r && s->options->threads > 1) rc = replica_load_by_two(&s->replica, r, s->options->dir);
+    else if (r) rc = replica_load(&s->replica, r);
     s->out.snapshot_seq = s->replica.seq;
     s->out.load_ns = lap(s);
     rc = rc || replay(s) || finish(s) ? -1 : 0;

@@ -111,6 +111,10 @@ void replica_merge_ahead(const struct replica *r, const struct rec *match, u32 s
  * part. -1 with err: damaged, or the arenas are too small (says which option to raise). */
 int replica_load(struct replica *r, struct snapshot_reader *s);
 
+/* The same, of a replica that has trading, with two threads: books and market data beside accounts
+ * and orders. `s` was opened in `dir`. */
+int replica_load_by_two(struct replica *r, struct snapshot_reader *s, const char *dir);
+
 /* The kinds of sections that replica_load reads, SECTION_BIT each. */
 u32 replica_sections(const struct replica_config *config);
 

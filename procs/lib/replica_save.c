@@ -17,6 +17,7 @@
 #include "shm/err.h"
 #include "shm/transfers.h"
 
+#include <pthread.h>
 #include <string.h>
 
 struct saved_rules {
@@ -605,20 +606,69 @@ u32 replica_sections(const struct replica_config *c)
     return kinds;
 }
 
-int replica_load(struct replica *r, struct snapshot_reader *s)
+static int check_fits(const struct replica *r, const struct snapshot_reader *s)
 {
-    const struct replica_config *c = &r->config;
     const struct snapshot_info *info = &s->manifest->info;
     CHECK(!r->seq);
-    if (c->trading && c->matching_count < info->matchings)
-        return err_set("%s is of %u matching processes; matching.workers must not shrink", s->path,
-                       info->matchings);
-    if (c->trading && load_trading(r, s)) return -1;
+    if (!r->config.trading || r->config.matching_count >= info->matchings) return 0;
+    return err_set("%s is of %u matching processes; matching.workers must not shrink", s->path,
+                   info->matchings);
+}
+
+/* Books and market data: all that trading's part has nothing to do with. */
+static int load_rest(struct replica *r, struct snapshot_reader *s)
+{
+    const struct replica_config *c = &r->config;
     for (u32 i = 0; i < c->matching_count; i++)
         if (load_matching(r, s, c->matching_first + i)) return -1;
     if (r->market && (seek(s, SECTION_MARKET_DATA, 0) || market_load(r->market, get_market, s)))
         return err_wrap("%s", s->path);
-    r->seq = info->seq;
-    r->time_ns = info->time_ns;
+    return 0;
+}
+
+static int finish_load(struct replica *r, struct snapshot_reader *s)
+{
+    r->seq = s->manifest->info.seq;
+    r->time_ns = s->manifest->info.time_ns;
     return compare(r, s);
+}
+
+int replica_load(struct replica *r, struct snapshot_reader *s)
+{
+    if (check_fits(r, s)) return -1;
+    if (r->config.trading && load_trading(r, s)) return -1;
+    return load_rest(r, s) ? -1 : finish_load(r, s);
+}
+
+struct rest {
+    struct replica *replica;
+    struct snapshot_reader reader;
+    int rc;
+    char why[ERR_TEXT_MAX];
+};
+
+static void *load_rest_beside(void *context)
+{
+    struct rest *rest = context;
+    rest->rc = load_rest(rest->replica, &rest->reader);
+    if (rest->rc) snprintf(rest->why, sizeof rest->why, "%s", err_text());
+    return NULL;
+}
+
+int replica_load_by_two(struct replica *r, struct snapshot_reader *s, const char *dir)
+{
+    const struct snapshot_manifest *m = s->manifest;
+    struct rest rest = {.replica = r};
+    pthread_t thread;
+    CHECK(r->config.trading);
+    if (check_fits(r, s) || snapshot_glance(&rest.reader, dir, m->instance, m->info.seq)) return -1;
+    if (pthread_create(&thread, NULL, load_rest_beside, &rest)) {
+        snapshot_close(&rest.reader);
+        return replica_load(r, s);
+    }
+    int rc = load_trading(r, s);
+    CHECK(pthread_join(thread, NULL) == 0);
+    snapshot_close(&rest.reader);
+    if (!rc && rest.rc) rc = err_set("%s", rest.why);
+    return rc ? -1 : finish_load(r, s);
 }

@@ -105,11 +105,35 @@ static void derived_files_are_written_again_by_two(void **state)
     assert_int_equal(two.snapshot_seq, one.seq);
 }
 
+/* From a snapshot in the middle, each thread loading its part. */
+static void snapshots_are_loaded_by_two(void **state)
+{
+    (void)state;
+    struct recovered found[2];
+    struct recover_options o = {.dir = dir.path,
+                                .params = &params,
+                                .segment_bytes = plan.segment_bytes,
+                                .snapshots_keep = 9};
+    u64 from, market[2];
+    for (o.threads = 1; o.threads <= 2; o.threads++) {
+        assert_int_equal(recover_at(&dir.dir, &params, 7000, UINT64_MAX, 1, &replica, &from), 0);
+        assert_int_equal(replica_save(&replica, dir.path, dir.dir.instance, NULL), 0);
+        replica_close(&replica);
+        assert_int_equal(recover_start(&o, &found[o.threads - 1]), 0);
+        assert_int_equal(found[o.threads - 1].snapshot_seq, 7000);
+        market[o.threads - 1] = replayed(UINT64_MAX, 1).market;
+        assert_true(snapshot_cut(dir.path, dir.dir.instance, 0) > 0);
+    }
+    assert_memory_equal(&found[0], &found[1], offsetof(struct recovered, check_ns));
+    assert_int_equal(market[0], market[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_way_makes_no_difference, setup, teardown),
         cmocka_unit_test_setup_teardown(derived_files_are_written_again_by_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(snapshots_are_loaded_by_two, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
