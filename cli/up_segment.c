@@ -81,27 +81,27 @@ int up_segment_begin(struct up_segment **making, const struct config *config, co
     return err_set("a thread to make shared memory could not be started");
 }
 
-void up_segment_wait(struct up_segment *u)
+void up_segment_wait(struct up_segment *making)
 {
-    if (!u->waited) CHECK(pthread_join(u->thread, NULL) == 0);
-    u->waited = true;
+    if (!making->waited) CHECK(pthread_join(making->thread, NULL) == 0);
+    making->waited = true;
 }
 
-int up_segment_end(struct up_segment *u, bool failed)
+int up_segment_end(struct up_segment *making, bool failed)
 {
     char why[ERR_TEXT_MAX];
     snprintf(why, sizeof why, "%s", err_text());
-    up_segment_wait(u);
-    int rc = u->rc;
-    if (failed && !rc) segment_delete(u->dir);
+    up_segment_wait(making);
+    int rc = making->rc;
+    if (failed && !rc) segment_delete(making->dir);
     if (failed) {
         err_set("%s", why);
     } else if (rc) {
-        err_set("%s", u->why);
+        err_set("%s", making->why);
     } else {
-        if (u->lack[0]) text_log(TEXT_WARN, "%s", u->lack);
-        if (u->warning[0]) text_log(TEXT_WARN, "%s", u->warning);
+        if (making->lack[0]) text_log(TEXT_WARN, "%s", making->lack);
+        if (making->warning[0]) text_log(TEXT_WARN, "%s", making->warning);
     }
-    free(u);
+    free(making);
     return failed ? 0 : rc;
 }
