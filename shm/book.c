@@ -101,7 +101,8 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
                                       .account = t->o.account,
                                       .maker_account = maker->account};
     if (maker->lots) return;
-    if (UNLIKELY(book_is_large(b))) book_account_remove_ahead(b, maker->ring.next);
+    u32 next = maker->ring.next;
+    if (UNLIKELY(book_is_large(b)) && next != maker->queue) book_account_remove_ahead(b, next);
     book_unrest(b, cell);
 }
 

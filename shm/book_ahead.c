@@ -157,7 +157,7 @@ bool book_gains_ahead(const struct books *b)
 
 /* ---- batches ---- */
 
-int book_make(struct books *b, const struct book_request *r, struct book_events *out)
+static inline int make(struct books *b, const struct book_request *r, struct book_events *out)
 {
     const struct book_order *o = &r->o; /* tests in a row cost less than a jump by a table */
     if (r->what == BOOK_SUBMIT) return book_submit(b, o, out);
@@ -167,24 +167,34 @@ int book_make(struct books *b, const struct book_request *r, struct book_events 
     return book_cancel_all(b, o->market, o->account, o->side, r->reason, out);
 }
 
-int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
+int book_make(struct books *b, const struct book_request *r, struct book_events *out)
+{
+    return make(b, r, out);
+}
+
+static inline int make_next(struct books *b, struct book_batch *t, struct book_events *out)
 {
     int status;
-    if (UNLIKELY(book_busy(b))) {
+    if (UNLIKELY(b->taker.busy != BOOK_IDLE)) {
         status = book_continue(b, out);
     } else {
         if (UNLIKELY(book_is_large(b)) && t->done >= t->asks) ask_ahead(b, t);
-        status = book_make(b, &t->requests[t->done], out);
+        status = make(b, &t->requests[t->done], out);
     }
     t->done += status == BOOK_DONE;
     return status;
+}
+
+int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
+{
+    return make_next(b, t, out);
 }
 
 int book_run(struct books *b, struct book_batch *t, struct book_events *out)
 {
     while (t->done < t->count) {
         bool room = out->max - out->count >= BOOK_EVENTS_MIN;
-        if (!room || book_run_one(b, t, out) == BOOK_MORE) return BOOK_MORE;
+        if (!room || make_next(b, t, out) == BOOK_MORE) return BOOK_MORE;
     }
     return BOOK_DONE;
 }

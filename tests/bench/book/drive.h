@@ -13,7 +13,7 @@
 
 #define DRIVE_PASTE(a, b) a##b
 #define DRIVE_JOIN(a, b)  DRIVE_PASTE(a, b)
-#define DRIVE_EVENTS      256U
+#define DRIVE_EVENTS      64U
 #define DRIVE_BATCH       512U
 
 static u64 drive_now_ns(void)
