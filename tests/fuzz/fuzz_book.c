@@ -111,7 +111,7 @@ static bool request(const u8 *in, struct book_request *q)
 }
 
 /* Up to BATCH requests in one batch, or one by its own function. */
-static void make(struct books *b, const struct book_request *q, u32 n, u32 room)
+static void make_all(struct books *b, const struct book_request *q, u32 n, u32 room)
 {
     struct book_event buffer[16];
     struct book_events out = {.at = buffer, .max = room};
@@ -156,7 +156,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     for (size_t at = 1; at + 6 <= size; at += 6) {
         n += request(data + at, &q[n]);
         if (n < most && at + 12 <= size) continue;
-        if (n) make(b, q, n, BOOK_EVENTS_MIN + data[at + 5] % 12);
+        if (n) make_all(b, q, n, BOOK_EVENTS_MIN + data[at + 5] % 12);
         n = 0;
     }
     check_whole(b, orders_max);
