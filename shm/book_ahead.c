@@ -178,7 +178,7 @@ static inline int make_next(struct books *b, struct book_batch *t, struct book_e
     if (UNLIKELY(b->taker.busy != BOOK_IDLE)) {
         status = book_continue(b, out);
     } else {
-        if (UNLIKELY(book_is_large(b)) && t->done >= t->asks) ask_ahead(b, t);
+        if (book_is_large(b) && t->done >= t->asks) ask_ahead(b, t);
         status = make(b, &t->requests[t->done], out);
     }
     t->done += status == BOOK_DONE;
@@ -190,8 +190,20 @@ int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
     return make_next(b, t, out);
 }
 
+/* Requests to a book that gains nothing by hints: a plain loop, until the buffer is full. */
+static void run_small(struct books *b, struct book_batch *t, struct book_events *out)
+{
+    const struct book_request *r = &t->requests[t->done], *end = &t->requests[t->count];
+    while (r < end && out->max - out->count >= BOOK_EVENTS_MIN) {
+        if (UNLIKELY(make(b, r, out) == BOOK_MORE)) break;
+        r++;
+    }
+    t->done = (u32)(r - t->requests);
+}
+
 int book_run(struct books *b, struct book_batch *t, struct book_events *out)
 {
+    if (b->taker.busy == BOOK_IDLE && !book_is_large(b)) run_small(b, t, out);
     while (t->done < t->count) {
         bool room = out->max - out->count >= BOOK_EVENTS_MIN;
         if (!room || make_next(b, t, out) == BOOK_MORE) return BOOK_MORE;
