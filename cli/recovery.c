@@ -138,8 +138,6 @@ void recovery_print(const json_t *r)
 static void print_whole(const json_t *r)
 {
     char at[40];
-    const json_t *report;
-    size_t i;
     time_t time_s = (time_t)(number(r, "time_ms") / 1000);
     struct tm tm;
     gmtime_r(&time_s, &tm);
@@ -156,8 +154,9 @@ static void print_whole(const json_t *r)
             number(r, "replaying_us") / 1000, number(r, "saving_us") / 1000,
             text_of(r, "checksum"));
     else printf("REFUSED   %s\n", text_of(r, "why"));
-    json_array_foreach(json_object_get(r, "reports"), i, report)
-        printf("remark    %s\n", json_string_value(report));
+    const json_t *reports = json_object_get(r, "reports");
+    for (size_t i = 0; i < json_array_size(reports); i++)
+        printf("remark    %s\n", json_string_value(json_array_get(reports, i)));
 }
 
 static void show(const struct cli *c, const json_t *record)

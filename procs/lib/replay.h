@@ -40,13 +40,13 @@ struct replay_lane {
 };
 
 struct replay {
-    struct replica *replica; /* the caller's */
+    alignas(CACHE_LINE) u8 places[REPLAY_WINDOW][REPLAY_PLACE]; /* few, so they stay in the cache */
     const struct rec *records[REPLAY_WINDOW];
-    u64 put, applied; /* records, since the beginning */
-    u64 seq;          /* of the last one applied, or on its way to trading */
+    struct replica *replica; /* the caller's */
+    u64 put, applied;        /* records, since the beginning */
+    u64 seq;                 /* of the last one applied, or on its way to trading */
     u8 *bytes;
     u64 at; /* where the next copy of a long one goes */
-    alignas(CACHE_LINE) u8 places[REPLAY_WINDOW][REPLAY_PLACE]; /* few, so they stay in the cache */
     struct replay_lane lane;
 };
 

@@ -5,11 +5,13 @@
  * request: what, ids, price, lots, flags, room of the event buffer. The book takes itself for a
  * large one, so that batches look ahead. */
 #define BOOK_LARGE 1U
+// NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_accounts.c"
 #include "shm/book_ahead.c"
 #include "shm/book_mem.c"
 #include "shm/book_query.c"
+// NOLINTEND(bugprone-suspicious-include)
 
 #include "tests/unit/test_book_model.h"
 

@@ -384,22 +384,61 @@ static void restore_what(const struct tree *t, const char *what, const char *pat
     if (strstr(what, "the file") || strstr(what, "the folder")) put_back(t, path);
 }
 
+static void remove_it(const struct tree *t, const char *why, const char *path)
+{
+    (void)t, (void)why;
+    exchange_shell("rm -rf %s", path);
+}
+
+static void delete_later(const struct tree *t, const char *why, const char *path)
+{
+    (void)t, (void)why;
+    delete_from(path);
+}
+
+static void restore_named(const struct tree *t, const char *why, const char *path)
+{
+    restore_what(t, strstr(why, "restore the "), path);
+}
+
+static void restore_commands(const struct tree *t, const char *why, const char *path)
+{
+    (void)why;
+    restore_what(t, "command-*.log", path);
+}
+
+static void put_it_back(const struct tree *t, const char *why, const char *path)
+{
+    (void)why;
+    put_back(t, path);
+}
+
+/* The first of these that an error says is what an operator would do. */
+static const struct {
+    const char *says;
+    void (*follow)(const struct tree *t, const char *why, const char *path);
+} remedies[] = {
+    {"delete this file and the later ones", delete_later},
+    {"remove the file", remove_it},
+    {"; remove it", remove_it},
+    {"restore the ", restore_named},
+    {"restore from a copy this file or", restore_commands},
+    {"restore", put_it_back},
+    {"put back", put_it_back},
+    {"the rights", put_it_back},
+    {"delete ", remove_it},
+};
+
 /* Do what the error says. False when it says nothing that could be done. */
 static bool follow_remedy(const struct tree *t)
 {
     char path[DAMAGE_PATH];
     const char *why = out->why;
     if (!named(path)) return false;
-    if (strstr(why, "delete this file and the later ones")) delete_from(path);
-    else if (strstr(why, "remove the file") || strstr(why, "; remove it"))
-        exchange_shell("rm -rf %s", path);
-    else if (strstr(why, "restore the ")) restore_what(t, strstr(why, "restore the "), path);
-    else if (strstr(why, "restore from a copy this file or"))
-        restore_what(t, "command-*.log", path);
-    else if (strstr(why, "restore") || strstr(why, "put back") || strstr(why, "the rights"))
-        put_back(t, path);
-    else if (strstr(why, "delete ")) exchange_shell("rm -rf %s", path);
-    else return false;
+    u32 i = 0;
+    while (i < COUNT_OF(remedies) && !strstr(why, remedies[i].says)) i++;
+    if (i == COUNT_OF(remedies)) return false;
+    remedies[i].follow(t, why, path);
     if (strstr(why, "restore <dir>/instance"))
         exchange_shell("cp -a %s/instance %s/", t->dir, work);
     return true;

@@ -286,7 +286,7 @@ static void replace(struct damage *d, u64 at, u64 removed, const u8 *put, u64 by
     u8 *out = calloc(1, b.size + bytes);
     CHECK(out);
     memcpy(out, b.p, at);
-    memcpy(out + at, put, bytes);
+    if (bytes) memcpy(out + at, put, bytes);
     memcpy(out + at + bytes, b.p + at + removed, tail);
     write_file(d->path, out, b.size, 0, true);
     free(out);

@@ -41,16 +41,17 @@ void flow_config_markets(u32 markets, flow_each_fn *each, void *context)
 {
     static const char *const symbols[FLOW_MARKETS_MAX + 1] = {
         "USDC", "BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOT", "LTC", "UNI", "TON", "APT", "SUI"};
-    for (u16 i = 0; i <= markets; i++) {
-        struct cmd_token c = {.head = {.kind = CMD_TOKEN, .length = sizeof c}, .token = i};
+    for (u32 i = 0; i <= markets; i++) {
+        struct cmd_token c = {.head = {.kind = CMD_TOKEN, .length = sizeof c}, .token = (u16)i};
         c.decimals = DECIMALS;
         c.version = 1;
         snprintf(c.symbol, sizeof c.symbol, "%s", symbols[i]);
         each(context, &c.head);
     }
-    for (u16 i = 0; i < markets; i++) {
-        struct cmd_market c = {.head = {.kind = CMD_MARKET, .length = sizeof c}, .market = i};
-        c.base = i + 1;
+    for (u32 i = 0; i < markets; i++) {
+        struct cmd_market c = {.head = {.kind = CMD_MARKET, .length = sizeof c}};
+        c.market = (u16)i;
+        c.base = (u16)(i + 1);
         c.quote = 0;
         c.maker_rate = 1000000;
         c.taker_rate = 2000000;

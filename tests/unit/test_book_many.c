@@ -171,7 +171,7 @@ static void sweep(void)
 
 static void flush(void)
 {
-    struct book_event buffer[37];
+    struct book_event buffer[37] = {0};
     struct book_events out = {.at = buffer, .max = COUNT_OF(buffer)};
     struct book_batch t = {.requests = requests, .count = count};
     for (int status = BOOK_MORE; status == BOOK_MORE; out.count = 0) {
