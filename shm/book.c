@@ -87,8 +87,7 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
     }
     t->o.lots -= lots;
     t->traded = true;
-    maker->lots -= lots;
-    book_queue(b, maker->queue)->lots -= lots;
+    u64 left = maker->lots - lots;
     *event(out) = (struct book_event){.kind = BOOK_TRADE,
                                       .side = t->o.side,
                                       .market = t->o.market,
@@ -97,12 +96,18 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
                                       .id = t->o.id,
                                       .left = t->o.lots,
                                       .maker = maker->id,
-                                      .maker_left = maker->lots,
+                                      .maker_left = left,
                                       .account = t->o.account,
                                       .maker_account = maker->account};
-    if (maker->lots) return;
+    if (left) {
+        maker->lots = left;
+        book_queue(b, maker->queue)->lots -= lots;
+        return;
+    }
     u32 next = maker->ring.next;
-    if (UNLIKELY(book_is_large(b)) && next != maker->queue) book_account_remove_ahead(b, next);
+    if (UNLIKELY(book_is_large(b)) && next != maker->queue) {
+        book_account_sweep_ahead(b, &book_half(b, t->against)->scout, next);
+    }
     book_unrest(b, cell);
 }
 
@@ -124,12 +129,12 @@ static int match(struct books *b, struct book_taker *t, struct book_events *out)
         if (UNLIKELY(full(out))) return BOOK_MORE;
         u32 before = queue;
         queue = book_queue_first(b, h);
-        if (UNLIKELY(book_is_large(b)) && queue != before) {
-            book_sweep_ahead(b, h, queue, !before);
+        if (queue != before) {
+            t->price = book_queue_price(b, queue);
+            if (UNLIKELY(book_is_large(b))) book_sweep_ahead(b, h, queue, !before);
         }
-        u32 first = book_ring(b, queue)->next;
-        t->price = book_queue_price(b, queue);
         if (sated(t, t->price)) break;
+        u32 first = book_ring(b, queue)->next;
         if (UNLIKELY(book_is_own(book_cell(b, first), t->o.account))) {
             meet_own(b, t, first, out);
         } else {

@@ -143,11 +143,30 @@ static inline u32 book_account_ahead(const struct books *b, u32 cell)
     return book_owner_ref(b, book_owner_home(b, tag));
 }
 
-/* An order may soon leave its ring: start loading its neighbours there. Anything may be asked of.
- */
-static inline void book_account_remove_ahead(const struct books *b, u32 cell)
+/* The order behind another in its queue, or that one again if it is the last. */
+static inline u32 book_scout_step(const struct books *b, u32 cell)
 {
-    struct book_ring link = *book_ring(b, book_link(b, cell));
+    u32 next = book_ring(b, cell)->next;
+    return next < b->orders.end && next ? next : cell;
+}
+
+/* A sweep comes to the next order of a queue: start loading the links of orders far behind it, and
+ * of nearer ones what their links tell of. At first `far` goes twice as fast as the sweep. */
+static inline void book_account_sweep_ahead(const struct books *b, struct book_scout *s, u32 next)
+{
+    if (UNLIKELY(s->next != next)) *s = (struct book_scout){.far = next};
+    s->next = book_ring(b, next)->next;
+    if (UNLIKELY(s->steps < BOOK_SCOUT)) {
+        s->far = book_scout_step(b, s->far);
+        book_fetch(b, book_link(b, s->far));
+        if (++s->steps == BOOK_SCOUT / 2) s->near = s->far;
+    }
+    s->far = book_scout_step(b, s->far);
+    book_fetch(b, s->far);
+    book_fetch(b, book_link(b, s->far));
+    if (UNLIKELY(!s->near)) return;
+    s->near = book_scout_step(b, s->near);
+    struct book_ring link = *book_ring(b, book_link(b, s->near));
     book_fetch(b, link.prev);
     book_fetch(b, link.next);
 }

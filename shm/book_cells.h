@@ -79,13 +79,22 @@ struct book_sweep {
     u32 queue[BOOK_SWEEP]; /* the last ones found */
 };
 
+/* Where a sweep will come within a level: orders behind the one it fills. Never trusted either. */
+#define BOOK_SCOUT 32U /* orders ahead */
+struct book_scout {
+    u32 next;      /* the order the sweep will come to */
+    u32 far, near; /* orders whose links are loaded, and whose neighbours in their rings; or 0 */
+    u32 steps;     /* up to BOOK_SCOUT: `far` is so many orders ahead */
+};
+
 struct book_half {
     u32 best;   /* queue; 0 = side is empty */
     u32 root;   /* of the trie: a queue, or a node; 0 = side is empty */
     u32 orders; /* resting orders of this half */
     u32 open;   /* the market was opened */
     struct book_sweep sweep;
-    u32 zero[6];
+    struct book_scout scout;
+    u32 zero[2];
     struct book_hint hint[BOOK_HINTS];
 };
 

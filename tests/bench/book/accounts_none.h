@@ -48,9 +48,9 @@ static inline u32 book_account_ahead(const struct books *b, u32 cell)
     return (void)b, (void)cell, 0U;
 }
 
-static inline void book_account_remove_ahead(const struct books *b, u32 cell)
+static inline void book_account_sweep_ahead(const struct books *b, struct book_scout *s, u32 next)
 {
-    (void)b, (void)cell;
+    (void)b, (void)s, (void)next;
 }
 
 static inline void book_account_add(struct books *b, u32 cell)
