@@ -28,14 +28,16 @@ static void put_found(json_t *o, const struct recovery *r)
 {
     const struct recovered *f = &r->found;
     char checksum[24];
-    u64 records = f->seq - f->snapshot_seq;
+    u64 records = f->checksum_seq - f->snapshot_seq;
     snprintf(checksum, sizeof checksum, "%016lx", f->checksum);
     put_u64(o, "sequence", f->seq);
     put_u64(o, "snapshot_sequence", f->snapshot_seq);
     put_u64(o, "replayed", records);
+    put_u64(o, "left_to_processes", f->seq - f->checksum_seq);
     put_u64(o, "records_per_second", (u64)((u128)records * 1000000000UL / max_u64(r->took_ns, 1)));
     put_u64(o, "account_sequence", f->account_seq);
     json_object_set_new(o, "checksum", json_string(checksum));
+    put_u64(o, "checksum_sequence", f->checksum_seq);
     put_u64(o, "checking_us", f->check_ns / 1000);
     put_u64(o, "loading_us", f->load_ns / 1000);
     put_u64(o, "replaying_us", f->replay_ns / 1000);
@@ -127,10 +129,10 @@ void recovery_print(const json_t *r)
         return;
     }
     printf("command %lu in %lu.%lu ms: snapshot at %lu, %lu records replayed, %lu a second, "
-           "checksum %s",
+           "%lu left to the processes, checksum %s",
            number(r, "sequence"), took_us / 1000, took_us / 100 % 10,
            number(r, "snapshot_sequence"), number(r, "replayed"), number(r, "records_per_second"),
-           text_of(r, "checksum"));
+           number(r, "left_to_processes"), text_of(r, "checksum"));
     if (told) printf("; %lu remarks: `eidosctl recovery`", told);
     printf("\n");
 }
@@ -147,12 +149,13 @@ static void print_whole(const json_t *r)
         printf(
             "sequence  %lu\nsnapshot  %lu\nreplayed  %lu records in %lu ms, %lu a second, reading "
             "and writing snapshots included\ntook      %lu ms to find and check files, %lu to load "
-            "the snapshot, %lu to replay, %lu to write a new one\nstate     checksum %s\n",
+            "the snapshot, %lu to replay, %lu to write a new one\nleft      %lu records to the "
+            "processes, each to replay itself\nstate     checksum %s after command %lu\n",
             number(r, "sequence"), number(r, "snapshot_sequence"), number(r, "replayed"),
             number(r, "took_us") / 1000, number(r, "records_per_second"),
             number(r, "checking_us") / 1000, number(r, "loading_us") / 1000,
             number(r, "replaying_us") / 1000, number(r, "saving_us") / 1000,
-            text_of(r, "checksum"));
+            number(r, "left_to_processes"), text_of(r, "checksum"), number(r, "checksum_sequence"));
     else printf("REFUSED   %s\n", text_of(r, "why"));
     const json_t *reports = json_object_get(r, "reports");
     for (size_t i = 0; i < json_array_size(reports); i++)

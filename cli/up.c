@@ -183,6 +183,7 @@ static int recover(struct up *up)
                                       .snapshots_keep = up->config.snapshot.keep,
                                       .lossy = up->config.journal.durability == DURABILITY_MEMORY,
                                       .tail_commands = RECOVER_TAIL,
+                                      .leave_tail = true,
                                       .threads = replay_threads(2),
                                       .report = report,
                                       .step = on_step,
@@ -193,16 +194,17 @@ static int recover(struct up *up)
     r->took_ns = max_u64(cli_monotonic_ns() - begin_ns, 1);
     up->found = r->found;
     if (r->ok && found->seq) {
-        u64 records = found->seq - found->snapshot_seq;
+        u64 records = found->checksum_seq - found->snapshot_seq;
         text_log(
             TEXT_INFO,
             "recovered %lu commands from disk in %lu ms: snapshot at %lu, %lu records replayed "
-            "(%lu a second, reading and writing snapshots included), state checksum %016lx; "
+            "(%lu a second, reading and writing snapshots included), state checksum %016lx, %lu "
+            "left to the processes; "
             "finding and checking %lu ms, loading %lu, replaying %lu, writing a snapshot %lu",
             found->seq, r->took_ns / 1000000, found->snapshot_seq, records,
             (u64)((u128)records * 1000000000UL / r->took_ns), found->checksum,
-            found->check_ns / 1000000, found->load_ns / 1000000, found->replay_ns / 1000000,
-            found->save_ns / 1000000);
+            found->seq - found->checksum_seq, found->check_ns / 1000000, found->load_ns / 1000000,
+            found->replay_ns / 1000000, found->save_ns / 1000000);
     }
     return keep(r, up);
 }

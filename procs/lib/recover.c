@@ -32,6 +32,7 @@ struct start {
     u64 cut;                               /* 1: record end + 1 was there, torn, and reported */
     struct derived derived[PROC_LOGS_MAX]; /* by log index; [LOG_COMMAND] is not used */
     u32 logs;
+    bool covered; /* the snapshot to begin with has no derived record that the files have not */
     u64 phase_ns; /* CLOCK_MONOTONIC: when the present phase began */
     struct recovered out;
 };
@@ -370,7 +371,8 @@ static int open_newest(struct start *s, struct snapshot_reader *r)
     int found =
         snapshot_newest(r, s->options->dir, s->dir.instance, s->end, &need, report_damaged, s);
     if (found < 0 || logfile_begin(&s->dir, LOG_COMMAND, &first)) return -1;
-    if (found && r->manifest->info.seq + 1 >= first) return 1;
+    s->covered = found && r->manifest->info.seq + 1 >= first;
+    if (s->covered) return 1;
     if (found) snapshot_close(r); /* what follows on it is no longer there */
     return begin_derived_anew(s, r);
 }
@@ -404,7 +406,7 @@ static int replay(struct start *s)
 
 static void found(struct start *s, const struct snapshot_info *info)
 {
-    s->out.seq = info->seq;
+    s->out.seq = s->out.checksum_seq = info->seq;
     s->out.time_ns = info->time_ns;
     s->out.account_seq = info->account_seq;
     s->out.checksum = info->checksum;
@@ -476,15 +478,73 @@ static int rebuild(struct start *s, struct snapshot_reader *r)
     return rc;
 }
 
+/* Orders that rest in the books of a snapshot. */
+static u64 resting_in(const struct snapshot_manifest *m)
+{
+    u64 bytes = 0;
+    for (u32 i = 0; i < m->sections; i++)
+        if (m->section[i].kind == SECTION_BOOK) bytes += m->section[i].raw;
+    return bytes / sizeof(struct book_order);
+}
+
+/* Are the match records that this command merges in the files? Matching publishes again only what
+ * is not merged. */
+static bool is_merge_written(const struct start *s, const struct rec *cmd)
+{
+    const struct cmd_merge *merge = (const void *)cmd;
+    if (cmd->kind != CMD_MERGE) return true;
+    return LOG_MATCH(merge->matching) < s->logs &&
+           merge->through <= s->derived[LOG_MATCH(merge->matching)].end;
+}
+
+/* Can the processes do all that is left: replay what follows on the snapshot, and publish what the
+ * derived files lack? Not where a full book might turn an order away: that is held against the
+ * files (check_refused). *time_ns = of the last command. What is wrong here a replay will tell. */
+static bool can_leave_tail(struct start *s, const struct snapshot_manifest *m, u64 *time_ns)
+{
+    const struct snapshot_info *info = &m->info;
+    u64 tail = s->end - info->seq;
+    struct logfile_reader r;
+    const struct rec *rec;
+    bool can = s->options->leave_tail && s->covered && tail <= s->options->tail_commands &&
+               info->matchings == s->logs - LOG_MATCH(0) &&
+               resting_in(m) + tail <= s->options->params->resting_max;
+    if (!can) return false;
+    *time_ns = info->time_ns;
+    enum logfile_status status = logfile_open(&r, &s->dir, LOG_COMMAND, info->seq, UINT64_MAX);
+    if (status == LOGFILE_END)
+        while (can && (status = logfile_next(&r, &rec)) == LOGFILE_RECORD) {
+            can = is_merge_written(s, rec);
+            *time_ns = rec->time_ns;
+        }
+    can = can && status == LOGFILE_END && r.seq == s->end;
+    logfile_close(&r);
+    return can;
+}
+
+static void leave_tail(struct start *s, const struct snapshot_info *info, u64 time_ns)
+{
+    found(s, info);
+    s->out.snapshot_seq = info->seq;
+    s->out.seq = s->end;
+    s->out.time_ns = time_ns;
+    s->out.account_seq = s->derived[LOG_ACCOUNT].end;
+    for (u32 i = 0; LOG_MATCH(i) < s->logs; i++) s->out.match_seq[i] = s->derived[LOG_MATCH(i)].end;
+}
+
 static int recover(struct start *s)
 {
     struct snapshot_reader r;
     if (logdir_lock(&s->dir) || find_ends(s)) return -1;
+    u64 time_ns;
     int opened = open_newest(s, &r), rc = opened < 0 ? -1 : 0;
+    bool left = opened > 0 && can_leave_tail(s, r.manifest, &time_ns);
     s->out.check_ns = lap(s);
     if (opened > 0 && is_whole(s, &r.manifest->info)) {
         s->out.snapshot_seq = s->end;
         found(s, &r.manifest->info);
+    } else if (left) {
+        leave_tail(s, &r.manifest->info, time_ns);
     } else if (!rc) rc = rebuild(s, opened ? &r : NULL);
     if (opened > 0) snapshot_close(&r);
     return rc;

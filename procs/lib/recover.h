@@ -4,13 +4,16 @@
  *   the whole exchange starts (recover_start, before there is a segment)
  *     cut torn tails -> newest snapshot -> replay to the end -> rewrite what match and account
  *     files miss -> fresh snapshot at the end, unless little was replayed; all processes load it
+ *     Where little follows on the snapshot nothing is replayed here, if the processes can publish
+ *     what the files miss (leave_tail).
  *
  *   one process starts (recover_trading, recover_matching, in its init)
  *     newest snapshot -> replay to the head of the log in shared memory -> its own state region;
  *     what its predecessor did not publish any more is published now, and nothing twice
  *
- * In a fresh segment the logs go on where the files end; the match log begins with what trading has
- * not merged yet, so that trading finds it there.
+ * In a fresh segment the logs go on where the files end (durable.written, which must be told by
+ * then); the match log begins with what trading has not merged yet, so that trading finds it there.
+ * What is not in the files is published again, and the journal writes it.
  */
 #ifndef EIDOS_PROCS_LIB_RECOVER_H
 #define EIDOS_PROCS_LIB_RECOVER_H
@@ -40,6 +43,7 @@ struct recover_options {
     bool lossy; /* journal.durability = memory: the end of the command log may be lost with the host
                  */
     u64 tail_commands; /* that may stay after the last snapshot, for each process to replay */
+    bool leave_tail;   /* so many are not even replayed here, where that is not needed */
     u32 threads;       /* to replay with, as in procs/lib/replay.h; 0 = 1 */
     recover_report_fn *report; /* may be NULL */
     recover_step_fn *step;     /* may be NULL */
@@ -47,10 +51,11 @@ struct recover_options {
 };
 
 struct recovered {
-    u64 seq, account_seq, match_seq[SNAPSHOT_MATCHING_MAX]; /* last of each log */
+    u64 seq, account_seq, match_seq[SNAPSHOT_MATCHING_MAX]; /* last of each log, in its files */
     u64 time_ns;                                            /* of the last command */
     u64 snapshot_seq;                                       /* where replay began, 0 = at genesis */
     u64 checksum;                                           /* of the state */
+    u64 checksum_seq; /* after this command: seq, or snapshot_seq where the rest was left */
     /* Nanoseconds: finding and checking files and snapshot; loading it; replaying, derived records
      * included; writing a new one. */
     u64 check_ns, load_ns, replay_ns, save_ns;

@@ -111,6 +111,25 @@ int recover_rebuild(struct live *l, const struct recover_source *s, struct repli
     return rc;
 }
 
+/* Where the files of a log end. In a segment in which nobody wrote to it yet this was told first.
+ */
+static u64 files_end(const struct recover_source *s, u32 log)
+{
+    return atomic_load_explicit(&s->durable->written[log], memory_order_acquire);
+}
+
+/* Files that hold more than replay makes are not of this command log. */
+static int check_files(const struct recover_source *s, u32 log, u64 made)
+{
+    char name[LOGFILE_NAME_BYTES];
+    if (files_end(s, log) <= made) return 0;
+    logfile_name(log, name);
+    return err_set("the files of the %s log hold records through %lu, but replay of the command "
+                   "log makes only %lu: they are not of this command log; delete "
+                   "%s/journal/%s-*.log, the next start makes them anew",
+                   name, files_end(s, log), made, s->dir, name);
+}
+
 /* A log must not hold more than replay makes. */
 static int check_made(const char *name, u64 published, u64 made)
 {
@@ -134,13 +153,14 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
     CHECK(l);
     bool fresh = t->command->head == 0;
     l->account = t->account;
-    recover_need(l, fresh ? UINT64_MAX : t->account->seq);
+    if (fresh && !t->account->head) log_begin_at(t->account, files_end(s, LOG_ACCOUNT));
+    recover_need(l, t->account->seq);
     struct replica_config config = {.trading = true,
                                     .matching_count = s->params->matching,
                                     .ledger = t->ledger,
                                     .orders = t->orders,
                                     .rules = t->rules,
-                                    .sink = fresh ? NULL : take_account};
+                                    .sink = take_account};
     int rc = recover_rebuild(l, s, &config, t->command->seq);
     if (rc) {
         free(l);
@@ -149,9 +169,9 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
     if (fresh) {
         trading_forget_segment(&l->replica.trading);
         log_begin_at(t->command, l->replica.seq);
-        log_begin_at(t->account, l->replica.account.seq);
     }
-    rc = check_made("account", t->account->seq, l->replica.account.seq);
+    if (fresh) rc = check_files(s, LOG_ACCOUNT, l->replica.account.seq);
+    if (!rc) rc = check_made("account", t->account->seq, l->replica.account.seq);
     for (u32 i = 0; !rc && i < s->params->matching; i++)
         rc = place(&matches[i], t->ledger->merged[i], "match");
     t->now_ns = max_u64(t->now_ns, l->replica.time_ns);
@@ -164,8 +184,12 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
 static int publish_unmerged(struct live *l, u32 i, struct log_writer *w, bool fresh)
 {
     const struct rec *rec = replica_unmerged(&l->replica, i);
-    u64 made = l->replica.matching[i].log.seq;
-    if (fresh) log_begin_at(w, rec ? rec->seq - 1 : made);
+    u64 made = l->replica.matching[i].log.seq, merged = rec ? rec->seq - 1 : made;
+    if (fresh) {
+        if (check_files(l->source, LOG_MATCH(i), made)) return -1;
+        CHECK(merged <= files_end(l->source, LOG_MATCH(i)));
+        log_begin_at(w, merged);
+    }
     for (; rec; rec = replica_unmerged_next(&l->replica, i, rec))
         if (append(l, w, rec)) return -1;
     return check_made("match", w->seq, made);

@@ -193,9 +193,10 @@ static bool run_seed(const struct options *o, u64 seed)
     bool passed = run(&plan, MUTANT_NONE, o->trace);
     if (passed && o->one)
         printf("seed %lu: %lu commands, %lu trades replayed, %lu answers, %lu kills, %lu "
-               "takeovers, %lu crashes of all, %lu laps, %lu times full\n",
+               "takeovers, %lu crashes of all (%lu left a tail to the processes), %lu laps, %lu "
+               "times full\n",
                seed, result->commands, result->trades, result->acks, result->kills,
-               result->takeovers, result->crashes, result->laps, result->full);
+               result->takeovers, result->crashes, result->left, result->laps, result->full);
     if (!passed) print_failure(&plan, MUTANT_NONE, o);
     plan_free(&plan);
     return passed;

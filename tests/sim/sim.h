@@ -234,7 +234,7 @@ struct sim_result {
     u32 failed;
     char label[64]; /* which rule was broken: equal for equal failures */
     char text[1400];
-    u64 commands, trades, kills, crashes, lives, laps, full, acks, takeovers;
+    u64 commands, trades, kills, crashes, lives, laps, full, acks, takeovers, left;
 };
 
 /* The run ends here: `label` names the rule. */

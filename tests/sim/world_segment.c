@@ -109,6 +109,7 @@ static void start_whole(struct world *w, struct recovered *out)
                                 .segment_bytes = w->plan->segment_bytes,
                                 .snapshots_keep = 3,
                                 .tail_commands = w->crash_random % 3 ? 300 : 0,
+                                .leave_tail = w->crash_random / 3 % 2,
                                 .report = hear_report,
                                 .context = w};
     u64 state = w->crash_random;

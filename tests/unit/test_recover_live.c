@@ -206,30 +206,45 @@ static void matching_comes_back(void **state)
     engine_free(&whole);
 }
 
-/* Write the commands to files, as the journal would, and make the directory ready for a start. */
-static void stop_everything(struct recovered *out)
+/* Write the records of a log after `from` to files, as the journal would. */
+static void write_files(u32 log, struct log *shm, u64 from, u64 through)
 {
     struct logfile_writer f;
     struct log_reader r;
     const struct rec *rec;
-    log_join_reader(&r, w.live.command.log);
-    assert_int_equal(log_seek(&r, 0), 0);
-    assert_int_equal(logfile_writer_open(&f, &w.j.dir, LOG_COMMAND, LOGFILE_SEGMENT_MIN, false, 0,
-                                         &logfile_io_real),
-                     0);
-    for (; (rec = log_peek(&r)); log_advance(&r, rec)) {
+    log_join_reader(&r, shm);
+    assert_int_equal(log_seek(&r, from), 0);
+    assert_int_equal(
+        logfile_writer_open(&f, &w.j.dir, log, LOGFILE_SEGMENT_MIN, false, from, &logfile_io_real),
+        0);
+    for (; (rec = log_peek(&r)) && rec->seq <= through; log_advance(&r, rec)) {
         struct iovec piece = {(void *)rec, rec->length};
         assert_int_equal(logfile_append(&f, &piece, 1, rec->length, rec->seq, rec->seq), 0);
     }
     logfile_writer_close(&f);
+}
+
+static void start(struct recovered *out, u64 tail_commands)
+{
     struct recover_options o = {.dir = w.j.path,
                                 .params = &w.params,
                                 .segment_bytes = LOGFILE_SEGMENT_MIN,
-                                .snapshots_keep = 2};
+                                .snapshots_keep = 2,
+                                .tail_commands = tail_commands,
+                                .leave_tail = true};
     assert_int_equal(recover_start(&o, out), 0);
     atomic_store(&w.durable.seq, out->seq);
     atomic_store(&w.durable.synced, out->seq);
     atomic_store(&w.durable.written[LOG_COMMAND], out->seq);
+    atomic_store(&w.durable.written[LOG_ACCOUNT], out->account_seq);
+    atomic_store(&w.durable.written[LOG_MATCH(0)], out->match_seq[0]);
+}
+
+/* Make the directory ready for a start. */
+static void stop_everything(struct recovered *out)
+{
+    write_files(LOG_COMMAND, w.live.command.log, 0, UINT64_MAX);
+    start(out, 0);
 }
 
 /* Everything died with match records that trading had not merged; a fresh segment goes on, and ends
@@ -289,6 +304,130 @@ static void trading_waits_for_matching(void **state)
     engine_free(&next);
 }
 
+/* Matching goes on where trading does not. */
+static void match_alone(void)
+{
+    const struct rec *rec;
+    log_publish(&w.live.command);
+    for (; (rec = log_peek(&w.live.commands)); log_advance(&w.live.commands, rec))
+        for (bool done = matching_apply(&w.live.matching, rec); !done;)
+            done = matching_more(&w.live.matching);
+    publish();
+}
+
+/* A snapshot, and after it a tail of which the journal wrote every command, `account` account
+ * records less than all, and match records through `match`. */
+static void write_tail(const struct recovered *snapshot, u64 account, u64 match)
+{
+    write_files(LOG_COMMAND, w.live.command.log, snapshot->seq, UINT64_MAX);
+    write_files(LOG_ACCOUNT, w.live.account.log, snapshot->account_seq,
+                w.live.account.seq - account);
+    write_files(LOG_MATCH(0), w.live.match.log, snapshot->match_seq[0], match);
+}
+
+/* A short tail is left to the processes, which publish what the files lack, and nothing else. */
+static void a_left_tail_is_published(void **state)
+{
+    (void)state;
+    static struct engine next;
+    struct recovered snapshot, out;
+    trade(700);
+    engine_settle(&w.live);
+    publish();
+    stop_everything(&snapshot);
+    assert_int_equal(snapshot.checksum_seq, snapshot.seq);
+    trade(300);
+    match_alone();
+    u64 merged = w.live.trading.ledger->merged[0], account = w.live.account.seq - 40;
+    assert_true(merged > snapshot.match_seq[0] && account > snapshot.account_seq);
+    assert_true(w.live.match.seq > merged);
+    write_tail(&snapshot, 40, merged + 1);
+    start(&out, 10000);
+    assert_int_equal(out.seq, w.live.command.seq);
+    assert_int_equal(out.checksum_seq, snapshot.seq);
+    assert_int_equal(out.checksum, snapshot.checksum);
+    assert_int_equal(out.account_seq, account);
+    assert_int_equal(out.match_seq[0], merged + 1);
+    successor(&next);
+    w.source.command = next.command.log;
+    assert_int_equal(recover_matching_from(&w.source, &next.matching, &next.commands), 0);
+    assert_int_equal(recover_trading_from(&w.source, &next.trading, &next.matches), 0);
+    assert_int_equal(next.command.seq, w.live.command.seq);
+    same_records(w.live.account.log, next.account.log, account, w.live.account.seq);
+    same_records(w.live.match.log, next.match.log, merged, w.live.match.seq);
+    next.trading.now_ns = w.live.trading.now_ns;
+    engine_settle(&w.live);
+    engine_settle(&next);
+    assert_int_equal(trading_checksum(&next.trading), trading_checksum(&w.live.trading));
+    same_books(&next.matching, &w.live.matching);
+    engine_free(&next);
+}
+
+/* What is merged is not made again by who starts matching: files that lack it are made whole first.
+ * So it is with a tail that is longer than allowed, and where a book might be full. */
+static void a_tail_may_not_be_left(void **state)
+{
+    (void)state;
+    struct recovered snapshot, out;
+    trade(700);
+    engine_settle(&w.live);
+    publish();
+    stop_everything(&snapshot);
+    trade(300);
+    match_alone();
+    u64 merged = w.live.trading.ledger->merged[0], tail = w.live.command.seq - snapshot.seq;
+    write_tail(&snapshot, 40, merged);
+    u64 resting_max = w.params.resting_max;
+    w.params.resting_max = tail; /* and the snapshot has some, too */
+    start(&out, tail);
+    assert_int_equal(out.checksum_seq, out.seq);
+    w.params.resting_max = resting_max;
+    assert_int_equal(logfile_cut(&w.j.dir, LOG_ACCOUNT, snapshot.account_seq), 0);
+    start(&out, tail - 1);
+    assert_int_equal(out.checksum_seq, out.seq);
+    assert_int_equal(out.account_seq, w.live.account.seq);
+}
+
+/* Without the last match record that is merged. */
+static void what_is_merged_must_be_in_the_files(void **state)
+{
+    (void)state;
+    struct recovered snapshot, out;
+    trade(700);
+    engine_settle(&w.live);
+    publish();
+    stop_everything(&snapshot);
+    trade(300);
+    match_alone();
+    u64 merged = w.live.trading.ledger->merged[0];
+    write_tail(&snapshot, 0, merged - 1);
+    start(&out, 10000);
+    assert_int_equal(out.checksum_seq, out.seq);
+    assert_int_equal(out.match_seq[0], w.live.match.seq);
+}
+
+/* Files of another exchange's commands, longer than what is made here. */
+static void files_beyond_what_is_made_are_refused(void **state)
+{
+    (void)state;
+    static struct engine next;
+    struct recovered out;
+    trade(700);
+    engine_settle(&w.live);
+    publish();
+    stop_everything(&out);
+    atomic_fetch_add(&w.durable.written[LOG_ACCOUNT], 1);
+    atomic_fetch_add(&w.durable.written[LOG_MATCH(0)], 1);
+    successor(&next);
+    w.source.command = next.command.log;
+    assert_int_equal(recover_matching_from(&w.source, &next.matching, &next.commands), -1);
+    assert_non_null(strstr(err_text(), "delete"));
+    assert_non_null(strstr(err_text(), "/journal/match-0-*.log"));
+    assert_int_equal(recover_trading_from(&w.source, &next.trading, &next.matches), -1);
+    assert_non_null(strstr(err_text(), "/journal/account-*.log"));
+    engine_free(&next);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -297,6 +436,10 @@ int main(void)
         T(matching_comes_back),
         T(fresh_segment_goes_on),
         T(trading_waits_for_matching),
+        T(a_left_tail_is_published),
+        T(a_tail_may_not_be_left),
+        T(what_is_merged_must_be_in_the_files),
+        T(files_beyond_what_is_made_are_refused),
     };
     print_message("seed %lu\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);
