@@ -229,6 +229,7 @@ struct book_batch {
     u32 asks;                     /* when it is asked next, in requests made */
     u32 step;                     /* how far that is */
     struct book_group rest, come; /* what is asked for */
+    u32 way[2 * BOOK_GROUP];      /* what that found for requests, by their number modulo this */
 };
 
 /* Make the next request of a batch, which has one, or go on with it: the same events as by

@@ -79,6 +79,16 @@ static void go_on(const struct books *b, struct book_group *g)
     for (u32 i = 0; i < g->n; i++) g->ref[i] = book_walk_ahead(b, g->key[i], g->ref[i], true);
 }
 
+/* What was found is kept for the requests themselves, which need not begin at the root then. */
+static void keep_ways(const struct books *b, struct book_batch *t)
+{
+    const struct book_group *g = &t->come;
+    for (u32 i = 0; i < g->n; i++) {
+        const struct book_request *r = (const struct book_request *)g->o[i];
+        t->way[(u64)(r - t->requests) % COUNT_OF(t->way)] = book_way_end(b, g->ref[i]);
+    }
+}
+
 /* What a young order touches when it comes of age as another takes its place: step by step. */
 static void load_grown(const struct books *b, struct book_group *g, u32 step)
 {
@@ -129,7 +139,7 @@ static void take_step(const struct books *b, struct book_batch *t)
     case 2: load_neighbours(b, rest), go_on(b, come), load_grown(b, come, 1); break;
     case 3: load_links(b, rest), go_on(b, come), load_grown(b, come, 2); break;
     case 4: load_nodes(b, rest, 1), go_on(b, come); break;
-    default: load_nodes(b, rest, 2); break;
+    default: load_nodes(b, rest, 2), keep_ways(b, t); break;
     }
 }
 
@@ -179,6 +189,7 @@ static inline int make_next(struct books *b, struct book_batch *t, struct book_e
         status = book_continue(b, out);
     } else {
         if (book_is_large(b) && t->done >= t->asks) ask_ahead(b, t);
+        b->way = t->way[t->done % COUNT_OF(t->way)];
         status = make(b, &t->requests[t->done], out);
     }
     t->done += status == BOOK_DONE;

@@ -23,9 +23,9 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x33534b4f4f424545UL /* "EEBOOKS3" */
+#define BOOKS_MAGIC 0x34534b4f4f424545UL /* "EEBOOKS4" */
 #ifndef BOOK_YOUNG
-#define BOOK_YOUNG 4096U /* orders that came lately, power of two */
+#define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
 #ifndef BOOK_LARGE
 #define BOOK_LARGE 32768U /* orders from which on a book is larger than the cache of a core */
@@ -147,6 +147,7 @@ struct books {
     u32 owners_count;
     u32 owners_lines;
     u32 links; /* ref of the link that an order at ref 0 would have */
+    u32 way;   /* of levels: where the next request's was found to be; never trusted */
     struct book_pool orders, queues, nodes;
     struct book_taker taker;
 };

@@ -1,6 +1,6 @@
 /* book_ids.h: from an order's id to its place; young orders and old ones (internal).
  *
- *   young[slot mod 4096] = {slot, ref}   the order came lately: this is its place
+ *   young[slot mod 1024] = {slot, ref}   the order came lately: this is its place
  *   table[slot] = ref                    else this is, if the id there is the id asked for
  *
  * Most orders die young. So a new one is entered in `young` only, which stays in the cache. When

@@ -25,13 +25,15 @@
         */
 
 struct book_node {
-    u64 key;    /* of any level below; its bits from shift + BOOK_TRIE_BITS up are the prefix */
-    u32 parent; /* node, 0 = this is the root */
-    u16 bits;   /* which children there are */
-    u16 shift;  /* of the digit that chooses */
+    u64 key;     /* of any level below; its bits from shift + BOOK_TRIE_BITS up are the prefix */
+    u32 parent;  /* node, 0 = this is the root */
+    u16 bits;    /* which children there are */
+    u16 shift;   /* of the digit that chooses */
+    u32 half;    /* UINT32_MAX = free */
+    u32 zero[3]; /* refs are even */
     u32 child[BOOK_TRIE_WAYS];
 };
-SIZE_IS(struct book_node, 80);
+SIZE_IS(struct book_node, 96);
 
 static inline struct book_node *book_node(const struct books *b, u32 ref)
 {
@@ -85,12 +87,26 @@ static inline void book_trie_set(struct books *b, struct book_half *h, u32 paren
     }
 }
 
-/* First reference on the way to `key` that is a queue, or a node of another prefix, or 0 if the way
- * ends at a node without such a child; *parent is the node above it. */
-static inline u32 book_trie_walk(const struct books *b, const struct book_half *h, u64 key,
-                                 u32 *parent)
+/* True if the way to a key in a half leads through this node. */
+static inline bool book_trie_passes(const struct books *b, u32 ref, u32 half, u64 key)
 {
-    u32 ref = h->root;
+    const struct book_node *n = book_node(b, ref);
+    return n->half == half && !((key ^ n->key) >> n->shift >> BOOK_TRIE_BITS);
+}
+
+/* Where the walk to a key that is about to be made begins: at the node found ahead of it, if that
+ * is still right, else at the root. */
+static inline u32 book_trie_start(const struct books *b, u32 half, u64 key)
+{
+    bool near = b->way & BOOK_IS_NODE && book_trie_passes(b, b->way, half, key);
+    return near ? b->way : book_half(b, half)->root;
+}
+
+/* From `start`, the first reference on the way to `key` that is a queue, or a node of another
+ * prefix, or 0 if the way ends at a node without such a child; *parent is the node above it. */
+static inline u32 book_trie_walk(const struct books *b, u32 start, u64 key, u32 *parent)
+{
+    u32 ref = start;
     *parent = 0;
     while (ref & BOOK_IS_NODE) {
         const struct book_node *n = book_node(b, ref);
@@ -117,6 +133,7 @@ static inline void book_trie_put(struct books *b, struct book_half *h, u32 queue
         n->key = key;
         n->bits = 0;
         n->shift = (u16)(bit / BOOK_TRIE_BITS * BOOK_TRIE_BITS);
+        n->half = book_queue(b, queue)->half;
         book_trie_set(b, h, parent, key, node | BOOK_IS_NODE);
         book_trie_set(b, h, node, other, ref);
         parent = node;
@@ -156,7 +173,7 @@ static inline bool book_reaches(const struct books *b, const struct book_half *h
 /* The queue of a key, 0 if it has no orders. */
 static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 {
-    u32 parent, ref = book_trie_walk(b, book_half(b, half), key, &parent);
+    u32 parent, ref = book_trie_walk(b, book_half(b, half)->root, key, &parent);
     return ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key ? ref : 0;
 }
 
@@ -164,7 +181,7 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 BOOK_ASIDE static u32 book_queue_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 parent, ref = book_trie_walk(b, h, key, &parent);
+    u32 parent, ref = book_trie_walk(b, book_trie_start(b, half, key), key, &parent);
     if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) {
         return book_hint_set(b, half, key, ref);
     }
@@ -198,6 +215,7 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
         n->bits = (u16)(n->bits & ~(1U << book_digit(q->key, n->shift)));
         if (!(n->bits & (n->bits - 1))) {
             book_trie_set(b, h, n->parent, n->key, n->child[__builtin_ctz(n->bits)]);
+            n->half = UINT32_MAX;
             book_pool_put(b, &b->nodes, q->parent);
         }
     } else {
@@ -223,6 +241,14 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool 
     book_load(child);
     book_load(&child->child[book_digit(key, (shift - BOOK_TRIE_BITS) & 63U)]);
     return next;
+}
+
+/* The last node on a way that was walked ahead, 0 = none. */
+static inline u32 book_way_end(const struct books *b, u32 ref)
+{
+    if (!ref || ref & BOOK_IS_NODE) return ref;
+    u32 parent = book_queue(b, ref)->parent;
+    return parent ? parent | BOOK_IS_NODE : 0;
 }
 
 /* A key will be looked for: the first steps, as far as nodes are likely in the cache. */
