@@ -206,13 +206,13 @@ static int check_refused(void *context, u32 log, const struct rec *rec)
 {
     struct start *s = context;
     const struct match_order *made = (const void *)rec, *was;
-    const struct rec *there;
+    const struct rec *there = NULL;
     struct logfile_reader r;
     if (rec->seq > s->derived[log].end) return 0;
     enum logfile_status status = logfile_open(&r, &s->dir, log, rec->seq - 1, UINT64_MAX);
     if (status == LOGFILE_END) status = logfile_next(&r, &there);
     bool same = false;
-    if (status == LOGFILE_RECORD) {
+    if (status == LOGFILE_RECORD && there) {
         was = (const void *)there;
         same = there->kind == rec->kind && was->order_id == made->order_id &&
                was->reason == made->reason && was->code == made->code;
