@@ -150,7 +150,8 @@ static inline int settle(struct books *b, const struct book_order *o, u32 half, 
 {
     if (o->tif == BOOK_IOC) return tell(o, BOOK_CANCELED, BOOK_BY_IOC, o->lots, 0, out);
     if (o->tif == BOOK_FOK) return tell(o, BOOK_CANCELED, BOOK_BY_FOK, o->lots, 0, out);
-    if (LIKELY(book_rest(b, o->id, half, o->price, o->lots, o->account))) {
+    bool room = LIKELY(b->orders.used < b->orders_limit);
+    if (room && LIKELY(book_rest(b, o->id, half, o->price, o->lots, o->account))) {
         return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
     }
     if (!traded) return refused(o, BOOK_CODE_CAPACITY, out);

@@ -12,8 +12,9 @@
  * One object `struct books` holds up to markets_max books over one fixed arena: orders_max resting
  * orders, levels_max price levels and an id table of slots_max entries. Nothing is allocated after
  * books_new. There is exactly one writer; the object has no locks and no atomics. It reads no
- * clock and no random numbers: the same calls give the same events, whatever the arena's size,
- * and a book that was restored from a snapshot answers exactly like the one it was taken from.
+ * clock and no random numbers: the same calls give the same events, whatever the arena's size (of
+ * one with room for what books_limit allows), and a book that was restored from a snapshot answers
+ * exactly like the one it was taken from.
  *
  * Every call that changes a book appends what happened to a buffer of the caller. A sweep may be
  * longer than the buffer: the call then returns BOOK_MORE, and the caller empties the buffer and
@@ -83,7 +84,7 @@ enum book_code {
     BOOK_CODE_SELF_TRADE = 11018,
     BOOK_CODE_WOULD_TAKE = 11021,
     BOOK_CODE_MARKET = 13001,   /* no such book */
-    BOOK_CODE_CAPACITY = 20002, /* the arena is full */
+    BOOK_CODE_CAPACITY = 20002, /* the arena is full, or the limit of orders is reached */
 };
 
 /* Ids are the caller's: it hands out a slot that no resting order has, with a generation that this
@@ -161,10 +162,16 @@ void *books_delete(void *mem);
 int books_open(struct books *b, u32 market);
 bool books_is_open(const struct books *b, u32 market);
 
-/* Arena use, for metrics: resting orders and price levels in all books, free slots of each. */
+/* Turn away who would rest when `orders` do, in all books: 0 = orders_max, as in new books. Neither
+ * what rests already nor book_restore is bound by it. Beyond orders_max the arena is the limit. */
+void books_limit(struct books *b, u32 orders);
+
+/* Arena use, for metrics: resting orders and price levels in all books, room for each, and the
+ * limit of orders that was set. */
 struct books_use {
     u32 orders, orders_max;
     u32 levels, levels_max;
+    u32 orders_limit;
 };
 struct books_use books_use(const struct books *b);
 

@@ -149,6 +149,8 @@ struct books {
     u32 links; /* ref of the link that an order at ref 0 would have */
     u32 way;   /* of levels: where the next request's was found to be; never trusted */
     struct book_pool orders, queues, nodes;
+    u32 orders_limit; /* books_limit */
+    u32 zero32;
     struct book_taker taker;
 };
 

@@ -39,6 +39,7 @@ static struct books plan(const struct books_config *config)
     if (!possible) return (struct books){0};
     u64 at = BOOK_HALVES_OFF;
     take(&at, 2UL * c->markets_max, sizeof(struct book_half));
+    b.orders_limit = c->orders_max;
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
     b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
     b.nodes = pool(&at, c->levels_max, sizeof(struct book_node));
@@ -126,10 +127,16 @@ int books_open(struct books *b, u32 market)
     return 0;
 }
 
+void books_limit(struct books *b, u32 orders)
+{
+    b->orders_limit = orders ? orders : b->config.orders_max;
+}
+
 struct books_use books_use(const struct books *b)
 {
     return (struct books_use){.orders = b->orders.used,
                               .orders_max = b->config.orders_max,
                               .levels = b->queues.used,
-                              .levels_max = b->config.levels_max};
+                              .levels_max = b->config.levels_max,
+                              .orders_limit = b->orders_limit};
 }

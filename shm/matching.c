@@ -34,6 +34,7 @@ void matching_init(struct matching *m, u16 self, struct rules *rules, struct boo
     m->books = books;
     m->log = log;
     m->out = (struct book_events){.at = m->events, .max = MATCHING_EVENTS};
+    books_limit(books, rules->resting_max);
     for (u16 i = 0; i < rules->market_count; i++) m->best[i] = read_best(m, i);
 }
 
@@ -186,6 +187,7 @@ static void apply_cancel(struct matching *m, const struct cmd_cancel *c)
 static void apply_config(struct matching *m, const struct rec *cmd)
 {
     rules_apply(m->rules, cmd);
+    if (cmd->kind == CMD_START) books_limit(m->books, m->rules->resting_max);
     if (cmd->kind != CMD_MARKET) return;
     const struct cmd_market *c = (const void *)cmd;
     if (mine(m, c->market) && !books_is_open(m->books, c->market))
@@ -199,6 +201,7 @@ static void apply_config(struct matching *m, const struct rec *cmd)
 static u64 fold_book(const struct matching *m, u32 market)
 {
     u64 h = mark_mix(market, book_orders(m->books, market));
+    h = mark_mix(h, m->rules->resting_max);
     h = mark_mix(h, book_levels(m->books, market));
     for (u32 side = BOOK_BUY; side <= BOOK_SELL; side++) {
         u32 cursor = book_first(m->books, market, (u8)side);

@@ -4,6 +4,7 @@
  *                                  (a last TRADE that leaves nothing needs no FILLED)
  *   CMD_CANCEL, CMD_EXPIRE --> book_cancel --> CANCELED or MISSED, one per order
  *   CMD_MARKET --> books_open
+ *   CMD_START  --> books_limit
  *   then BEST, if the market's best prices moved
  *
  * Refused orders and other processes' markets are stepped over. It knows limits and budgets only:

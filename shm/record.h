@@ -49,7 +49,7 @@ enum mode_reason { MODE_BY_OPERATOR = 0, MODE_BY_CLOCK = 1, MODE_BY_DISK = 2 };
 
 enum record_kind {
     /* command log */
-    CMD_START = 1,            /* a trading process took the pen */
+    CMD_START = 1,            /* a trading process took the pen; how many orders may rest */
     CMD_TOKEN = 2,            /* a token was added or changed */
     CMD_MARKET = 3,           /* a market was added or changed */
     CMD_LIMITS = 4,           /* the exchange-wide limits */
@@ -132,6 +132,17 @@ struct cmd_start {
     u64 journaled; /* the sequence this trading process recovered through */
     char build[48];
 };
+
+/* Version 2 says how many resting orders each matching process has room for, in all its markets,
+ * from here on: whom a full book turns away follows from the log, whatever the arenas that replay
+ * it. Fewer than rest already: those stay, and new ones are refused. Version 1 sets no number: then
+ * the arena is the limit. */
+struct cmd_start_2 {
+    struct cmd_start was;
+    u32 resting_max; /* at least 1 */
+    u32 zero32;
+};
+SIZE_IS(struct cmd_start_2, 112);
 
 struct cmd_token {
     struct rec head;

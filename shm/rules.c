@@ -32,6 +32,12 @@ static void end_change(struct rules *r)
     atomic_fetch_add_explicit(&r->version, 1, memory_order_release);
 }
 
+static void apply_start(struct rules *r, const struct cmd_start *c)
+{
+    const struct cmd_start_2 *c2 = (const void *)c;
+    r->resting_max = c->head.version >= 2 ? c2->resting_max : 0;
+}
+
 static void apply_token(struct rules *r, const struct cmd_token *c)
 {
     CHECK(c->token < TOKENS_MAX && c->token <= r->token_count);
@@ -106,6 +112,7 @@ void rules_apply(struct rules *r, const struct rec *rec)
     const void *body = rec;
     begin_change(r);
     switch (rec->kind) {
+    case CMD_START: apply_start(r, body); break;
     case CMD_TOKEN: apply_token(r, body); break;
     case CMD_MARKET: apply_market(r, body); break;
     case CMD_LIMITS: apply_limits(r, body); break;

@@ -1,8 +1,8 @@
 /* rules.h: tokens, markets and limits as the command log says they are.
  *
- * Config is records: CMD_TOKEN, CMD_MARKET, CMD_LIMITS and CMD_MODE build this object, the same in
- * every process that applies the log. Trading's copy is a region that others read; matching and
- * replay keep their own. A row, once counted, keeps its index for good.
+ * Config is records: CMD_START, CMD_TOKEN, CMD_MARKET, CMD_LIMITS and CMD_MODE build this object,
+ * the same in every process that applies the log. Trading's copy is a region that others read;
+ * matching and replay keep their own. A row, once counted, keeps its index for good.
  */
 #ifndef EIDOS_SHM_RULES_H
 #define EIDOS_SHM_RULES_H
@@ -57,6 +57,8 @@ struct rules {
     u32 open_orders_max;    /* per wallet and market */
     u32 resting_orders_max; /* per market */
     u32 mode_reason;        /* enum mode_reason, of `mode` */
+    u32 resting_max;        /* of one matching process, by CMD_START; 0 = nothing said so yet */
+    u32 zero32;
     u64 expiry_max_ns;
     struct token tokens[TOKENS_MAX];
     struct market markets[MARKETS_MAX];

@@ -97,6 +97,7 @@ void trading_mode(struct trading *t, const struct msg_mode *m, u16 source, u64 p
 void trading_config(struct trading *t, const struct rec *record)
 {
     struct rec *c = log_begin(t->command, record->kind, record->length);
+    c->version = max_u64(record->version, RECORD_VERSION) & UINT16_MAX;
     memcpy(c + 1, record + 1, record->length - sizeof *record);
     log_commit(t->command, c, t->now_ns, t->command->seq + 1);
     trading_apply(t, c);
@@ -176,6 +177,7 @@ void trading_apply(struct trading *t, const struct rec *cmd)
         break;
     case CMD_MERGE: apply_merge(t, body); break;
     case CMD_START:
+        rules_apply(t->rules, cmd);
         if (((const struct cmd_start *)body)->epoch == 1) trading_forget_segment(t);
         break;
     default: rules_apply(t->rules, cmd); break;
@@ -246,5 +248,6 @@ u64 trading_checksum(const struct trading *t)
     h = transfers_mix(l, h, mix);
     h = mix(h, t->orders->markets, sizeof t->orders->markets);
     h = mix(h, t->rules->tokens, sizeof t->rules->tokens);
+    if (t->rules->resting_max) h = mix(h, &t->rules->resting_max, sizeof t->rules->resting_max);
     return mix(h, t->rules->markets, sizeof t->rules->markets);
 }

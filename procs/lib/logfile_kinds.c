@@ -35,6 +35,12 @@
 
 static const struct kind_field start_fields[] = {NUM(cmd_start, epoch), NUM(cmd_start, journaled),
                                                  TEXT(cmd_start, build), LAST};
+static const struct kind_field start_2_fields[] = {
+    {"epoch", AT(cmd_start_2, was.epoch), FIELD_NUMBER},
+    {"journaled", AT(cmd_start_2, was.journaled), FIELD_NUMBER},
+    NUM(cmd_start_2, resting_max),
+    {"build", AT(cmd_start_2, was.build), FIELD_TEXT},
+    LAST};
 static const struct kind_field token_fields[] = {NUM(cmd_token, token), NUM(cmd_token, decimals),
                                                  NUM(cmd_token, version), TEXT(cmd_token, symbol),
                                                  LAST};
@@ -242,6 +248,7 @@ static const struct kind_field account_trade_fields[] = {
 
 static const struct kind_info kinds[] = {
     KIND("START", CMD_START, cmd_start, start_fields),
+    {"START", CMD_START, 2, sizeof(struct cmd_start_2), false, 0, start_2_fields},
     KIND("TOKEN", CMD_TOKEN, cmd_token, token_fields),
     KIND("MARKET", CMD_MARKET, cmd_market, market_fields),
     KIND("LIMITS", CMD_LIMITS, cmd_limits, limits_fields),

@@ -100,6 +100,7 @@ static int open_matching(struct replica *r, u32 i)
         books = books_join(memory);
     }
     if (!rules) rules = new_rules(r);
+    m->slots = config.slots_max;
     m->machine = keep(r, sizeof *m->machine);
     if (!log || !rules || !m->machine) return -1;
     log_join_writer(&m->log, log);
@@ -257,12 +258,25 @@ static int take_account(struct replica *r)
     return 0;
 }
 
-/* Of a book whose arena is full: a smaller one may be full where the live one was not. */
 static bool for_want_of_room(const struct rec *rec)
 {
     const struct match_order *e = (const void *)rec;
     return (rec->kind == MATCH_REJECTED && e->code == BOOK_CODE_CAPACITY) ||
            (rec->kind == MATCH_CANCELED && e->reason == REASON_CAPACITY);
+}
+
+/* An order was turned away: by the number that the log says, or by an arena that is smaller. Logs
+ * from before START said a number leave the judgement to `refused`. */
+static int check_room(struct replica *r, u32 i, const struct rec *rec)
+{
+    const struct matching *m = r->matching[i].machine;
+    struct books_use use = books_use(m->books);
+    if (!m->rules->resting_max)
+        return r->config.refused ? r->config.refused(r->config.context, LOG_MATCH(i), rec) : 0;
+    if (use.orders >= use.orders_limit || use.orders < use.orders_max) return 0;
+    return err_set("matching.orders_max is too small for what the journal holds: command %lu finds "
+                   "%u orders resting, and by its log there was room for %u; raise it",
+                   rec->cause, use.orders, use.orders_limit);
 }
 
 static int take_matches(struct replica *r, u32 i)
@@ -272,9 +286,7 @@ static int take_matches(struct replica *r, u32 i)
     bool wanted = !m->log.bare;
     log_publish(&m->log);
     for (; (rec = log_peek(&m->made)); log_advance(&m->made, rec)) {
-        if (UNLIKELY(for_want_of_room(rec)) && r->config.refused &&
-            r->config.refused(r->config.context, LOG_MATCH(i), rec))
-            return -1;
+        if (UNLIKELY(for_want_of_room(rec)) && check_room(r, i, rec)) return -1;
         if (r->forward) {
             if (r->forward(r->forward_context, i, rec)) return -1;
         } else {
@@ -287,11 +299,20 @@ static int take_matches(struct replica *r, u32 i)
     return 0;
 }
 
+static int does_not_fit(const char *option, const struct rec *cmd)
+{
+    return err_set("%s is too small for what the journal holds: command %lu does not fit; raise it",
+                   option, cmd->seq);
+}
+
 static int match(struct replica *r, u32 i, const struct rec *cmd)
 {
     struct replica_matching *m = &r->matching[i];
+    const struct cmd_order *order = (const void *)cmd;
     bool done;
     int rc;
+    if (UNLIKELY(cmd->kind == CMD_ORDER && (u32)order->order_id >= m->slots))
+        return does_not_fit("trading.orders_max", cmd); /* else the book would refuse it */
     skip_matches(r, i);
     done = matching_apply(m->machine, cmd);
     rc = take_matches(r, i);
@@ -358,10 +379,7 @@ int replica_trade(struct replica *r, const struct rec *cmd)
         return err_set("command %lu came where %lu was expected", cmd->seq, r->seq + 1);
     if (r->config.trading) {
         const char *option = trading_lacks(&r->trading, cmd);
-        if (UNLIKELY(option))
-            return err_set("%s is too small for what the journal holds: command %lu does not fit; "
-                           "raise it",
-                           option, cmd->seq);
+        if (UNLIKELY(option)) return does_not_fit(option, cmd);
         skip_unwanted(r);
         trading_apply(&r->trading, cmd);
         if (r->config.sink && take_account(r)) return -1;

@@ -42,7 +42,8 @@ struct replica_config {
     /* Derived records through these sequences the sink does not want. */
     u64 account_after, match_after[SNAPSHOT_MATCHING_MAX];
     replica_sink_fn *refused;    /* may be NULL; gets each match record by which a full arena of
-                                    resting orders turned an order away, wanted or not */
+                                    resting orders turned an order away, wanted or not, where the
+                                    log does not say how many may rest */
     void (*tick)(void *context); /* may be NULL; called now and then while saving */
     void *context;
 };
@@ -51,6 +52,7 @@ struct replica_config {
  * their checksum. */
 struct replica_matching {
     struct matching *machine;
+    u32 slots; /* of orders, that its books know */
     struct log_writer log;
     struct log_reader made;
     u8 *queue; /* whole records in [begin, end) */

@@ -1,7 +1,7 @@
 /* replica_save.c: the logical state as sections of a snapshot, and back. Nothing here depends on
  * the sizes of arenas; indexes of accounts and slots of orders are kept, for the log names them.
  *
- *   RULES       counts, then tokens and markets
+ *   RULES       counts, then tokens and markets, then how many orders may rest
  *   TOTALS      ledger sequence, merged, ingress, totals of each token, state of each market
  *   ACCOUNTS    each: wallet, then its balances, then its nonce windows
  *   ORDERS      every used slot in order, then the open lists, then the closed fifo
@@ -92,7 +92,8 @@ static int save_rules(struct snapshot_writer *w, const struct rules *r)
                                .expiry_max_ns = r->expiry_max_ns};
     if (snapshot_begin(w, SECTION_RULES, 0) || snapshot_put(w, &head, sizeof head)) return -1;
     if (snapshot_put(w, r->tokens, head.tokens * sizeof r->tokens[0])) return -1;
-    return snapshot_put(w, r->markets, head.markets * sizeof r->markets[0]);
+    if (snapshot_put(w, r->markets, head.markets * sizeof r->markets[0])) return -1;
+    return snapshot_put(w, &r->resting_max, sizeof r->resting_max);
 }
 
 static int save_totals(struct snapshot_writer *w, const struct trading *t)
@@ -292,6 +293,8 @@ static int load_rules(struct snapshot_reader *s, struct rules *r)
         return err_set("%s: %u tokens, %u markets", s->path, head.tokens, head.markets);
     if (snapshot_get(s, r->tokens, head.tokens * sizeof r->tokens[0])) return -1;
     if (snapshot_get(s, r->markets, head.markets * sizeof r->markets[0])) return -1;
+    /* Snapshots from before the log said so end here. */
+    if (s->left && snapshot_get(s, &r->resting_max, sizeof r->resting_max)) return -1;
     r->config_version = head.config_version;
     r->mode = head.mode;
     r->mode_reason = head.mode_reason;
@@ -510,12 +513,15 @@ static int load_transfers(struct snapshot_reader *s, struct trading *t)
     return 0;
 }
 
-static int load_book(struct snapshot_reader *s, struct books *b, u32 market)
+static int load_book(struct snapshot_reader *s, const struct replica_matching *m, u32 market)
 {
+    struct books *b = m->machine->books;
     if (seek(s, SECTION_BOOK, market) || books_open(b, market)) return -1;
     while (s->left) {
         struct book_order o;
-        if (snapshot_get(s, &o, sizeof o) || book_restore(b, &o))
+        if (snapshot_get(s, &o, sizeof o)) return -1;
+        if ((u32)o.id >= m->slots) return too_small("trading.orders_max", (u32)o.id + 1UL);
+        if (book_restore(b, &o))
             return err_wrap("the book of market %u (of a full arena: raise matching.orders_max)",
                             market);
     }
@@ -545,7 +551,7 @@ static int load_matching(struct replica *r, struct snapshot_reader *s, u32 i)
     const struct snapshot_info *info = &s->manifest->info;
     if (load_rules(s, rules)) return -1;
     for (u32 market = 0; market < rules->market_count && !r->config.no_books; market++)
-        if (rules->markets[market].matching == i && load_book(s, machine->books, market)) return -1;
+        if (rules->markets[market].matching == i && load_book(s, m, market)) return -1;
     matching_init(machine, (u16)i, rules, machine->books, &m->log);
     machine->applied = info->seq;
     if (i >= info->matchings) return 0; /* it is new since then */

@@ -23,6 +23,7 @@ static void diff_rules(struct diff *d)
     differ(d, "exchange", "tokens", a->token_count, b->token_count);
     differ(d, "exchange", "markets", a->market_count, b->market_count);
     differ(d, "exchange", "config version", a->config_version, b->config_version);
+    differ(d, "exchange", "orders that may rest", a->resting_max, b->resting_max);
     for (u32 i = 0; i < a->market_count && i < b->market_count; i++) {
         const struct market *x = &a->markets[i], *y = &b->markets[i];
         const struct market_state *p = &d->a->orders->markets[i], *q = &d->b->orders->markets[i];

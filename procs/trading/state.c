@@ -8,13 +8,15 @@
 
 void state_log_start(struct process *p, const struct run *run)
 {
-    struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}};
+    struct cmd_start_2 c2 = {.resting_max = (u32)run->segment.topo.params.resting_max};
+    struct cmd_start *c = &c2.was;
+    c->head = (struct rec){.kind = CMD_START, .version = 2, .length = sizeof c2};
     /* The first record of a segment says so, even if whoever came first did not live to publish. */
     u64 epoch = atomic_load_explicit(&run->proc->epoch, memory_order_relaxed);
-    c.epoch = p->command.head ? epoch : 1;
-    c.journaled = p->command.seq;
-    snprintf(c.build, sizeof c.build, "%s %s", EIDOS_VERSION, EIDOS_COMMIT);
-    trading_config(&p->machine, &c.head);
+    c->epoch = p->command.head ? epoch : 1;
+    c->journaled = p->command.seq;
+    snprintf(c->build, sizeof c->build, "%s %s", EIDOS_VERSION, EIDOS_COMMIT);
+    trading_config(&p->machine, &c->head);
 }
 
 static void log_token(struct process *p, u16 index, const struct token_conf *conf)

@@ -267,6 +267,38 @@ static void full_levels_are_a_rejection(void **state)
     assert_int_equal(books_use(b).levels, 2);
 }
 
+/* The limit of orders is a number, not the arena: it may change, and binds only who would come. */
+static void the_limit_turns_away(void **state)
+{
+    (void)state;
+    struct book_order o = {.id = ID(9), .price = 100, .lots = 7, .side = BOOK_BUY, .account = 1};
+    books_limit(b, 2);
+    rest(1, BOOK_SELL, 100, 5, 2);
+    rest(2, BOOK_SELL, 200, 5, 2);
+    assert_int_equal(submit((struct book_order){
+                         .id = ID(3), .price = 201, .lots = 5, .side = BOOK_SELL, .account = 2}),
+                     1);
+    assert_event(0, BOOK_REJECTED, BOOK_CODE_CAPACITY, ID(3), 5);
+    assert_int_equal(submit(o), 2); /* takes one away, and has its place */
+    assert_event(1, BOOK_RESTED, 0, ID(9), 2);
+    assert_int_equal(submit((struct book_order){
+                         .id = ID(3), .price = 100, .lots = 4, .side = BOOK_SELL, .account = 2}),
+                     2); /* so has this one */
+    assert_event(1, BOOK_RESTED, 0, ID(3), 2);
+    books_limit(b, 1);
+    assert_int_equal(submit((struct book_order){
+                         .id = ID(4), .price = 100, .lots = 3, .side = BOOK_BUY, .account = 1}),
+                     2); /* one is left, as many as may be */
+    assert_event(1, BOOK_CANCELED, BOOK_BY_CAPACITY, ID(4), 1);
+    o.id = ID(5);
+    assert_int_equal(book_restore(b, &o), 0); /* a snapshot may hold more */
+    assert_int_equal(books_use(b).orders, 2);
+    assert_int_equal(books_use(b).orders_limit, 1);
+    books_limit(b, 0);
+    assert_int_equal(books_use(b).orders_limit, 64);
+    rest(6, BOOK_BUY, 100, 1, 1);
+}
+
 /* The sum of a level stays within 64 bits. */
 static void level_sums_do_not_wrap(void **state)
 {
@@ -415,6 +447,7 @@ int main(void)
                                               TEST(stale_ids),
                                               TEST(full_arena_is_a_rejection),
                                               TEST(full_levels_are_a_rejection),
+                                              TEST(the_limit_turns_away),
                                               TEST(level_sums_do_not_wrap),
                                               TEST(small_buffers),
                                               TEST(life_of_the_object),

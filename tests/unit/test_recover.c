@@ -614,6 +614,44 @@ static void small_arenas_are_told_in_a_replay(void **state)
     assert_int_equal(out.checksum, checksum_of(out.seq));
 }
 
+static void log_start(u32 resting_max)
+{
+    struct cmd_start_2 c = {
+        .was.head = {.kind = CMD_START, .version = 2, .length = sizeof c},
+        .was.epoch = 2,
+        .resting_max = resting_max,
+    };
+    trading_config(&w.live.trading, &c.was.head);
+}
+
+/* How many may rest is in the log. The option may be raised, and be lowered to what fits; where
+ * that does not, nothing is lost by having tried. */
+static void the_option_changes_between_starts(void **state)
+{
+    (void)state;
+    struct recovered out;
+    log_start(300);
+    trade(3000);
+    settle();
+    write_log(LOG_COMMAND, 16, UINT64_MAX); /* no derived file has anything yet */
+    too_small_for(&w.params.resting_max, 200, "matching.orders_max");
+    w.params.resting_max = 40000;
+    for (w.threads = 1; w.threads <= 2; w.threads++) {
+        assert_int_equal(start(&out), 0);
+        assert_int_equal(out.checksum, checksum_of(out.seq));
+        same_files(LOG_ACCOUNT, w.live.account.seq);
+        same_files(LOG_MATCH(0), w.live.match.seq);
+        assert_true(snapshot_cut(w.j.path, w.j.dir.instance, 0) > 0);
+    }
+    log_start(100);
+    trade(500);
+    settle();
+    write_log(LOG_COMMAND, 16, UINT64_MAX);
+    w.params.resting_max = 300;
+    assert_int_equal(start(&out), 0);
+    same_files(LOG_MATCH(0), w.live.match.seq);
+}
+
 static void other_journal_is_refused(void **state)
 {
     (void)state;
@@ -650,6 +688,7 @@ int main(void)
         T(any_sequence_can_be_seen),
         T(small_arenas_are_told),
         T(small_arenas_are_told_in_a_replay),
+        T(the_option_changes_between_starts),
         T(other_journal_is_refused),
     };
     print_message("seed %lu\n", SEED);

@@ -12,6 +12,7 @@
 #define books_delete        RENAME(books_delete)
 #define books_open          RENAME(books_open)
 #define books_is_open       RENAME(books_is_open)
+#define books_limit         RENAME(books_limit)
 #define books_use           RENAME(books_use)
 #define book_submit         RENAME(book_submit)
 #define book_cancel         RENAME(book_cancel)
