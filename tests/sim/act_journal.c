@@ -19,7 +19,7 @@ static int open_all(struct world *w)
     if (journal_open(j, w->journal_dir, &w->segment.durable, true, w->plan->segment_bytes,
                      w->plan->batch_bytes, &logfile_io_real))
         return -1;
-    for (u32 log = 0; log < LOG_MATCH(w->plan->params.matching); log++)
+    for (u32 log = 0; log < LOG_MATCH(w->params.matching); log++)
         if (add(w, log)) return -1;
     return 0;
 }

@@ -26,7 +26,7 @@ static void publish(struct world *w, struct sim_matching *m, u32 i)
 static void start(struct world *w, u32 i)
 {
     struct sim_matching *m = &w->matching[i];
-    struct books_config c = topo_books_config(&w->plan->params);
+    struct books_config c = topo_books_config(&w->params);
     struct recover_source source;
     if (!w->journal.ready) return;
     matching_join(w, i);
@@ -44,8 +44,11 @@ static void start(struct world *w, u32 i)
         disk_enter(was);
         return;
     }
-    if (recover_matching_from(&source, &m->machine, &m->commands))
-        sim_fail(w, "matching recovers", "%s", err_text());
+    if (recover_matching_from(&source, &m->machine, &m->commands)) {
+        world_unrecovered(w, "matching recovers");
+        disk_enter(was);
+        return;
+    }
     mark_begin(&m->machine.mark, &m->log, m->machine.applied);
     w->recovering = false;
     disk_enter(was);
@@ -73,6 +76,8 @@ static bool work(struct world *w, struct sim_matching *m)
     bool done = m->sweeping ? matching_more(&m->machine) : matching_apply(&m->machine, cmd);
     if (w->mutant == MUTANT_CANCEL_TWICE && cmd->kind == CMD_CANCEL && cmd->seq % 4 == 0)
         matching_apply(&m->machine, cmd);
+    if (w->mutant == MUTANT_FULL_EARLY && cmd->kind == CMD_START)
+        books_limit(m->machine.books, m->rules.resting_max - 1);
     m->sweeping = !done;
     if (done) log_advance(&m->commands, cmd);
     m->released = false;

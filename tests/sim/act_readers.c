@@ -34,16 +34,16 @@ static int open_snapshot(struct world *w)
 {
     struct sim_snapshot *s = &w->snapshot;
     struct snapshot_info info;
-    struct replica_config config = {.params = &w->plan->params,
+    struct replica_config config = {.params = &w->params,
                                     .trading = true,
                                     .market = true,
-                                    .matching_count = w->plan->params.matching,
+                                    .matching_count = w->params.matching,
                                     .market_data = s->data,
                                     .sink = take_derived,
                                     .context = w};
     char path[300];
-    struct market_config market = topo_market_config(&w->plan->params);
-    *s = (struct sim_snapshot){.alive = true, .data = s->data};
+    struct market_config market = topo_market_config(&w->params);
+    *s = (struct sim_snapshot){.alive = true, .data = s->data, .commands.fd = -1};
     if (!market_new(s->data, &market)) return -1;
     if (logdir_open(&s->dir, w->journal_dir, false)) return -1;
     snprintf(path, sizeof path, "%s/snapshots", s->dir.dir);
@@ -52,7 +52,7 @@ static int open_snapshot(struct world *w)
     replica_info(&s->replica, &info);
     s->check.durable = &w->segment.durable;
     if (check_add(&s->check, &s->dir, LOG_ACCOUNT, info.account_seq)) return -1;
-    for (u32 i = 0; i < w->plan->params.matching; i++)
+    for (u32 i = 0; i < w->params.matching; i++)
         if (check_add(&s->check, &s->dir, LOG_MATCH(i), info.match_seq[i])) return -1;
     enum logfile_status status =
         logfile_open(&s->commands, &s->dir, LOG_COMMAND, s->replica.seq, durable_seq(w));
@@ -86,7 +86,7 @@ bool snapshot_step(struct world *w, u64 random)
     u32 was = disk_enter(ACTOR_SNAPSHOT);
     int rc = s->alive ? snapshot_work(w, random, &work) : open_snapshot(w);
     disk_enter(was);
-    if (rc) sim_fail(w, "the standing proof holds", "%s", err_text());
+    if (rc) world_unrecovered(w, "the standing proof holds");
     return work != 0;
 }
 
@@ -126,17 +126,17 @@ static int load_market(struct world *w)
 static int open_market(struct world *w)
 {
     struct sim_market *m = &w->market;
-    struct market_config config = topo_market_config(&w->plan->params);
+    struct market_config config = topo_market_config(&w->params);
     if (!market_new(m->data, &config)) return -1;
     m->markets = 0;
     m->alive = true;
     for (u32 i = 0; i < SIM_MATCHINGS; i++) m->follows[i].files.buf = NULL;
     if (load_market(w)) return -1;
-    for (u32 i = 0; i < w->plan->params.matching; i++)
+    for (u32 i = 0; i < w->params.matching; i++)
         if (follow_open(&m->follows[i], w->journal_dir, LOG_MATCH(i), w->segment.logs[LOG_MATCH(i)],
                         &w->segment.durable, market_through(m->data, (u16)i)))
             return -1;
-    for (u32 i = 0; i < w->plan->params.matching; i++)
+    for (u32 i = 0; i < w->params.matching; i++)
         m->follows[i].sees_all = w->mutant == MUTANT_HIDES_NOTHING;
     return 0;
 }
@@ -156,7 +156,7 @@ static int market_work(struct world *w, u64 random, u32 *work)
 {
     struct sim_market *m = &w->market;
     const struct rec *rec;
-    for (u32 i = 0; i < w->plan->params.matching; i++) {
+    for (u32 i = 0; i < w->params.matching; i++) {
         u64 laps = m->follows[i].laps;
         for (u64 n = random >> 8 * i & 127; n; n--, ++*work) {
             if (open_markets(w)) return -1;
@@ -192,6 +192,6 @@ void market_kill(struct world *w)
     if (!w->market.alive) return;
     w->result->kills++;
     w->market.alive = false;
-    for (u32 i = 0; i < w->plan->params.matching; i++) follow_close(&w->market.follows[i]);
+    for (u32 i = 0; i < w->params.matching; i++) follow_close(&w->market.follows[i]);
     disk_kill(ACTOR_MARKET);
 }

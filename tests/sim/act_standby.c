@@ -50,13 +50,13 @@ void standby_trading_kill(struct world *w)
 static bool start_trading(struct world *w)
 {
     struct sim_standby_trading *s = &w->standby_trading;
-    struct ledger_config c = topo_ledger_config(&w->plan->params);
+    struct ledger_config c = topo_ledger_config(&w->params);
     struct recover_source source;
     const struct log *matches[SIM_MATCHINGS];
     if (!w->trading.alive || !w->journal.ready) return false;
-    for (u32 i = 0; i < w->plan->params.matching; i++) matches[i] = w->segment.logs[LOG_MATCH(i)];
+    for (u32 i = 0; i < w->params.matching; i++) matches[i] = w->segment.logs[LOG_MATCH(i)];
     ledger_new(s->ledger, &c);
-    orders_new(s->orders, w->plan->params.orders_max);
+    orders_new(s->orders, w->params.orders_max);
     rules_new(s->rules);
     s->machine = (struct trading){.ledger = ledger_join(s->ledger),
                                   .orders = orders_join(s->orders),
@@ -66,11 +66,10 @@ static bool start_trading(struct world *w)
     u32 was = disk_enter(ACTOR_STANDBY_TRADING);
     s->opened = true;
     if (!DIES_WAITING(w, standby_trading_kill(w))) {
-        if (tail_trading_open(&s->tail, &source, &s->machine, matches,
-                              atomic_load(&w->segment.trading->derived)))
-            sim_fail(w, "the standby of trading starts", "%s", err_text());
+        s->alive = !tail_trading_open(&s->tail, &source, &s->machine, matches,
+                                      atomic_load(&w->segment.trading->derived));
+        if (!s->alive) world_unrecovered(w, "the standby of trading starts");
         w->recovering = false;
-        s->alive = true;
     }
     disk_enter(was);
     return s->alive;
@@ -156,7 +155,7 @@ void standby_matching_kill(struct world *w, u32 i)
 static bool start_matching(struct world *w, u32 i)
 {
     struct sim_standby_matching *s = &w->standby_matching[i];
-    struct books_config c = topo_books_config(&w->plan->params);
+    struct books_config c = topo_books_config(&w->params);
     struct recover_source source;
     if (!w->matching[i].alive || !w->journal.ready) return false;
     CHECK(books_new(s->books, &c));
@@ -167,11 +166,10 @@ static bool start_matching(struct world *w, u32 i)
     u32 was = disk_enter(ACTOR_STANDBY_MATCHING + i);
     s->opened = true;
     if (!DIES_WAITING(w, standby_matching_kill(w, i))) {
-        if (tail_matching_open(&s->tail, &source, &s->machine,
-                               atomic_load(&w->segment.matching[i]->derived)))
-            sim_fail(w, "the standby of matching starts", "%s", err_text());
+        s->alive = !tail_matching_open(&s->tail, &source, &s->machine,
+                                       atomic_load(&w->segment.matching[i]->derived));
+        if (!s->alive) world_unrecovered(w, "the standby of matching starts");
         w->recovering = false;
-        s->alive = true;
     }
     disk_enter(was);
     return s->alive;
@@ -240,7 +238,7 @@ bool standby_matching_take_over(struct world *w, u32 i, u64 random)
 
 bool standby_step(struct world *w, u64 random)
 {
-    u32 i = (u32)(random >> 8) % (w->plan->params.matching + 1);
+    u32 i = (u32)(random >> 8) % (w->params.matching + 1);
     u32 most = 1 + (u32)(random >> 16) % 64;
     if (i == 0) {
         bool alive = w->standby_trading.alive;
@@ -258,7 +256,7 @@ bool standby_step(struct world *w, u64 random)
 
 void standby_kill(struct world *w, u64 random)
 {
-    u32 i = (u32)(random >> 8) % (w->plan->params.matching + 1);
+    u32 i = (u32)(random >> 8) % (w->params.matching + 1);
     if (i == 0) standby_trading_kill(w);
     else standby_matching_kill(w, i - 1);
 }
@@ -272,7 +270,7 @@ bool standby_settle(struct world *w)
         there &= w->standby_trading.tail.position == w->trading.command.seq &&
                  !w->standby_trading.tail.merge.head.seq;
     }
-    for (u32 i = 0; i < w->plan->params.matching; i++) {
+    for (u32 i = 0; i < w->params.matching; i++) {
         const struct sim_standby_matching *s = &w->standby_matching[i];
         if (!s->alive || !w->matching[i].alive) continue;
         follow_matching(w, i, 512);

@@ -16,13 +16,15 @@ static void reply(void *context, const struct msg *m)
     ring_push(&w->trading.replies, m->length);
 }
 
-static void log_start(struct sim_trading *t)
+static void log_start(struct world *w)
 {
-    struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}};
-    c.epoch = t->command.head ? t->epoch : 1;
-    c.journaled = t->command.seq;
-    snprintf(c.build, sizeof c.build, "sim");
-    trading_config(&t->machine, &c.head);
+    struct sim_trading *t = &w->trading;
+    struct cmd_start_2 c = {.was.head = {.kind = CMD_START, .version = 2, .length = sizeof c},
+                            .resting_max = (u32)w->params.resting_max};
+    c.was.epoch = t->command.head ? t->epoch : 1;
+    c.was.journaled = t->command.seq;
+    snprintf(c.was.build, sizeof c.was.build, "sim");
+    trading_config(&t->machine, &c.was.head);
 }
 
 void trading_join(struct world *w)
@@ -34,7 +36,7 @@ void trading_join(struct world *w)
     log_add_gate(&t->account, &s->cursors[ACTOR_JOURNAL][LOG_ACCOUNT]);
     if (w->mutant != MUTANT_NO_GATE)
         log_add_gate(&t->command, &s->cursors[ACTOR_JOURNAL][LOG_COMMAND]);
-    for (u32 i = 0; i < w->plan->params.matching; i++) {
+    for (u32 i = 0; i < w->params.matching; i++) {
         if (w->mutant != MUTANT_NO_GATE)
             log_add_gate(&t->command, &s->cursors[ACTOR_MATCHING + i][LOG_COMMAND]);
         log_join_gate(&t->matches[i], s->logs[LOG_MATCH(i)],
@@ -42,17 +44,16 @@ void trading_join(struct world *w)
     }
     for (u32 i = 0; i < SIM_SOURCES; i++) ring_join_rx(&t->ingress[i], s->ingress[i], &s->tails[i]);
     ring_join_tx(&t->replies, s->replies, &s->tails[SIM_SOURCES]);
-    t->merge_reserve = w->plan->params.matching *
-                       (w->plan->params.match_bytes / 64 / MERGE_MAX + 1) *
+    t->merge_reserve = w->params.matching * (w->params.match_bytes / 64 / MERGE_MAX + 1) *
                        sizeof(struct cmd_merge);
 }
 
 static void format(struct world *w)
 {
     struct sim_trading *t = &w->trading;
-    struct ledger_config c = topo_ledger_config(&w->plan->params);
+    struct ledger_config c = topo_ledger_config(&w->params);
     ledger_new(t->ledger, &c);
-    orders_new(t->orders, w->plan->params.orders_max);
+    orders_new(t->orders, w->params.orders_max);
     rules_new(t->rules);
     t->machine = (struct trading){.ledger = ledger_join(t->ledger),
                                   .orders = orders_join(t->orders),
@@ -80,8 +81,11 @@ static void start(struct world *w)
         disk_enter(was);
         return;
     }
-    if (recover_trading_from(&source, &t->machine, t->matches))
-        sim_fail(w, "trading recovers", "%s", err_text());
+    if (recover_trading_from(&source, &t->machine, t->matches)) {
+        world_unrecovered(w, "trading recovers");
+        disk_enter(was);
+        return;
+    }
     mark_begin(&t->machine.mark, &t->account, t->command.seq);
     w->recovering = false;
     disk_enter(was);
@@ -91,8 +95,8 @@ static void start(struct world *w)
         ledger_account(t->machine.ledger, i)->nonces[NONCE_ORDER] = 0;
     bool new_exchange =
         !t->machine.ledger->account_count && t->machine.rules->market_count < SIM_MARKETS;
-    log_start(t);
-    if (new_exchange) world_config(&t->machine, w->plan->params.matching);
+    log_start(w);
+    if (new_exchange) world_config(&t->machine, w->params.matching);
     clock_begin(&t->clock, t->machine.now_ns, w->wall_ns, w->mono_ns);
     t->machine.reply = reply;
     t->machine.reply_context = w;
@@ -107,7 +111,7 @@ void trading_take_role(struct world *w)
     t->epoch++;
     t->machine.command = &t->command;
     t->machine.account = &t->account;
-    for (u32 i = 0; i < w->plan->params.matching; i++) {
+    for (u32 i = 0; i < w->params.matching; i++) {
         if (log_seek(&t->matches[i], t->machine.ledger->merged[i]) < 0)
             sim_fail(w, "the standby of trading takes over", "match record %lu is not held",
                      t->machine.ledger->merged[i] + 1);
@@ -119,7 +123,7 @@ void trading_take_role(struct world *w)
     t->machine.now_ns = t->clock.now_ns;
     t->machine.reply = reply;
     t->machine.reply_context = w;
-    log_start(t);
+    log_start(w);
     t->stage = TRADING_SHOW_COMMANDS;
     t->alive = true;
 }
@@ -183,8 +187,8 @@ static bool take(struct world *w, u32 ring)
 static bool merge(struct world *w, u64 random)
 {
     struct sim_trading *t = &w->trading;
-    u32 i = (u32)(random % w->plan->params.matching), n = 0;
-    for (u32 k = 0; !n && k < w->plan->params.matching; k++, i = (i + 1) % w->plan->params.matching)
+    u32 i = (u32)(random % w->params.matching), n = 0;
+    for (u32 k = 0; !n && k < w->params.matching; k++, i = (i + 1) % w->params.matching)
         if (has_room(w, COMMAND_STEP_BYTES, MERGE_ACCOUNT_BYTES)) {
             n = trading_merge(&t->machine, (u16)i, &t->matches[i]);
             const struct rec *next = log_peek(&t->matches[i]);
@@ -217,7 +221,7 @@ static bool show(struct world *w)
         atomic_store(&block->derived, t->account.seq);
         break;
     case TRADING_RELEASE_MATCHES:
-        for (u32 i = 0; i < w->plan->params.matching; i++) log_release(&t->matches[i]);
+        for (u32 i = 0; i < w->params.matching; i++) log_release(&t->matches[i]);
         break;
     case TRADING_RELEASE_RINGS: release_rings(t); break;
     default:

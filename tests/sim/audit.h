@@ -52,6 +52,7 @@ struct audit_book {
     const struct rec *cmd; /* being applied */
     u32 taker;             /* index + 1 of its order */
     u32 answers;           /* endings of that order */
+    u32 resting_max;       /* of one matching process, by the last CMD_START */
 };
 
 /* A withdrawal as the log tells it. */

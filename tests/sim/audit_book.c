@@ -36,6 +36,7 @@ void audit_book_reset(struct audit_book *b)
     }
     memset(b->slots, 0, (b->slot_mask + 1) * sizeof *b->slots);
     memset(b->best, 0, sizeof b->best);
+    b->resting_max = 0;
     for (u32 m = 0; m < SIM_MARKETS; m++) b->sides[m][0].count = b->sides[m][1].count = 0;
 }
 
@@ -139,6 +140,7 @@ void audit_book_command(struct audit *a, const struct rec *cmd)
     const void *body = cmd;
     b->cmd = cmd;
     b->taker = b->answers = 0;
+    if (cmd->kind == CMD_START) b->resting_max = ((const struct cmd_start_2 *)body)->resting_max;
     if (cmd->kind == CMD_ORDER) check_due(a, cmd);
     if (cmd->kind == CMD_ORDER && !((const struct cmd_order *)body)->code) add_order(a, body);
     if (cmd->kind == CMD_CANCEL || cmd->kind == CMD_EXPIRE) close_listed(a, body);
@@ -150,6 +152,16 @@ void audit_book_command(struct audit *a, const struct rec *cmd)
             FAIL(a, label, "match record %lu (kind %u) of command %lu: %s", rec->seq, rec->kind, \
                  rec->cause, #cond); \
     } while (0)
+
+/* Do as many rest as may, in all markets of the process that `market` runs on? */
+static bool is_full(const struct audit *a, u32 market)
+{
+    const struct audit_book *b = &a->book;
+    u32 matchings = a->world->params.matching, resting = 0;
+    for (u32 m = market % matchings; m < SIM_MARKETS; m += matchings)
+        resting += b->sides[m][0].count + b->sides[m][1].count;
+    return resting >= b->resting_max;
+}
 
 static void trade(struct audit *a, const struct match_trade *e, const struct rec *rec)
 {
@@ -205,6 +217,10 @@ static void canceled(struct audit *a, const struct match_order *e, const struct 
     }
     RULE(b->taker && o == &b->orders[b->taker - 1], "only the new order ends so");
     if (e->reason == REASON_FOK) RULE(o->tif == TIF_FOK && o->left == o->lots, "all or nothing");
+    if (e->reason == REASON_CAPACITY) {
+        RULE(is_full(a, o->market), "only full books turn away");
+        a->world->result->turned_away++;
+    }
     if (e->reason == REASON_IOC) RULE(o->tif == TIF_IOC, "only IOC ends so");
     if (e->reason == REASON_STP)
         RULE(o->stp == STP_CANCEL_TAKER || o->stp == STP_CANCEL_BOTH, "self-trade prevention");
@@ -224,9 +240,14 @@ static void one_order(struct audit *a, const struct match_order *e, const struct
     b->answers++;
     o->state = ORDER_OVER;
     if (rec->kind == MATCH_REJECTED) RULE(o->left == o->lots, "the rejected never traded");
+    if (rec->kind == MATCH_REJECTED && e->code == BOOK_CODE_CAPACITY) {
+        RULE(is_full(a, o->market), "only full books turn away");
+        a->world->result->turned_away++;
+    }
     if (rec->kind == MATCH_FILLED) RULE(o->budget, "only orders by quote end so");
     if (rec->kind != MATCH_OPENED) return;
     RULE(o->tif == TIF_GTC || o->tif == TIF_GTX, "only some orders rest");
+    RULE(!is_full(a, o->market), "full books take nobody");
     RULE(e->lots && e->lots == o->left && e->price == o->price, "lots add up");
     o->state = ORDER_RESTS;
     enter(b, b->taker - 1);

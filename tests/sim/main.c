@@ -194,9 +194,10 @@ static bool run_seed(const struct options *o, u64 seed)
     if (passed && o->one)
         printf("seed %lu: %lu commands, %lu trades replayed, %lu answers, %lu kills, %lu "
                "takeovers, %lu crashes of all (%lu left a tail to the processes), %lu laps, %lu "
-               "times full\n",
+               "times full; %lu sizes changed, %lu too small, %lu replayed orders turned away\n",
                seed, result->commands, result->trades, result->acks, result->kills,
-               result->takeovers, result->crashes, result->left, result->laps, result->full);
+               result->takeovers, result->crashes, result->left, result->laps, result->full,
+               result->resized, result->too_small, result->turned_away);
     if (!passed) print_failure(&plan, MUTANT_NONE, o);
     plan_free(&plan);
     return passed;

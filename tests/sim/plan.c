@@ -50,9 +50,16 @@ static u32 draw_weights(u64 *state, u32 burst, u32 weights[OP_COUNT])
     return total;
 }
 
+void plan_sizes(struct topo_params *p, u64 random)
+{
+    p->orders_max = random & 2 ? PLAN_ORDERS : 300 + (random >> 8 & 511);
+    p->resting_max = random & 4 ? PLAN_RESTING : 20 + (random >> 20 & 127);
+}
+
 static void draw_params(struct plan *p, u64 *state)
 {
     u64 r = plan_random(state);
+    p->sizes = r;
     p->params = (struct topo_params){.api = 1,
                                      .verify = 2,
                                      .matching = 1 + (r & 1),
@@ -60,8 +67,8 @@ static void draw_params(struct plan *p, u64 *state)
                                      .balances_max = 512,
                                      .nonce_windows_max = 128,
                                      .transfers_max = 1024,
-                                     .orders_max = r & 2 ? 4096 : 300 + (r >> 8 & 511),
-                                     .resting_max = r & 4 ? 2048 : 20 + (r >> 20 & 127),
+                                     .orders_max = PLAN_ORDERS,
+                                     .resting_max = PLAN_RESTING,
                                      .command_bytes = 1UL << 20,
                                      .match_bytes = 1UL << 20,
                                      .account_bytes = 1UL << 20,

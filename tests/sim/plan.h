@@ -53,7 +53,8 @@ struct plan {
     struct plan_step *steps;
     u8 *dropped; /* 1: leave this step out */
     /* The shape of this run. */
-    struct topo_params params;
+    struct topo_params params;      /* the largest sizes that any life has */
+    u64 sizes;                      /* for plan_sizes, of the first life */
     u32 burst;                      /* how much trading, matching and clients do in one step */
     u64 segment_bytes, batch_bytes; /* of journal files and group commits */
     u64 random;                     /* for what is drawn once */
@@ -63,6 +64,12 @@ extern const char *const plan_names[OP_COUNT];
 
 /* A step of the generator: state moves, a number comes out (splitmix64, Steele et al. 2014). */
 u64 plan_random(u64 *state);
+
+/* The sizes that an operator changes between two lives: order slots, and how many orders may rest.
+ */
+#define PLAN_ORDERS  4096U
+#define PLAN_RESTING 2048U
+void plan_sizes(struct topo_params *p, u64 random);
 
 void plan_make(struct plan *p, u64 seed, u32 steps);
 void plan_free(struct plan *p);

@@ -58,6 +58,7 @@
     X(NONCES_LOST, "a new trading process forgets which nonces were used") \
     X(STANDBY_DIFFERS, "the standby of trading applies something of its own") \
     X(OWED_LOST, "a standby takes over without what its primary had not published") \
+    X(FULL_EARLY, "matching turns orders away before as many rest as the log allows") \
     X(TWO_WRITERS, "a standby takes over from a primary that still writes")
 
 enum sim_mutant {
@@ -213,6 +214,7 @@ struct world {
     struct log_writer ghost; /* of a primary that should be dead: a mutant */
     struct sim_clients clients;
     const struct plan *plan;
+    struct topo_params params; /* the plan's, with the sizes of this life */
     struct audit *audit;
     struct sim_result *result;
     u64 wall_ns, mono_ns;
@@ -226,6 +228,8 @@ struct world {
     u32 tries;  /* of a start of the whole */
     u32 idles;  /* waits of a recovery */
     bool trace, disk_slow, in_sync, recovering, settling, in_start, crash_pending;
+    bool wants_room; /* a recovery said that a size is too small: all stops, and the size is raised
+                      */
 };
 
 /* What a run tells its parent; in memory both share. */
@@ -235,6 +239,7 @@ struct sim_result {
     char label[64]; /* which rule was broken: equal for equal failures */
     char text[1400];
     u64 commands, trades, kills, crashes, lives, laps, full, acks, takeovers, left;
+    u64 resized, too_small, turned_away;
 };
 
 /* The run ends here: `label` names the rule. */
@@ -253,6 +258,9 @@ void world_crash(struct world *w, u64 random);
 void world_config(struct trading *t, u32 matchings); /* what is missing of the genesis */
 void *world_memory(u64 bytes);
 void world_source(struct world *w, struct recover_source *s);
+/* A recovery failed: it is to, if this life's sizes are smaller than an older one's; else the run.
+ */
+void world_unrecovered(struct world *w, const char *label);
 
 /* The actors, act_*.c: a step of one that is dead starts it. True: something was done. */
 bool trading_step(struct world *w, u64 random);

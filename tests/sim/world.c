@@ -207,7 +207,9 @@ void world_step(struct world *w, const struct plan_step *s)
     case OP_SNAPSHOT_ROT: rot(w, r); break;
     default: CHECK(false);
     }
-    if (!w->crash_pending || w->in_sync) return;
+    if (w->in_sync) return;
+    if (w->wants_room) world_crash(w, r);
+    if (!w->crash_pending) return;
     w->crash_pending = false;
     world_crash(w, w->crash_random);
 }
@@ -270,6 +272,7 @@ void world_settle(struct world *w)
     clients_publish(w);
     for (u32 round = 0; !is_settled(w) || !standby_settle(w); round++) {
         if (round == ROUNDS_MAX) explain(w);
+        if (w->wants_room) world_crash(w, plan_random(&w->random));
         w->wall_ns += 20000000;
         w->mono_ns += 20000000;
         journal_step(w);
@@ -294,6 +297,8 @@ void world_open(struct world *w, const struct plan *plan, const char *dir)
     struct books_config books = topo_books_config(&plan->params);
     struct market_config market = topo_market_config(&plan->params);
     w->plan = plan;
+    w->params = plan->params;
+    plan_sizes(&w->params, plan->sizes);
     w->random = plan->random;
     snprintf(w->dir, sizeof w->dir, "%s", dir);
     snprintf(w->journal_dir, sizeof w->journal_dir, "%s/disk", dir);

@@ -59,7 +59,7 @@ void world_config(struct trading *t, u32 matchings)
 void world_source(struct world *w, struct recover_source *s)
 {
     *s = (struct recover_source){.dir = w->journal_dir,
-                                 .params = &w->plan->params,
+                                 .params = &w->params,
                                  .command = w->segment.logs[LOG_COMMAND],
                                  .durable = &w->segment.durable};
 }
@@ -67,7 +67,7 @@ void world_source(struct world *w, struct recover_source *s)
 void world_fresh_segment(struct world *w)
 {
     struct sim_segment *s = &w->segment;
-    const struct topo_params *p = &w->plan->params;
+    const struct topo_params *p = &w->params;
     u64 capacity[SIM_LOGS] = {p->command_bytes, p->account_bytes, p->match_bytes, p->match_bytes};
     for (u32 log = 0; log < SIM_LOGS; log++) {
         if (s->logs[log]) munmap(s->logs[log], s->log_bytes[log]);
@@ -95,6 +95,52 @@ void world_fresh_segment(struct world *w)
     w->result->lives++;
 }
 
+/* The size of this life that the error names as too small, if the plan has a larger one; or NULL.
+ */
+static u64 *too_small(struct world *w, u64 *enough)
+{
+    const struct topo_params *most = &w->plan->params;
+    const char *why = err_text();
+    bool resting = strstr(why, "matching.orders_max");
+    u64 *size = resting ? &w->params.resting_max : &w->params.orders_max;
+    *enough = resting ? most->resting_max : most->orders_max;
+    if (!strstr(why, "raise") || *size == *enough) return NULL;
+    if (!resting && !strstr(why, "trading.orders_max")) return NULL;
+    if (w->trace) printf("      %s\n", why);
+    w->result->too_small++;
+    return size;
+}
+
+void world_unrecovered(struct world *w, const char *label)
+{
+    u64 enough;
+    if (!too_small(w, &enough)) sim_fail(w, label, "%s", err_text());
+    w->wants_room = true;
+    w->recovering = false;
+}
+
+/* An operator changes what a new life may hold. */
+static void resize(struct world *w, u64 *state)
+{
+    u64 r = plan_random(state);
+    if (w->wants_room) w->params = w->plan->params;
+    else if (r % 3 == 0) plan_sizes(&w->params, plan_random(state));
+    w->result->resized += w->wants_room || r % 3 == 0;
+    w->wants_room = false;
+}
+
+/* The first start of a life is refused where it does not fit, and another with what was named. */
+static int recover_whole(struct world *w, const struct recover_options *o, struct recovered *out)
+{
+    u64 *size, enough;
+    int rc = recover_start(o, out);
+    while (rc && (size = too_small(w, &enough))) {
+        *size = enough;
+        rc = recover_start(o, out);
+    }
+    return rc;
+}
+
 static void hear_report(void *context, const char *text)
 {
     const struct world *w = context;
@@ -105,7 +151,7 @@ static void hear_report(void *context, const char *text)
 static void start_whole(struct world *w, struct recovered *out)
 {
     struct recover_options o = {.dir = w->journal_dir,
-                                .params = &w->plan->params,
+                                .params = &w->params,
                                 .segment_bytes = w->plan->segment_bytes,
                                 .snapshots_keep = 3,
                                 .tail_commands = w->crash_random % 3 ? 300 : 0,
@@ -125,7 +171,7 @@ static void start_whole(struct world *w, struct recovered *out)
     w->in_start = true;
     u64 r = plan_random(&state);
     w->die_in = w->tries < 3 && r % 3 == 0 && w->segment.number ? 1 + (u32)(r >> 8) % 30 : 0;
-    int rc = recover_start(&o, out);
+    int rc = recover_whole(w, &o, out);
     w->in_start = false;
     w->die_in = 0;
     disk_enter(was);
@@ -142,7 +188,7 @@ void world_crash(struct world *w, u64 random)
     snapshot_kill(w);
     market_kill(w);
     standby_trading_kill(w);
-    for (u32 i = 0; i < w->plan->params.matching; i++) {
+    for (u32 i = 0; i < w->params.matching; i++) {
         matching_kill(w, i);
         standby_matching_kill(w, i);
     }
@@ -153,6 +199,7 @@ void world_crash(struct world *w, u64 random)
     if (w->trace && !first) printf("      all die%s\n", power ? ", power lost" : "");
     if (power && !first) disk_crash(plan_random(&state));
     w->crash_random = plan_random(&state);
+    if (!first) resize(w, &state);
     memset(&out, 0, sizeof out);
     start_whole(w, &out);
     if (w->trace && !first)
