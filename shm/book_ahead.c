@@ -138,7 +138,7 @@ static void take_step(const struct books *b, struct book_batch *t)
     case 1: load_orders(b, rest), go_on(b, come), load_grown(b, come, 0); break;
     case 2: load_neighbours(b, rest), go_on(b, come), load_grown(b, come, 1); break;
     case 3: load_links(b, rest), go_on(b, come), load_grown(b, come, 2); break;
-    case 4: load_nodes(b, rest, 1), go_on(b, come); break;
+    case 4: load_nodes(b, rest, 1); break;
     default: load_nodes(b, rest, 2), keep_ways(b, t); break;
     }
 }

@@ -80,7 +80,7 @@ struct book_sweep {
 };
 
 /* Where a sweep will come within a level: orders behind the one it fills. Never trusted either. */
-#define BOOK_SCOUT 32U /* orders ahead */
+#define BOOK_SCOUT 64U /* orders ahead */
 struct book_scout {
     u32 next;      /* the order the sweep will come to */
     u32 far, near; /* orders whose links are loaded, and whose neighbours in their rings; or 0 */
