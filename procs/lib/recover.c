@@ -536,16 +536,20 @@ static int recover(struct start *s)
 {
     struct snapshot_reader r;
     if (logdir_lock(&s->dir) || find_ends(s)) return -1;
-    u64 time_ns;
+    u64 time_ns = 0;
     int opened = open_newest(s, &r), rc = opened < 0 ? -1 : 0;
     bool left = opened > 0 && can_leave_tail(s, r.manifest, &time_ns);
+    bool whole = opened > 0 && is_whole(s, &r.manifest->info);
+    if (whole || left) rc = replica_fits(&r, s->options->params); /* what is not loaded here */
     s->out.check_ns = lap(s);
-    if (opened > 0 && is_whole(s, &r.manifest->info)) {
+    if (!rc && whole) {
         s->out.snapshot_seq = s->end;
         found(s, &r.manifest->info);
-    } else if (left) {
+    } else if (!rc && left) {
         leave_tail(s, &r.manifest->info, time_ns);
-    } else if (!rc) rc = rebuild(s, opened ? &r : NULL);
+    } else if (!rc) {
+        rc = rebuild(s, opened ? &r : NULL);
+    }
     if (opened > 0) snapshot_close(&r);
     return rc;
 }

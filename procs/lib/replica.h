@@ -117,6 +117,10 @@ int replica_load(struct replica *r, struct snapshot_reader *s);
  * and orders. `s` was opened in `dir`. */
 int replica_load_by_two(struct replica *r, struct snapshot_reader *s, const char *dir);
 
+/* Would what a snapshot holds fit the sizes? What is cheap to know: accounts, orders, transfers,
+ * what rests in the books. -1 with err: no, says which option to raise; or damaged. */
+int replica_fits(struct snapshot_reader *s, const struct topo_params *p);
+
 /* The kinds of sections that replica_load reads, SECTION_BIT each. */
 u32 replica_sections(const struct replica_config *config);
 

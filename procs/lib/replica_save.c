@@ -601,6 +601,39 @@ static int compare(struct replica *r, struct snapshot_reader *s)
     return 0;
 }
 
+static int books_fit(struct snapshot_reader *s, struct rules *r, const struct topo_params *p)
+{
+    u64 resting[MATCHINGS_MAX] = {0};
+    if (load_rules(s, r)) return -1;
+    for (u32 market = 0; market < r->market_count; market++) {
+        u32 i = r->markets[market].matching % MATCHINGS_MAX;
+        if (seek(s, SECTION_BOOK, market)) return -1;
+        resting[i] += s->left / sizeof(struct book_order);
+        if (resting[i] > p->resting_max) return too_small("matching.orders_max", resting[i]);
+    }
+    return 0;
+}
+
+int replica_fits(struct snapshot_reader *s, const struct topo_params *p)
+{
+    struct saved_orders orders;
+    struct saved_transfers transfers = {0};
+    u32 accounts;
+    if (seek(s, SECTION_ACCOUNTS, 0) || snapshot_get(s, &accounts, sizeof accounts)) return -1;
+    if (accounts > p->accounts_max) return too_small("trading.accounts_max", accounts);
+    if (seek(s, SECTION_ORDERS, 0) || snapshot_get(s, &orders, sizeof orders)) return -1;
+    if (orders.used >= p->orders_max) return too_small("trading.orders_max", orders.used + 1UL);
+    if (snapshot_seek(s, SECTION_TRANSFERS, 0) && snapshot_get(s, &transfers, sizeof transfers))
+        return -1;
+    if (transfers.used > p->transfers_max)
+        return too_small("trading.transfers_max", transfers.used);
+    struct rules *rules = calloc(1, sizeof *rules);
+    CHECK(rules);
+    int rc = books_fit(s, rules, p);
+    free(rules);
+    return rc;
+}
+
 u32 replica_sections(const struct replica_config *c)
 {
     u32 kinds = SECTION_BIT(SECTION_RULES) | SECTION_BIT(SECTION_SUMS);

@@ -548,6 +548,19 @@ static void any_sequence_can_be_seen(void **state)
     replica_close(&then);
 }
 
+/* Set one size so that the journal needs more, and see that it says so and leaves everything. */
+static void too_small_for(u64 *size, u64 value, const char *option)
+{
+    struct recovered out;
+    u64 was = *size;
+    for (w.threads = 1; w.threads <= 2; w.threads++) {
+        *size = value;
+        assert_int_equal(start(&out), -1);
+        if (!strstr(err_text(), option) || !strstr(err_text(), "raise")) fail_msg("%s", err_text());
+    }
+    *size = was;
+}
+
 static void small_arenas_are_told(void **state)
 {
     (void)state;
@@ -555,7 +568,18 @@ static void small_arenas_are_told(void **state)
     settle();
     write_all();
     assert_int_equal(start(NULL), 0);
-    trade(1); /* else there is nothing to replay, and nothing is loaded here */
+    /* Nothing is loaded here, and the processes would not find room. */
+    u64 resting = 0;
+    for (u32 m = 0; m < FLOW_MARKETS; m++) resting += book_orders(w.live.matching.books, m);
+    const struct ledger *l = w.live.trading.ledger;
+    too_small_for(&w.params.orders_max, w.live.trading.orders->used, "trading.orders_max");
+    too_small_for(&w.params.resting_max, resting - 1, "matching.orders_max");
+    too_small_for(&w.params.accounts_max, l->account_count - 1, "trading.accounts_max");
+    too_small_for(&w.params.transfers_max, l->transfers_used - 1, "trading.transfers_max");
+    w.params.resting_max = resting;
+    assert_int_equal(start(NULL), 0);
+    w.params.resting_max = 16384;
+    trade(1); /* and where it is */
     write_all();
     w.params.orders_max = 100;
     assert_int_equal(start(NULL), -1);
@@ -569,19 +593,6 @@ static void small_arenas_are_told(void **state)
     struct recovered out;
     assert_int_equal(start(&out), 0);
     assert_int_equal(out.checksum, checksum_of(out.seq));
-}
-
-/* Set one size so that the journal needs more, and see that it says so and leaves everything. */
-static void too_small_for(u64 *size, u64 value, const char *option)
-{
-    struct recovered out;
-    u64 was = *size;
-    for (w.threads = 1; w.threads <= 2; w.threads++) {
-        *size = value;
-        assert_int_equal(start(&out), -1);
-        if (!strstr(err_text(), option) || !strstr(err_text(), "raise")) fail_msg("%s", err_text());
-    }
-    *size = was;
 }
 
 /* The same where a journal is replayed: no arena that is too small may end in anything else. */
