@@ -183,7 +183,8 @@ static int recover(struct up *up)
                                       .snapshots_keep = up->config.snapshot.keep,
                                       .lossy = up->config.journal.durability == DURABILITY_MEMORY,
                                       .tail_commands = RECOVER_TAIL,
-                                      .leave_tail = true,
+                                      .leave_tail =
+                                          up->config.journal.durability != DURABILITY_KAFKA,
                                       .threads = replay_threads(2),
                                       .report = report,
                                       .step = on_step,

@@ -427,25 +427,28 @@ static void step(const struct start *s, enum recover_step begins)
 }
 
 /* Each process loads a snapshot and replays what follows: a long tail is better replayed once. */
-static int save_end(struct start *s)
+static int save_end(struct start *s, const struct replica_sums *sums)
 {
     u64 replayed = s->end - s->out.snapshot_seq;
     if (!s->end || (s->out.snapshot_seq && replayed <= s->options->tail_commands)) return 0;
     step(s, RECOVER_SAVE);
-    trading_forget_segment(&s->replica.trading);
-    return replica_save(&s->replica, s->options->dir, s->dir.instance, NULL);
+    trading_forget_segment(&s->replica.trading); /* which no checksum knows of */
+    return replica_save_known(&s->replica, sums, s->options->threads, s->options->dir,
+                              s->dir.instance, NULL);
 }
 
 static int finish(struct start *s)
 {
     struct snapshot_info info;
-    replica_info(&s->replica, &info);
+    struct replica_sums sums;
+    replica_sums(&s->replica, &sums);
+    replica_info_from(&s->replica, &sums, &info);
     int rc = finish_derived(s, LOG_ACCOUNT, info.account_seq);
     for (u32 i = 0; !rc && LOG_MATCH(i) < s->logs; i++)
         rc = finish_derived(s, LOG_MATCH(i), info.match_seq[i]);
     found(s, &info);
     s->out.replay_ns = lap(s);
-    if (rc || save_end(s)) return -1;
+    if (rc || save_end(s, &sums)) return -1;
     return snapshot_retire(s->options->dir, s->dir.instance,
                            max_u64(s->options->snapshots_keep, 1) & UINT32_MAX);
 }

@@ -134,6 +134,10 @@ struct replica_sums {
 };
 void replica_sums(const struct replica *r, struct replica_sums *sums);
 
+/* replica_save by who knows the checksums, those of this state, with `threads` (1 or 2). */
+int replica_save_known(const struct replica *r, const struct replica_sums *sums, u32 threads,
+                       const char *dir, const u8 *instance, u64 *bytes);
+
 /* Sequence numbers and checksum as they stand. */
 void replica_info(const struct replica *r, struct snapshot_info *info);
 void replica_info_from(const struct replica *r, const struct replica_sums *sums,

@@ -252,22 +252,29 @@ static int save_sections(const struct replica *r, struct snapshot_writer *w)
     return 0;
 }
 
-int replica_save(const struct replica *r, const char *dir, const u8 *instance, u64 *bytes)
+int replica_save_known(const struct replica *r, const struct replica_sums *sums, u32 threads,
+                       const char *dir, const u8 *instance, u64 *bytes)
 {
     struct snapshot_writer w;
-    struct replica_sums sums;
     struct snapshot_info info;
     CHECK(r->config.trading && r->market && !r->config.matching_first);
-    replica_sums(r, &sums);
-    replica_info_from(r, &sums, &info);
+    replica_info_from(r, sums, &info);
     int rc = snapshot_create(&w, dir, instance);
     w.tick = r->config.tick;
     w.context = r->config.context;
-    if (rc || save_sums(&w, &sums, r->rules->market_count) || save_sections(r, &w)) {
+    if (!rc && threads > 1) snapshot_pack_beside(&w);
+    if (rc || save_sums(&w, sums, r->rules->market_count) || save_sections(r, &w)) {
         snapshot_abort(&w);
         return -1;
     }
     return snapshot_finish(&w, &info, bytes);
+}
+
+int replica_save(const struct replica *r, const char *dir, const u8 *instance, u64 *bytes)
+{
+    struct replica_sums sums;
+    replica_sums(r, &sums);
+    return replica_save_known(r, &sums, 1, dir, instance, bytes);
 }
 
 /* --- Loading -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lz4.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,10 @@
 /* Compressing must save a sixteenth, or the block is stored as it is. */
 #define WORTH(raw) ((raw) - (raw) / 16)
 #define TEMPORARY  "writing.tmp"
+
+#define PACKER_BLOCKS  8U
+#define PACKER_THREADS 2U
+#define TELL_BYTES     (8UL << 20) /* between two times the disk is told to begin writing */
 
 struct block_head {
     u32 raw, stored; /* equal: not compressed */
@@ -79,29 +84,186 @@ int snapshot_create(struct snapshot_writer *w, const char *dir, const u8 *instan
     return write_all(w, &magic, sizeof magic);
 }
 
+/* What a block becomes in the file. */
+struct packed {
+    struct block_head head;
+    const u8 *data; /* head.stored bytes */
+};
+
+static struct packed compress(const u8 *block, u64 bytes, u8 *room)
+{
+    struct packed p = {.head = {.raw = (u32)bytes, .stored = (u32)bytes}, .data = block};
+    int packed = LZ4_compress_default((const char *)block, (char *)room, (int)bytes,
+                                      LZ4_compressBound(SNAPSHOT_BLOCK));
+    if (packed > 0 && (u64)packed < WORTH(bytes)) {
+        p.head.stored = (u32)packed;
+        p.data = room;
+    }
+    return p;
+}
+
+/* Append a block to the current section. */
+static int write_block(struct snapshot_writer *w, const struct packed *p)
+{
+    struct snapshot_section *s = current(w);
+    s->crc = crc32c(crc32c(s->crc, &p->head, sizeof p->head), p->data, p->head.stored);
+    s->stored += sizeof p->head + p->head.stored;
+    s->raw += p->head.raw;
+    if (w->tick) w->tick(w->context);
+    return write_all(w, &p->head, sizeof p->head) ? -1 : write_all(w, p->data, p->head.stored);
+}
+
+/* Blocks on their way to the file, in order, [done, put): any thread compresses the next that
+ * nobody took, and one at a time writes what is ready. Between the last block of a section and the
+ * first of the next nothing is on its way. */
+struct snapshot_packer {
+    pthread_t threads[PACKER_THREADS];
+    u32 count;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t change;
+    struct {
+        u8 *block, *room; /* w->block is the block of `put` */
+        u64 bytes;
+        bool ready;
+        struct packed packed;
+    } slots[PACKER_BLOCKS];
+    u64 put, taken, done;
+    bool writing, ended;
+    int rc;
+    char why[ERR_TEXT_MAX];
+    u64 told; /* bytes of the file that the disk was told to write */
+};
+
+/* The last sync finds less to do. What fails here that sync tells. */
+static void tell_disk(struct snapshot_writer *w, struct snapshot_packer *p)
+{
+    if (w->at - p->told < TELL_BYTES) return;
+    sync_file_range(w->fd, (off_t)p->told, (off_t)(w->at - p->told), SYNC_FILE_RANGE_WRITE);
+    p->told = w->at;
+}
+
+/* Write what is ready, in order, unless another does. With the lock, which is given up meanwhile.
+ */
+static void write_ready(struct snapshot_writer *w, struct snapshot_packer *p)
+{
+    if (p->writing) return;
+    p->writing = true;
+    while (p->done < p->taken && p->slots[p->done % PACKER_BLOCKS].ready) {
+        u64 i = p->done % PACKER_BLOCKS;
+        bool failed = p->rc;
+        pthread_mutex_unlock(&p->lock);
+        int rc = failed ? -1 : write_block(w, &p->slots[i].packed);
+        if (!rc) tell_disk(w, p);
+        pthread_mutex_lock(&p->lock);
+        if (rc && !failed) snprintf(p->why, sizeof p->why, "%s", err_text());
+        if (rc) p->rc = -1;
+        p->slots[i].ready = false;
+        p->done++;
+        pthread_cond_broadcast(&p->change);
+    }
+    p->writing = false;
+}
+
+static void *pack_blocks(void *context)
+{
+    struct snapshot_writer *w = context;
+    struct snapshot_packer *p = w->packer;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (p->taken == p->put && !p->ended) pthread_cond_wait(&p->change, &p->lock);
+        if (p->taken == p->put) break;
+        u64 i = p->taken++ % PACKER_BLOCKS;
+        pthread_mutex_unlock(&p->lock);
+        p->slots[i].packed = compress(p->slots[i].block, p->slots[i].bytes, p->slots[i].room);
+        pthread_mutex_lock(&p->lock);
+        p->slots[i].ready = true;
+        write_ready(w, p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* Give the block away, and go on with the next. */
+static int hand_over(struct snapshot_writer *w)
+{
+    struct snapshot_packer *p = w->packer;
+    pthread_mutex_lock(&p->lock);
+    p->slots[p->put++ % PACKER_BLOCKS].bytes = w->filled;
+    pthread_cond_broadcast(&p->change);
+    while (p->put - p->done == PACKER_BLOCKS) pthread_cond_wait(&p->change, &p->lock);
+    w->block = p->slots[p->put % PACKER_BLOCKS].block;
+    int rc = p->rc;
+    pthread_mutex_unlock(&p->lock);
+    return rc ? err_set("%s", p->why) : 0;
+}
+
+/* All that was given away is packed and written. */
+static int wait_for_packer(struct snapshot_writer *w)
+{
+    struct snapshot_packer *p = w->packer;
+    if (!p) return 0;
+    pthread_mutex_lock(&p->lock);
+    while (p->done != p->put) pthread_cond_wait(&p->change, &p->lock);
+    int rc = p->rc;
+    pthread_mutex_unlock(&p->lock);
+    return rc ? err_set("%s", p->why) : 0;
+}
+
+/* All that was given away must be written, or is given up. */
+static void end_packer(struct snapshot_writer *w)
+{
+    struct snapshot_packer *p = w->packer;
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->ended = true;
+    pthread_cond_broadcast(&p->change);
+    pthread_mutex_unlock(&p->lock);
+    for (u32 i = 0; i < p->count; i++) pthread_join(p->threads[i], NULL);
+    for (u32 i = 0; i < PACKER_BLOCKS; i++) {
+        if (p->slots[i].block != w->block) free(p->slots[i].block);
+        free(p->slots[i].room);
+    }
+    pthread_cond_destroy(&p->change);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+    w->packer = NULL;
+}
+
+void snapshot_pack_beside(struct snapshot_writer *w)
+{
+    struct snapshot_packer *p = calloc(1, sizeof *p);
+    CHECK(p && !w->manifest->sections);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->change, NULL);
+    for (u32 i = 0; i < PACKER_BLOCKS; i++) {
+        p->slots[i].block = i ? malloc(SNAPSHOT_BLOCK) : w->block;
+        p->slots[i].room = malloc((size_t)LZ4_compressBound(SNAPSHOT_BLOCK));
+        CHECK(p->slots[i].block && p->slots[i].room);
+    }
+    w->packer = p;
+    while (p->count < PACKER_THREADS &&
+           pthread_create(&p->threads[p->count], NULL, pack_blocks, w) == 0)
+        p->count++;
+    if (!p->count) end_packer(w);
+}
+
 static int flush_block(struct snapshot_writer *w)
 {
     if (!w->filled) return 0;
-    struct block_head head = {.raw = (u32)w->filled, .stored = (u32)w->filled};
-    const u8 *data = w->block;
-    int packed = LZ4_compress_default((const char *)w->block, (char *)w->packed, (int)w->filled,
-                                      LZ4_compressBound(SNAPSHOT_BLOCK));
-    if (packed > 0 && (u64)packed < WORTH(w->filled)) {
-        head.stored = (u32)packed;
-        data = w->packed;
+    int rc;
+    if (w->packer) {
+        rc = hand_over(w);
+    } else {
+        struct packed packed = compress(w->block, w->filled, w->packed);
+        rc = write_block(w, &packed);
     }
-    struct snapshot_section *s = current(w);
-    s->crc = crc32c(crc32c(s->crc, &head, sizeof head), data, head.stored);
-    s->stored += sizeof head + head.stored;
-    s->raw += head.raw;
     w->filled = 0;
-    if (w->tick) w->tick(w->context);
-    return write_all(w, &head, sizeof head) ? -1 : write_all(w, data, head.stored);
+    return rc;
 }
 
 int snapshot_begin(struct snapshot_writer *w, enum snapshot_section_kind kind, u32 index)
 {
-    if (w->manifest->sections && flush_block(w)) return -1;
+    if (w->manifest->sections && (flush_block(w) || wait_for_packer(w))) return -1;
     if (w->manifest->sections == SNAPSHOT_SECTIONS_MAX)
         return err_set("a snapshot has at most %u sections", SNAPSHOT_SECTIONS_MAX);
     w->manifest->sections++;
@@ -124,6 +286,7 @@ int snapshot_put(struct snapshot_writer *w, const void *data, u64 bytes)
 
 static void free_writer(struct snapshot_writer *w)
 {
+    end_packer(w);
     if (w->fd >= 0) close(w->fd);
     free(w->block);
     free(w->packed);
@@ -154,7 +317,7 @@ int snapshot_finish(struct snapshot_writer *w, const struct snapshot_info *info,
     m->info = *info;
     struct trailer trailer = {.magic = SNAPSHOT_MAGIC};
     snapshot_path(w->dir, info->seq, path);
-    int rc = flush_block(w);
+    int rc = flush_block(w) || wait_for_packer(w) ? -1 : 0;
     trailer.bytes = (u32)manifest_bytes(m);
     trailer.crc = crc32c(0, m, trailer.bytes);
     if (!rc) rc = write_all(w, m, trailer.bytes);

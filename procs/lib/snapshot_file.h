@@ -73,6 +73,8 @@ struct snapshot_manifest {
 
 /* ---- Writing: create, then for each section begin and put, then finish or abort ---------------*/
 
+struct snapshot_packer;
+
 struct snapshot_writer {
     char dir[256], temporary[300];
     int fd;
@@ -80,12 +82,16 @@ struct snapshot_writer {
     u64 filled;
     u8 *block, *packed;
     struct snapshot_manifest *manifest;
-    void (*tick)(void *context); /* may be set after create: called for every block */
+    struct snapshot_packer *packer; /* NULL: blocks are packed where they are put */
+    void (*tick)(void *context);    /* may be set after create: called for every block */
     void *context;
 };
 
 /* `instance` as in struct logdir. 0 or -1. */
 int snapshot_create(struct snapshot_writer *w, const char *dir, const u8 *instance);
+/* From here on threads compress and write, and tell the disk early, while the caller collects;
+ * one of them at a time calls `tick`. Before the first section. Without threads nothing changes. */
+void snapshot_pack_beside(struct snapshot_writer *w);
 int snapshot_begin(struct snapshot_writer *w, enum snapshot_section_kind kind, u32 index);
 int snapshot_put(struct snapshot_writer *w, const void *data, u64 bytes);
 

@@ -126,6 +126,9 @@ static void show_start(const char *what)
     struct times begin = now();
     if (recover_start(&options, &found)) die();
     show(what, found.seq - found.snapshot_seq, begin);
+    printf("          checking %.2f s, loading %.2f, replaying %.2f, writing a snapshot %.2f\n",
+           1e-9 * (double)found.check_ns, 1e-9 * (double)found.load_ns,
+           1e-9 * (double)found.replay_ns, 1e-9 * (double)found.save_ns);
 }
 
 static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -5,8 +5,10 @@
 #include "tests/lib/journal_dir.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,13 +39,14 @@ static int drop(void **state)
     return 0;
 }
 
-static void save(u64 seq)
+static void save_with(u64 seq, bool beside)
 {
     struct snapshot_writer w;
     struct snapshot_info info = {.seq = seq, .account_seq = 2 * seq, .matchings = 1};
     info.match_seq[0] = 3 * seq;
     u64 bytes;
     assert_int_equal(snapshot_create(&w, j.path, j.dir.instance), 0);
+    if (beside) snapshot_pack_beside(&w);
     assert_int_equal(snapshot_begin(&w, SECTION_RULES, 0), 0);
     assert_int_equal(snapshot_put(&w, &seq, sizeof seq), 0);
     assert_int_equal(snapshot_begin(&w, SECTION_BOOK, 7), 0);
@@ -56,9 +59,69 @@ static void save(u64 seq)
     assert_true(bytes > BIG && bytes < BIG + BIG / 10);
 }
 
+static void save(u64 seq)
+{
+    save_with(seq, false);
+}
+
 static void path_of(u64 seq, char path[400])
 {
     snprintf(path, 400, "%s/snapshots/%020lu.snap", j.path, seq);
+}
+
+/* Whoever packs, the file is the same. */
+static void packed_beside_is_the_same(void **state)
+{
+    (void)state;
+    static u8 alone[3 * BIG], beside[3 * BIG];
+    char path[400];
+    size_t bytes[2];
+    path_of(41, path);
+    for (u32 i = 0; i < 2; i++) {
+        save_with(41, i);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        bytes[i] = fread(i ? beside : alone, 1, sizeof alone, f);
+        fclose(f);
+    }
+    assert_true(bytes[0] > BIG && bytes[0] < sizeof alone);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(alone, beside, bytes[0]);
+}
+
+/* What fails in the thread is told, and leaves no file behind. */
+static void a_failure_beside_is_told(void **state)
+{
+    (void)state;
+    struct snapshot_writer w;
+    struct snapshot_info info = {.seq = 77};
+    struct rlimit was, small;
+    char path[400];
+    u64 *seqs;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    small = was;
+    small.rlim_cur = 2 * SNAPSHOT_BLOCK;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(snapshot_create(&w, j.path, j.dir.instance), 0);
+    snapshot_pack_beside(&w);
+    assert_int_equal(snapshot_begin(&w, SECTION_BOOK, 0), 0);
+    int rc = 0;
+    for (u32 i = 0; i < 20 && !rc; i++) rc = snapshot_put(&w, noise, BIG);
+    assert_int_equal(rc, -1);
+    assert_non_null(strstr(err_text(), "writing"));
+    snapshot_abort(&w);
+    assert_int_equal(snapshot_create(&w, j.path, j.dir.instance), 0);
+    snapshot_pack_beside(&w);
+    assert_int_equal(snapshot_begin(&w, SECTION_BOOK, 0), 0);
+    assert_int_equal(snapshot_put(&w, noise, BIG), 0); /* and is told at the end at the latest */
+    assert_int_equal(snapshot_finish(&w, &info, NULL), -1);
+    assert_non_null(strstr(err_text(), "writing"));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(snapshot_list(j.path, &seqs), 0);
+    snprintf(path, sizeof path, "%s/snapshots/writing.tmp", j.path);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 static void round_trip(void **state)
@@ -265,6 +328,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
     const struct CMUnitTest tests[] = {
         T(round_trip),
+        T(packed_beside_is_the_same),
+        T(a_failure_beside_is_told),
         T(every_change_is_found),
         T(other_instance_is_refused),
         T(newest_that_fits_is_taken),
