@@ -169,8 +169,8 @@ int recover_trading_from(const struct recover_source *s, struct trading *t,
     if (fresh) {
         trading_forget_segment(&l->replica.trading);
         log_begin_at(t->command, l->replica.seq);
+        rc = check_files(s, LOG_ACCOUNT, l->replica.account.seq);
     }
-    if (fresh) rc = check_files(s, LOG_ACCOUNT, l->replica.account.seq);
     if (!rc) rc = check_made("account", t->account->seq, l->replica.account.seq);
     for (u32 i = 0; !rc && i < s->params->matching; i++)
         rc = place(&matches[i], t->ledger->merged[i], "match");

@@ -17,13 +17,13 @@
 
 /* The living segment is an engine; the dead process's part of it is built anew from the logs. */
 static struct {
-    struct journal_dir j;
-    struct engine live;
+    struct durable durable; /* the widest alignment first: no padding */
+    u64 now;
+    struct recover_source source;
     struct flow flow;
     struct topo_params params;
-    struct durable durable;
-    struct recover_source source;
-    u64 now;
+    struct engine live;
+    struct journal_dir j;
 } w;
 
 static void config(void *context, const struct rec *record)
