@@ -290,16 +290,23 @@ int logfile_sync(struct logfile_writer *w)
     return -1;
 }
 
-/* Zero a file from `at` to its end where it is not zero yet, and sync it. */
+/* Zero a file from `at` to its end where it is not zero yet, and sync it. Pages whose sync failed
+ * are taken for clean, though the disk may hold what was there before: they are written once more,
+ * so that whoever syncs the file next syncs them too. */
 static int zero_tail(int fd, u64 at)
 {
     static u8 buf[ZEROS_BYTES];
+    u64 from = at;
     for (ssize_t n; (n = pread(fd, buf, sizeof buf, (off_t)at)) != 0; at += (u64)n) {
         if (n < 0) return -1;
         if (memcmp(buf, zeros, (size_t)n) != 0 && write_zeros(&logfile_io_real, fd, at, (u64)n))
             return -1;
     }
-    return fdatasync(fd);
+    if (!fdatasync(fd)) return 0;
+    int why = errno;
+    write_zeros(&logfile_io_real, fd, from, at - from);
+    errno = why;
+    return -1;
 }
 
 /* Where the record after `seq` begins in the file `first`. */
