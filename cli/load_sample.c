@@ -111,7 +111,8 @@ static void look_at(struct load *l, u32 i, struct load_point *p, u64 elapsed_ns)
     u64 epoch = atomic_load_explicit(&b->epoch, memory_order_relaxed);
     u32 pid = atomic_load_explicit(&b->pid, memory_order_relaxed);
     u64 ticks = ticks_of(pid), hertz = (u64)sysconf(_SC_CLK_TCK);
-    if (epoch != proc->epoch) l->crashes++, proc->epoch = epoch;
+    l->crashes += proc->epoch && epoch != proc->epoch; /* 0: a standby that is still to come */
+    proc->epoch = epoch;
     u64 spent = pid == proc->pid && ticks > proc->ticks ? ticks - proc->ticks : 0;
     proc->pid = pid;
     proc->ticks = ticks;

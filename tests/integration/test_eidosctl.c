@@ -369,10 +369,26 @@ static long http_status(const char *path, u64 port)
     return status;
 }
 
+/* The standbys come after traders are served. */
+static json_t *list_of_ready(void)
+{
+    for (u32 tries = 0; tries < 1000; tries++) {
+        json_t *list = ask("ps --json", 0);
+        size_t ready = 0, count = json_array_size(list);
+        for (size_t i = 0; i < count; i++)
+            ready += !strcmp(text(json_array_get(list, i), "state"), "ready");
+        if (ready == count) return list;
+        json_decref(list);
+        usleep(20000);
+    }
+    fail_msg("not every process became ready");
+    return NULL;
+}
+
 static void every_process_has_an_ops_port(void)
 {
     static const char *const paths[] = {"/health/live", "/health/ready", "/metrics"};
-    json_t *list = ask("ps --json", 0);
+    json_t *list = list_of_ready();
     for (size_t i = 0; i < json_array_size(list); i++)
         for (size_t k = 0; k < COUNT_OF(paths); k++)
             assert_int_equal(http_status(paths[k], number(json_array_get(list, i), "ops_port")),
