@@ -4,6 +4,7 @@
 #include "procs/lib/clock.h"
 #include "procs/lib/logfile_retire.h"
 #include "procs/lib/logfile_survey.h"
+#include "procs/lib/recover_inside.h"
 #include "procs/lib/replay.h"
 #include "shm/err.h"
 
@@ -228,14 +229,7 @@ static int check_refused(void *context, u32 log, const struct rec *rec)
 static int finish_derived(struct start *s, u32 log, u64 made)
 {
     struct derived *d = &s->derived[log];
-    char name[LOGFILE_NAME_BYTES];
-    logfile_name(log, name);
-    if (made < d->end)
-        return err_set(
-            "the files of the %s log hold records through %lu, but replay of the command "
-            "log makes only %lu: they are not of this command log; delete %s/journal/%s-"
-            "*.log, the next start makes them anew",
-            name, d->end, made, s->dir.dir, name);
+    if (made < d->end) return recover_files_beyond(s->dir.dir, log, d->end, made);
     if (!d->writing) return 0;
     return flush(d) || logfile_sync(&d->file) ? -1 : 0;
 }

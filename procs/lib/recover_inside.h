@@ -26,4 +26,8 @@ void recover_need(struct live *l, u64 account_seq);
 int recover_rebuild(struct live *l, const struct recover_source *s, struct replica_config *config,
                     u64 published);
 
+/* Files of a log that hold records through `held` where replay makes them through `made`: sets err,
+ * which says what to do, and returns -1. */
+int recover_files_beyond(const char *dir, u32 log, u64 held, u64 made);
+
 #endif

@@ -118,16 +118,21 @@ static u64 files_end(const struct recover_source *s, u32 log)
     return atomic_load_explicit(&s->durable->written[log], memory_order_acquire);
 }
 
-/* Files that hold more than replay makes are not of this command log. */
-static int check_files(const struct recover_source *s, u32 log, u64 made)
+int recover_files_beyond(const char *dir, u32 log, u64 held, u64 made)
 {
     char name[LOGFILE_NAME_BYTES];
-    if (files_end(s, log) <= made) return 0;
     logfile_name(log, name);
     return err_set("the files of the %s log hold records through %lu, but replay of the command "
                    "log makes only %lu: they are not of this command log; delete "
                    "%s/journal/%s-*.log, the next start makes them anew",
-                   name, files_end(s, log), made, s->dir, name);
+                   name, held, made, dir, name);
+}
+
+/* Files that hold more than replay makes are not of this command log. */
+static int check_files(const struct recover_source *s, u32 log, u64 made)
+{
+    u64 held = files_end(s, log);
+    return held <= made ? 0 : recover_files_beyond(s->dir, log, held, made);
 }
 
 /* A log must not hold more than replay makes. */

@@ -5,6 +5,7 @@
 #define EIDOS_SHM_BOOK_LEVELS_H
 
 #include "shm/book_cells.h"
+#include "tests/bench/book/levels_no_hints.h"
 
 #include <string.h>
 
@@ -205,32 +206,6 @@ static inline void book_queue_drop(struct books *b, u32 queue)
     btree_erase(q->half, q->key);
     q->half = UINT32_MAX;
     book_pool_put(b, &b->queues, queue);
-}
-
-static inline u32 book_way_end(const struct books *b, u32 ref)
-{
-    return (void)b, (void)ref, 0U;
-}
-
-static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
-{
-    return (void)b, (void)half, (void)key, 0U;
-}
-
-static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool load)
-{
-    return (void)b, (void)key, (void)load, ref;
-}
-
-static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)
-{
-    (void)b, (void)c, (void)step;
-}
-
-static inline void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
-                                    bool first)
-{
-    (void)b, (void)h, (void)queue, (void)first;
 }
 
 #endif

@@ -1,0 +1,34 @@
+/* levels_no_hints.h: what shm/book_levels.h tells memory ahead of time, for levels that tell
+ * nothing. */
+#ifndef EIDOS_TESTS_BENCH_BOOK_LEVELS_NO_HINTS_H
+#define EIDOS_TESTS_BENCH_BOOK_LEVELS_NO_HINTS_H
+
+#include "shm/book_cells.h"
+
+static inline u32 book_way_end(const struct books *b, u32 ref)
+{
+    return (void)b, (void)ref, 0U;
+}
+
+static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
+{
+    return (void)b, (void)half, (void)key, 0U;
+}
+
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool load)
+{
+    return (void)b, (void)key, (void)load, ref;
+}
+
+static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)
+{
+    (void)b, (void)c, (void)step;
+}
+
+static inline void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
+                                    bool first)
+{
+    (void)b, (void)h, (void)queue, (void)first;
+}
+
+#endif
