@@ -46,7 +46,7 @@ struct book_queue {
     struct book_ring ring;
     u64 key;
     u64 lots;   /* sum of its orders */
-    u32 parent; /* its node in the trie, 0 = it is the root */
+    u32 parent; /* its node in the trie; 0 = it is the root, or stands in front of the trie */
     u32 half;   /* UINT32_MAX = free */
 };
 SIZE_IS(struct book_queue, 32);
@@ -87,14 +87,19 @@ struct book_scout {
     u32 steps;     /* up to BOOK_SCOUT: `far` is so many orders ahead */
 };
 
+#ifndef BOOK_FRONT
+#define BOOK_FRONT 16U /* best levels that are kept outside of the trie, at most one less */
+#endif
 struct book_half {
-    u32 best;   /* queue; 0 = side is empty */
-    u32 root;   /* of the trie: a queue, or a node; 0 = side is empty */
+    u32 best;   /* queue, 0 = side is empty: front[fronts] */
+    u32 root;   /* of the trie: a queue, or a node; 0 = it is empty */
     u32 orders; /* resting orders of this half */
     u32 open;   /* the market was opened */
     struct book_sweep sweep;
     struct book_scout scout;
-    u32 zero[2];
+    u32 zero;
+    u32 fronts;                /* levels in front of the trie, */
+    u32 front[BOOK_FRONT + 1]; /* [1, fronts], best last; [0] is the best in the trie, 0 = none */
     struct book_hint hint[BOOK_HINTS];
 };
 
