@@ -105,7 +105,7 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
         return;
     }
     u32 next = maker->ring.next;
-    if (UNLIKELY(book_is_large(b)) && next != maker->queue) {
+    if (UNLIKELY(book_was_large(b)) && next != maker->queue) {
         book_account_sweep_ahead(b, &book_half(b, t->against)->scout, next);
     }
     book_unrest(b, cell);
@@ -131,7 +131,7 @@ static int match(struct books *b, struct book_taker *t, struct book_events *out)
         queue = book_queue_first(b, h);
         if (queue != before) {
             t->price = book_queue_price(b, queue);
-            if (UNLIKELY(book_is_large(b))) book_sweep_ahead(b, h, queue, !before);
+            if (UNLIKELY(book_was_large(b))) book_sweep_ahead(b, h, queue, !before);
         }
         if (sated(t, t->price)) break;
         u32 first = book_ring(b, queue)->next;

@@ -71,7 +71,7 @@ struct book_hint {
 /* Where a sweep will come: a child of a node, some levels ahead of the best. Never trusted: the
  * sweep takes nodes away behind it, though what is read of a freed node is still there, and others
  * come. */
-#define BOOK_SWEEP 16U /* levels ahead, power of two */
+#define BOOK_SWEEP 32U /* levels ahead, power of two */
 struct book_sweep {
     u64 key; /* of the node, from the time it was entered */
     u32 node, digit;
@@ -214,6 +214,13 @@ static inline void book_fetch(const struct books *b, u32 ref)
 static inline bool book_is_large(const struct books *b)
 {
     return b->orders.used >= BOOK_LARGE;
+}
+
+/* True once it ever was: the orders that are left lie scattered. A sweep asks memory ahead then. */
+static inline bool book_was_large(const struct books *b)
+{
+    u32 refs = sizeof(struct book_cell) / 8, unused = b->orders.end - b->orders.fresh;
+    return b->config.orders_max >= BOOK_LARGE + unused / refs;
 }
 
 static inline u32 book_half_of(u32 market, u8 side)

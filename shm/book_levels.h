@@ -369,23 +369,37 @@ static inline void book_drop_ahead(const struct books *b, const struct book_cell
     }
 }
 
-/* Enter a node from above, whose children will all be met: start loading them. */
-static inline u32 book_sweep_enter(const struct books *b, struct book_sweep *s, u32 ref)
+/* Start loading what is below a child: one sibling before the sweep comes to it, as the way down
+ * from a node is a chain of loads. */
+static inline void book_sweep_load(const struct books *b, u32 ref)
 {
-    while (ref & BOOK_IS_NODE) {
-        const struct book_node *n = book_node(b, ref);
-        for (u32 bits = n->bits; bits; bits &= bits - 1) {
-            u32 child = n->child[__builtin_ctz(bits)];
-            const void *at = book_node(b, child);
-            book_load(at);
-            if (child & BOOK_IS_NODE) book_load(ptr_at(at, CACHE_LINE));
-        }
-        s->node = ref & ~BOOK_IS_NODE;
-        s->key = n->key;
-        s->digit = (u32)__builtin_ctz(n->bits | 1U << (BOOK_TRIE_WAYS - 1));
-        ref = n->child[s->digit];
+    if (!(ref & BOOK_IS_NODE)) return;
+    const struct book_node *n = book_node(b, ref);
+    for (u32 bits = n->bits; bits; bits &= bits - 1) {
+        u32 child = n->child[__builtin_ctz(bits)];
+        const void *at = book_node(b, child);
+        book_load(at);
+        if (child & BOOK_IS_NODE) book_load(ptr_at(at, CACHE_LINE));
     }
-    return ref;
+}
+
+/* Go to the first of the children `bits` of a node, and down from there to a level. A node of which
+ * nothing is left (it was freed since) is read all the same. */
+static inline u32 book_sweep_go(const struct books *b, struct book_sweep *s, u32 node, u32 bits)
+{
+    for (;;) {
+        const struct book_node *n = book_node(b, node);
+        u32 rest = bits & (bits - 1);
+        s->node = node & ~BOOK_IS_NODE;
+        s->key = n->key;
+        s->digit = (u32)__builtin_ctz(bits | 1U << (BOOK_TRIE_WAYS - 1));
+        if (rest) book_sweep_load(b, n->child[__builtin_ctz(rest)]);
+        node = n->child[s->digit];
+        if (!(node & BOOK_IS_NODE)) return node;
+        n = book_node(b, node);
+        bits = n->bits;
+        book_sweep_load(b, n->child[__builtin_ctz(bits | 1U << (BOOK_TRIE_WAYS - 1))]);
+    }
 }
 
 /* Find the next level; its queue, first order and that one's links are loaded in the order in which
@@ -400,9 +414,7 @@ static inline void book_sweep_find(const struct books *b, struct book_sweep *s)
         if (later) break;
     }
     if (!node) return;
-    s->node = node;
-    s->digit = (u32)__builtin_ctz(later);
-    s->queue[s->end++ % BOOK_SWEEP] = book_sweep_enter(b, s, book_node(b, node)->child[s->digit]);
+    s->queue[s->end++ % BOOK_SWEEP] = book_sweep_go(b, s, node, later);
     u32 queue = s->queue[(s->end - BOOK_SWEEP / 4) % BOOK_SWEEP];
     u32 before = s->queue[(s->end - BOOK_SWEEP / 2) % BOOK_SWEEP];
     if (queue) {
