@@ -7,6 +7,9 @@
  * The book is used as any program would use it: shm/book.h alone, with accounts and self-trade
  * checks.
  */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-slp-vectorize") /* as in shm/book.c */
+#endif
 #pragma GCC visibility push(default)
 #include "matching_engine_api.h"
 #pragma GCC visibility pop
@@ -23,16 +26,11 @@
 #define ORIGIN   (1L << 40) /* the benchmark's prices may be 0 or less */
 #define EVENTS   64U
 
-/* Reports are handed over this many at a time, and by engine_flush: each hand-over moves the
- * queue's indexes from core to core. 1 = each at once. */
+/* Reports are handed over once there are so many, and by engine_flush: each hand-over moves the
+ * queue's indexes from core to core. 1 = a message's at once. */
 #ifndef PENDING
 #define PENDING 1024U
 #endif
-
-/* Half of what a copy of a report moves at a time. Stores of another width than the loads that
- * follow would not be forwarded: the copy would wait for all stores before, which wait for the
- * other core. */
-typedef u64 pair __attribute__((vector_size(16)));
 
 static struct {
     struct books *books;
@@ -41,40 +39,44 @@ static struct {
     void *sink;
     struct book_order order; /* the last one submitted */
     struct book_events events;
-    u32 count; /* reports waiting */
-    pair reports[PENDING][sizeof(me_report_t) / sizeof(pair)];
+    me_report_t *next; /* behind the reports that wait */
+    /* PENDING - 1 at most when a message comes, which adds one itself and one an event. */
+    _Alignas(CACHE_LINE) me_report_t reports[PENDING + EVENTS];
     struct book_event at[EVENTS];
 } me;
 
-static void push(void)
+__attribute__((noinline)) static void push(void)
 {
-    for (u32 i = 0; i < me.count; i++) {
-        const me_report_t *r = (const me_report_t *)(const void *)me.reports[i];
-        while (!me.transport->push(me.sink, r)) cpu_pause();
+    const me_transport_t *t = me.transport;
+    void *sink = me.sink;
+    for (const me_report_t *r = me.reports; r < me.next; r++) {
+        while (UNLIKELY(!t->push(sink, r))) cpu_pause();
     }
-    me.count = 0;
+    me.next = me.reports;
 }
-
-OFFSET_IS(me_report_t, sequence_number, 8);
-OFFSET_IS(me_report_t, order_id, 16);
-OFFSET_IS(me_report_t, price_ticks, 24);
-OFFSET_IS(me_report_t, quantity, 32);
-OFFSET_IS(me_report_t, maker_order_id, 40);
-OFFSET_IS(me_report_t, taker_order_id, 48);
 
 static inline void report(me_report_type_t type, u32 side, u64 seq, u64 id, i64 price, u64 lots,
                           u64 maker, u64 taker)
 {
-    pair *r = me.reports[me.count];
-    r[0] = (pair){type | side << 8, seq};
-    r[1] = (pair){id, (u64)price};
-    r[2] = (pair){lots, maker};
-    r[3] = (pair){taker, 0};
-    if (++me.count == PENDING) push();
+    *me.next++ = (me_report_t){.type = (u8)type,
+                               .side = (u8)side,
+                               .sequence_number = seq,
+                               .order_id = id,
+                               .price_ticks = price,
+                               .quantity = (u32)lots,
+                               .maker_order_id = maker,
+                               .taker_order_id = taker};
+}
+
+/* The events are dealt with: once a message, or once a buffer of them. */
+static inline void done(void)
+{
+    me.events.count = 0;
+    if (UNLIKELY(me.next >= me.reports + PENDING)) push();
 }
 
 /* Report what a request led to, until it is complete. */
-static inline void answer(u64 seq, int status)
+__attribute__((noinline)) static void answer(u64 seq, int status)
 {
     for (;; status = book_continue(me.books, &me.events)) {
         for (const struct book_event *e = me.at; e < me.at + me.events.count; e++) {
@@ -85,7 +87,7 @@ static inline void answer(u64 seq, int status)
             else if (e->kind == BOOK_CANCELED)
                 report(ME_CANCEL_ACK, side, seq, e->id, price, e->lots, 0, 0);
         }
-        me.events.count = 0;
+        done();
         if (status == BOOK_DONE) return;
     }
 }
@@ -111,54 +113,54 @@ static inline void submit(u64 seq, u64 id, i64 ticks, u32 lots, u32 side, u8 tif
     o->side = (u8)(BOOK_BUY + side);
     o->tif = tif;
     int status = book_submit(me.books, o, &me.events);
-    if (LIKELY(me.at->kind == BOOK_RESTED)) {
-        me.events.count = 0;
-        return;
-    }
+    if (LIKELY(me.at->kind == BOOK_RESTED)) return done();
     if (UNLIKELY(me.at->kind == BOOK_REJECTED)) refused(id, seq);
     answer(seq, status);
 }
 
 void engine_on_new_order(const new_order_t *order)
 {
-    const new_order_t *n = order;
-    report(ME_ORDER_ACK, n->side, n->sequence_number, n->order_id, n->price_ticks, n->quantity, 0,
-           0);
-    submit(n->sequence_number, n->order_id, n->price_ticks, n->quantity, n->side,
-           n->ioc ? BOOK_IOC : BOOK_GTC);
+    u64 seq = order->sequence_number, id = order->order_id;
+    i64 ticks = order->price_ticks;
+    u32 lots = order->quantity, side = order->side;
+    u8 tif = order->ioc ? BOOK_IOC : BOOK_GTC;
+    report(ME_ORDER_ACK, side, seq, id, ticks, lots, 0, 0);
+    submit(seq, id, ticks, lots, side, tif);
 }
 
 void engine_on_cancel(const cancel_t *cancel)
 {
-    book_cancel(me.books, cancel->order_id, BOOK_BY_USER, &me.events);
+    u64 seq = cancel->sequence_number, id = cancel->order_id;
+    book_cancel(me.books, id, BOOK_BY_USER, &me.events);
     const struct book_event *e = me.at;
     if (LIKELY(e->kind == BOOK_CANCELED))
-        report(ME_CANCEL_ACK, e->side - (u32)BOOK_BUY, cancel->sequence_number, cancel->order_id,
-               (i64)e->price - ORIGIN, e->lots, 0, 0);
-    else report(ME_CANCEL_REJECT, 0, cancel->sequence_number, cancel->order_id, 0, 0, 0, 0);
-    me.events.count = 0;
+        report(ME_CANCEL_ACK, e->side - (u32)BOOK_BUY, seq, id, (i64)e->price - ORIGIN, e->lots, 0,
+               0);
+    else report(ME_CANCEL_REJECT, 0, seq, id, 0, 0, 0, 0);
+    done();
 }
 
 /* The benchmark knows no reducing in place: an order with fewer lots goes to the end of the queue.
  */
 void engine_on_modify(const modify_t *modify)
 {
-    const modify_t *m = modify;
-    int status = book_amend(me.books, m->order_id, (u64)(m->new_price_ticks + ORIGIN),
-                            m->new_quantity, BOOK_STP_CANCEL_TAKER, &me.events);
+    u64 seq = modify->sequence_number, id = modify->order_id;
+    i64 ticks = modify->new_price_ticks;
+    u32 lots = modify->new_quantity, side = modify->side;
+    int status =
+        book_amend(me.books, id, (u64)(ticks + ORIGIN), lots, BOOK_STP_CANCEL_TAKER, &me.events);
     u8 kind = me.at->kind;
     if (UNLIKELY(kind == BOOK_REJECTED)) {
-        report(ME_MODIFY_REJECT, 0, m->sequence_number, m->order_id, 0, 0, 0, 0);
+        report(ME_MODIFY_REJECT, 0, seq, id, 0, 0, 0, 0);
     } else {
-        report(ME_MODIFY_ACK, m->side, m->sequence_number, m->order_id, m->new_price_ticks,
-               m->new_quantity, 0, 0);
+        report(ME_MODIFY_ACK, side, seq, id, ticks, lots, 0, 0);
     }
-    answer(m->sequence_number, status);
+    if (LIKELY(kind == BOOK_AMENDED && me.at[1].kind == BOOK_RESTED)) return done();
+    answer(seq, status);
     if (UNLIKELY(kind == BOOK_REDUCED)) {
-        CHECK(book_cancel(me.books, m->order_id, BOOK_BY_USER, &me.events) == BOOK_DONE);
+        CHECK(book_cancel(me.books, id, BOOK_BY_USER, &me.events) == BOOK_DONE);
         me.events.count = 0;
-        submit(m->sequence_number, m->order_id, m->new_price_ticks, m->new_quantity, m->side,
-               BOOK_GTC);
+        submit(seq, id, ticks, lots, side, BOOK_GTC);
     }
 }
 
@@ -190,6 +192,7 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
     CHECK(me.books && books_open(me.books, 0) == 0);
     me.transport = transport;
     me.sink = sink;
+    me.next = me.reports;
     me.order.stp = BOOK_STP_CANCEL_TAKER;
     me.events = (struct book_events){.at = me.at, .max = EVENTS};
     /* As an exchange does before it opens: no page is touched for the first time while it trades.
