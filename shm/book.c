@@ -150,8 +150,9 @@ static inline int settle(struct books *b, const struct book_order *o, u32 half, 
 {
     if (o->tif == BOOK_IOC) return tell(o, BOOK_CANCELED, BOOK_BY_IOC, o->lots, 0, out);
     if (o->tif == BOOK_FOK) return tell(o, BOOK_CANCELED, BOOK_BY_FOK, o->lots, 0, out);
+    u64 key = book_key(half, o->price);
     bool room = LIKELY(b->orders.used < b->orders_limit);
-    if (room && LIKELY(book_rest(b, o->id, half, o->price, o->lots, o->account))) {
+    if (room && LIKELY(book_rest(b, o->id, half, key, o->lots, o->account))) {
         return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
     }
     if (!traded) return refused(o, BOOK_CODE_CAPACITY, out);
@@ -250,11 +251,11 @@ static bool may_take(const struct books *b, struct book_taker *t, struct book_ev
 /* ---- requests ---- */
 
 /* The code a new order is refused with for its fields alone, 0 = fine. */
-static inline u16 refuse(const struct books *b, const struct book_order *o)
+static u16 refuse(const struct books *b, const struct book_order *o)
 {
-    if (UNLIKELY(!book_is_open(b, o->market))) return BOOK_CODE_MARKET;
-    if (UNLIKELY(o->price - 1 >= BOOK_PRICE_MAX)) return BOOK_CODE_PRICE;
-    if (UNLIKELY(o->lots - 1 >= BOOK_LOTS_MAX)) return BOOK_CODE_LOTS;
+    if (!book_is_open(b, o->market)) return BOOK_CODE_MARKET;
+    if (o->price - 1 >= BOOK_PRICE_MAX) return BOOK_CODE_PRICE;
+    if (o->lots - 1 >= BOOK_LOTS_MAX) return BOOK_CODE_LOTS;
     bool ends = o->tif == BOOK_IOC || o->tif == BOOK_FOK;
     bool bad = (o->side != BOOK_BUY && o->side != BOOK_SELL) || o->tif - 1U >= BOOK_GTX ||
                o->stp > BOOK_STP_CANCEL_BOTH || !o->id || (u32)o->id >= b->config.slots_max ||
@@ -262,19 +263,64 @@ static inline u16 refuse(const struct books *b, const struct book_order *o)
     return bad ? BOOK_CODE_PARAMS : 0;
 }
 
+/* True if refuse() finds nothing; false also with a budget. The ranges of side, tif and stp end at
+ * powers of two, as do those of price and lots: one test for each group. */
+static inline bool is_plain(const struct books *b, const struct book_order *o, u32 half)
+{
+    u32 kind = (o->side - (u32)BOOK_BUY) * 2 | (o->tif - (u32)BOOK_GTC) | o->stp;
+    u64 size = (o->price - 1) | (o->lots - 1);
+    return LIKELY(kind < 4) && LIKELY(size < BOOK_PRICE_MAX) &&
+           LIKELY(o->market < b->config.markets_max) && LIKELY(book_half(b, half)->open) &&
+           LIKELY((u32)o->id < b->config.slots_max) && LIKELY(o->id) && LIKELY(!o->budget);
+}
+/* NOLINTNEXTLINE(misc-redundant-expression): that they are the same is the point */
+_Static_assert(BOOK_PRICE_MAX == BOOK_LOTS_MAX, "is_plain() tests both at once");
+
+/* An order begins its way through the other side. */
+static inline struct book_taker *begin(struct books *b, const struct book_order *o, u32 half,
+                                       u64 limit)
+{
+    struct book_taker *t = &b->taker;
+    t->o = *o;
+    t->limit = limit;
+    t->price = 0;
+    t->half = half;
+    t->against = half ^ 1;
+    t->budgeted = o->budget != 0;
+    t->traded = false;
+    t->end = 0;
+    return t;
+}
+
+/* It reaches the other side: seldom enough to stay out of the way of those that rest. */
+BOOK_ASIDE static int cross(struct books *b, const struct book_order *o, u32 half, u64 limit,
+                            struct book_events *out)
+{
+    return may_take(b, begin(b, o, half, limit), out) ? run(b, out) : BOOK_DONE;
+}
+
+/* A new order whose fields are fine. */
+static inline int enter(struct books *b, const struct book_order *o, u32 half,
+                        struct book_events *out)
+{
+    u64 limit = book_key_across(book_key(half, o->price));
+    if (UNLIKELY(book_reaches(b, book_half(b, half ^ 1), limit))) {
+        return cross(b, o, half, limit, out);
+    }
+    return settle(b, o, half, false, out);
+}
+
+BOOK_ASIDE static int examine(struct books *b, const struct book_order *o, struct book_events *out)
+{
+    u16 code = refuse(b, o);
+    return code ? refused(o, code, out) : enter(b, o, book_half_of(o->market, o->side), out);
+}
+
 int book_submit(struct books *b, const struct book_order *o, struct book_events *out)
 {
     CHECK(!b->taker.busy && !full(out));
-    u16 code = refuse(b, o);
-    if (UNLIKELY(code)) return refused(o, code, out);
-    u32 half = book_half_of(o->market, o->side), against = half ^ 1;
-    u64 limit = book_key(against, o->price);
-    if (LIKELY(!book_reaches(b, book_half(b, against), limit))) {
-        return settle(b, o, half, false, out);
-    }
-    b->taker = (struct book_taker){
-        .o = *o, .limit = limit, .half = half, .against = against, .budgeted = o->budget != 0};
-    return may_take(b, &b->taker, out) ? run(b, out) : BOOK_DONE;
+    u32 half = book_half_of(o->market, o->side);
+    return LIKELY(is_plain(b, o, half)) ? enter(b, o, half, out) : examine(b, o, out);
 }
 
 static int unknown(u64 id, struct book_events *out)
@@ -292,24 +338,36 @@ int book_cancel(struct books *b, u64 id, u16 reason, struct book_events *out)
     return BOOK_DONE;
 }
 
+/* An amended order goes to the end of the queue at its new price. What is kept by id and account
+ * stays as it is. */
+static int move(struct books *b, u32 cell, const struct book_order *o, u32 half,
+                struct book_events *out)
+{
+    u32 queue = book_cell(b, cell)->queue;
+    if (book_queue_leave(b, cell)) book_queue_drop(b, queue);
+    bool room = LIKELY(b->orders.used <= b->orders_limit);
+    if (room && LIKELY(book_queue_join(b, cell, half, book_key(half, o->price), o->lots))) {
+        return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
+    }
+    book_forget(b, cell, half);
+    return tell(o, BOOK_CANCELED, BOOK_BY_CAPACITY, o->lots, 0, out);
+}
+
 /* The order leaves its place and comes again, as a new GTC order with the same id. */
 static int come_again(struct books *b, u32 cell, const struct book_order *o, u32 half,
                       struct book_events *out)
 {
-    struct book_taker *t = &b->taker;
     const struct book_cell *c = book_cell(b, cell);
     struct book_order before = *o;
-    u64 limit = book_key(half ^ 1, o->price), old_lots = c->lots;
+    u64 limit = book_key_across(book_key(half, o->price)), old_lots = c->lots;
     bool takes = book_reaches(b, book_half(b, half ^ 1), limit);
+    if (UNLIKELY(takes) && !may_take(b, begin(b, o, half, limit), out)) return BOOK_DONE;
     before.price = book_queue_price(b, c->queue);
-    if (UNLIKELY(takes)) {
-        *t = (struct book_taker){.o = *o, .limit = limit, .half = half, .against = half ^ 1};
-        if (!may_take(b, t, out)) return BOOK_DONE;
-        t->traded = true;
-    }
     tell(&before, BOOK_AMENDED, 0, old_lots, o->lots, out);
+    if (LIKELY(!takes)) return move(b, cell, o, half, out);
+    b->taker.traded = true;
     book_unrest(b, cell);
-    return UNLIKELY(takes) ? run(b, out) : settle(b, o, half, true, out);
+    return run(b, out);
 }
 
 int book_amend(struct books *b, u64 id, u64 price, u64 lots, u8 stp, struct book_events *out)

@@ -1,6 +1,6 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | young orders, and whose | halves |
+ *   struct books | young orders, and whose | halves | hints |
  *                  orders | queues | nodes of the trie | links of orders | owners | ids
  *
  *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
@@ -12,7 +12,8 @@
  * member that finds the same neighbour on both sides knows it was the last.
  *
  * A half is one side of one market. Prices of a half are kept as keys, smaller = better: an ask's
- * key is its price, a bid's is BOOK_PRICE_MAX + 1 - price. From there on both sides are one code.
+ * key is its price, a bid's is that with 63 bits turned over. From there on both sides are one
+ * code.
  *
  * Free orders form a stack, so that the one freed last, still in the cache, is used next.
  * Memory per resting order: 32 (order) + 8 (its link) + 20 (one and a quarter owners) + 4 (id
@@ -23,7 +24,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x34534b4f4f424545UL /* "EEBOOKS4" */
+#define BOOKS_MAGIC 0x35534b4f4f424545UL /* "EEBOOKS5" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -67,6 +68,7 @@ struct book_hint {
     u32 hash;
     u32 queue;
 };
+SIZE_IS(struct book_hint, 8);
 
 /* Where a sweep will come: a child of a node, some levels ahead of the best. Never trusted: the
  * sweep takes nodes away behind it, though what is read of a freed node is still there, and others
@@ -91,17 +93,16 @@ struct book_scout {
 #define BOOK_FRONT 16U /* best levels that are kept outside of the trie, at most one less */
 #endif
 struct book_half {
-    u32 best;   /* queue, 0 = side is empty: front[fronts] */
-    u32 root;   /* of the trie: a queue, or a node; 0 = it is empty */
-    u32 orders; /* resting orders of this half */
-    u32 open;   /* the market was opened */
-    struct book_sweep sweep;
-    struct book_scout scout;
-    u32 zero;
+    u32 best;                  /* queue, 0 = side is empty: front[fronts] */
+    u32 root;                  /* of the trie: a queue, or a node; 0 = it is empty */
+    u32 orders;                /* resting orders of this half */
+    u32 open;                  /* the market was opened */
     u32 fronts;                /* levels in front of the trie, */
     u32 front[BOOK_FRONT + 1]; /* [1, fronts], best last; [0] is the best in the trie, 0 = none */
-    struct book_hint hint[BOOK_HINTS];
+    struct book_sweep sweep;
+    struct book_scout scout;
 };
+SIZE_IS(struct book_half, 256); /* a power of two: each request looks at both sides */
 
 struct book_young {
     u32 slot;
@@ -151,11 +152,11 @@ struct books {
     u32 owners; /* ref of the table */
     u32 owners_count;
     u32 owners_lines;
+    u32 hints; /* ref of those of half 0; BOOK_HINTS of each half follow each other */
     u32 links; /* ref of the link that an order at ref 0 would have */
     u32 way;   /* of levels: where the next request's was found to be; never trusted */
     struct book_pool orders, queues, nodes;
     u32 orders_limit; /* books_limit */
-    u32 zero32;
     struct book_taker taker;
 };
 
@@ -190,6 +191,11 @@ static inline struct book_queue *book_queue(const struct books *b, u32 ref)
 static inline struct book_half *book_half(const struct books *b, u32 half)
 {
     return (struct book_half *)ptr_at(b, BOOK_HALVES_OFF) + half;
+}
+
+static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 hash)
+{
+    return book_ref(b, b->hints + half * BOOK_HINTS + (hash & (BOOK_HINTS - 1)));
 }
 
 static inline bool book_is_open(const struct books *b, u32 market)
@@ -233,11 +239,17 @@ static inline u8 book_half_side(u32 half)
     return (u8)(BOOK_BUY + (half & 1));
 }
 
+/* The key of the same price on the other side. */
+static inline u64 book_key_across(u64 key)
+{
+    return key ^ UINT64_MAX >> 1;
+}
+
 /* Price to key and back: the same function, as the mirror is its own inverse. */
 static inline u64 book_key(u32 half, u64 price)
 {
     u64 bid = (u64)(half & 1) - 1; /* all ones for a bid */
-    return (price ^ bid) + (bid & (BOOK_PRICE_MAX + 2));
+    return price ^ bid >> 1;
 }
 
 /* Put a member behind all others of a ring. */

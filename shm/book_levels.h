@@ -58,11 +58,6 @@ static inline u32 book_hash(u64 key)
     return (u32)(key * 0x9e3779b97f4a7c15UL >> 32);
 }
 
-static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 hash)
-{
-    return &book_half(b, half)->hint[hash & (BOOK_HINTS - 1)];
-}
-
 static inline u32 book_hint_set(struct books *b, u32 half, u64 key, u32 queue)
 {
     u32 hash = book_hash(key);

@@ -39,6 +39,7 @@ static struct books plan(const struct books_config *config)
     if (!possible) return (struct books){0};
     u64 at = BOOK_HALVES_OFF;
     take(&at, 2UL * c->markets_max, sizeof(struct book_half));
+    b.hints = (u32)(take(&at, 2UL * c->markets_max, BOOK_HINTS * sizeof(struct book_hint)) / 8);
     b.orders_limit = c->orders_max;
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
     b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
@@ -78,6 +79,8 @@ void *books_new(void *mem, const struct books_config *config)
     memset(book_young(b, 0), 0, BOOK_YOUNG * sizeof(struct book_young));
     memset(ptr_at(b, BOOK_COUNTS_OFF), 0, BOOK_YOUNG_COUNTS * sizeof(book_young_count));
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
+    memset(book_ref(b, b->hints), 0,
+           2UL * b->config.markets_max * BOOK_HINTS * sizeof(struct book_hint));
     memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
     memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
     b->magic = BOOKS_MAGIC;
@@ -123,7 +126,7 @@ int books_open(struct books *b, u32 market)
                        b->config.markets_max);
     }
     if (book_half(b, market << 1)->open) return err_set("books: market %u is open already", market);
-    book_half(b, market << 1)->open = 1;
+    for (u32 s = 0; s < 2; s++) book_half(b, market << 1 | s)->open = 1;
     return 0;
 }
 

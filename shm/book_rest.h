@@ -7,36 +7,51 @@
 #include "shm/book_ids.h"
 #include "shm/book_levels.h"
 
-/* Put an order behind the others at its price; its slot belongs to no other resting order. False if
- * the arena is full, or if the sum of the level would not fit 64 bits: nothing has changed then. */
-static inline bool book_rest(struct books *b, u64 id, u32 half, u64 price, u64 lots, u32 account)
+/* Put an order behind the others at its price. False if there is no room for the level, or its sum
+ * would not fit 64 bits: nothing has changed then. */
+static inline bool book_queue_join(struct books *b, u32 cell, u32 half, u64 key, u64 lots)
+{
+    u32 queue = book_queue_get(b, half, key);
+    struct book_queue *q = book_queue(b, queue);
+    struct book_cell *c = book_cell(b, cell);
+    if (UNLIKELY(!queue || q->lots + lots < lots)) return false;
+    q->lots += lots;
+    c->lots = lots;
+    c->queue = queue;
+    book_ring_push(b, queue, cell);
+    return true;
+}
+
+/* Take an order from among the others at its price. True if it was the last one: the caller drops
+ * the level. */
+static inline bool book_queue_leave(struct books *b, u32 cell)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    book_queue(b, c->queue)->lots -= c->lots;
+    return book_ring_take(b, cell);
+}
+
+/* Let an order rest whose slot belongs to no other; false if there is no room for it. */
+static inline bool book_rest(struct books *b, u64 id, u32 half, u64 key, u64 lots, u32 account)
 {
     u32 cell = book_pool_get(b, &b->orders, sizeof(struct book_cell));
     if (UNLIKELY(!cell)) return false;
-    u32 queue = book_queue_get(b, half, book_key(half, price));
-    struct book_queue *q = book_queue(b, queue);
-    if (UNLIKELY(!queue || q->lots + lots < lots)) {
+    if (UNLIKELY(!book_queue_join(b, cell, half, key, lots))) {
         book_pool_put(b, &b->orders, cell);
         return false;
     }
-    q->lots += lots;
     book_enter(b, (u32)id, cell, account, half);
     struct book_cell *c = book_cell(b, cell);
-    c->lots = lots;
     c->id = id;
     c->account = account;
-    c->queue = queue;
-    book_ring_push(b, queue, cell);
     book_half(b, half)->orders++;
     return true;
 }
 
-/* Take an order out of the book. Its level goes with it when it was the last one there. */
-static inline void book_unrest(struct books *b, u32 cell)
+/* Forget an order of this half that is in no queue any more. */
+static inline void book_forget(struct books *b, u32 cell, u32 half)
 {
     struct book_cell *c = book_cell(b, cell);
-    u32 queue = c->queue, half = book_queue(b, queue)->half;
-    book_queue(b, queue)->lots -= c->lots;
     book_half(b, half)->orders--;
     bool young = book_is_young(b, cell);
     c->id = 0;
@@ -45,8 +60,16 @@ static inline void book_unrest(struct books *b, u32 cell)
     } else {
         book_account_remove(b, cell);
     }
-    if (book_ring_take(b, cell)) book_queue_drop(b, queue);
     book_pool_put(b, &b->orders, cell);
+}
+
+/* Take an order out of the book. */
+static inline void book_unrest(struct books *b, u32 cell)
+{
+    u32 queue = book_cell(b, cell)->queue, half = book_queue(b, queue)->half;
+    bool last = book_queue_leave(b, cell);
+    book_forget(b, cell, half);
+    if (last) book_queue_drop(b, queue); /* at the end, where a call costs no saved register */
 }
 
 #endif

@@ -176,8 +176,7 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 *hint = &h->hint[key & (BOOK_HINTS - 1)].queue, queue = *hint,
-        best = book_queue_first(b, h);
+    u32 *hint = &book_hint(b, half, (u32)key)->queue, queue = *hint, best = book_queue_first(b, h);
     if (book_queue(b, queue)->key == key && book_queue(b, queue)->half == half) return queue;
     queue = book_queue_find(b, half, key);
     if (queue) return *hint = queue;

@@ -28,7 +28,7 @@ static struct ladder ladders[2]; /* one market */
 /* Keys of bids count down from the top of the whole domain: bring both sides into the table. */
 static inline u64 ladder_at(u32 half, u64 key)
 {
-    return half & 1 ? key : key - (BOOK_PRICE_MAX + 1 - LADDER_TICKS);
+    return half & 1 ? key : key - book_key(half, LADDER_TICKS - 1);
 }
 
 static inline u64 ladder_best(const struct ladder *d)
