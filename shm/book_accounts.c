@@ -43,9 +43,7 @@ void book_account_gather(struct books *b, u32 account, u32 half)
 {
     for (u32 i = 0; i < BOOK_YOUNG; i++) {
         struct book_young *y = book_young(b, i);
-        const struct book_cell *c = book_cell(b, y->cell);
-        if (c->account != account || !book_young_lives(b, y)) continue;
-        if (book_queue(b, c->queue)->half != half) continue;
+        if (!y->cell || y->account != account || y->half != half) continue;
         book_grow_up(b, y);
         *y = (struct book_young){.slot = ~y->slot}; /* no slot that is asked for here */
     }

@@ -102,10 +102,9 @@ static inline u32 book_link(const struct books *b, u32 cell)
 }
 
 /* Put an order into its account's ring. */
-static inline void book_account_add(struct books *b, u32 cell)
+static inline void book_account_add(struct books *b, u32 cell, u32 account, u32 half)
 {
-    const struct book_cell *c = book_cell(b, cell);
-    u64 tag = book_owner_tag(c->account, book_queue(b, c->queue)->half);
+    u64 tag = book_owner_tag(account, half);
     u32 at = book_owner_probe(b, tag), head = book_owner_ref(b, at);
     struct book_owner *o = book_owner(b, at);
     if (!o->tag) *o = (struct book_owner){{head, head}, tag};
@@ -136,10 +135,9 @@ static inline void book_account_remove(struct books *b, u32 cell)
 }
 
 /* The entry that an order would be put into. */
-static inline u32 book_account_ahead(const struct books *b, u32 cell)
+static inline u32 book_account_ahead(const struct books *b, u32 account, u32 half)
 {
-    const struct book_cell *c = book_cell(b, cell);
-    u64 tag = book_owner_tag(c->account, book_queue(b, c->queue)->half);
+    u64 tag = book_owner_tag(account, half);
     return book_owner_ref(b, book_owner_home(b, tag));
 }
 

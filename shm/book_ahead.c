@@ -47,7 +47,7 @@ static void load_links(const struct books *b, struct book_group *g)
 {
     for (u32 i = 0; i < g->n; i++) {
         struct book_ring link = *book_ring(b, book_link(b, g->ref[i]));
-        if (!book_is_young(b, g->ref[i])) {
+        if (book_young(b, (u32)g->o[i]->id)->cell != g->ref[i]) {
             book_fetch(b, link.prev);
             book_fetch(b, link.next);
         }
@@ -70,7 +70,6 @@ static void start_ways(const struct books *b, struct book_group *g)
         g->key[i] = book_key(half, o->price);
         g->ref[i] = book_get_ahead(b, half, g->key[i]);
         g->owner[i] = 0;
-        book_fetch(b, book_young(b, (u32)o->id)->cell);
     }
 }
 
@@ -94,14 +93,13 @@ static void load_grown(const struct books *b, struct book_group *g, u32 step)
 {
     for (u32 i = 0; i < g->n; i++) {
         const struct book_young *y = book_young(b, (u32)g->o[i]->id);
-        if (!book_young_lives(b, y)) continue;
+        if (!y->cell) continue;
         if (step == 0) {
             book_load(book_slot(b, y->slot));
-            book_fetch(b, book_cell(b, y->cell)->queue);
             book_fetch(b, book_link(b, y->cell));
-        } else if (step == 1) {
-            g->owner[i] = book_account_ahead(b, y->cell);
+            g->owner[i] = book_account_ahead(b, y->account, y->half);
             book_fetch(b, g->owner[i]);
+        } else if (step == 1) {
         } else {
             book_fetch(b, book_ring(b, g->owner[i])->prev);
         }

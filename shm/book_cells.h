@@ -106,7 +106,9 @@ SIZE_IS(struct book_half, 256); /* a power of two: each request looks at both si
 
 struct book_young {
     u32 slot;
-    u32 cell;
+    u32 cell; /* 0 = the order has left */
+    u32 account;
+    u32 half;
 };
 
 /* How many young orders there are of all accounts and halves that share an entry, by a hash. */

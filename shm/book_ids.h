@@ -1,12 +1,14 @@
 /* book_ids.h: from an order's id to its place; young orders and old ones (internal).
  *
- *   young[slot mod 1024] = {slot, ref}   the order came lately: this is its place
- *   table[slot] = ref                    else this is, if the id there is the id asked for
+ *   young[slot mod 1024] = {slot, ref, whose}   the order came lately: this is its place
+ *   table[slot] = ref                           else this is, if the id there is the id asked for
  *
  * Most orders die young. So a new one is entered in `young` only, which stays in the cache. When
  * another pushes it out and it still rests, it comes of age: it is entered in the table, and in the
- * ring of its account. Nothing is ever cleared: a place keeps the id of the order in it, and 0 once
- * it is free, so a reference that is out of date does not pass the test, nor does a stale id.
+ * ring of its account. The entry says whose it is, as its own memory may be cold by then. An order
+ * that leaves is taken from `young`, but not from the table: a place keeps the id of the order in
+ * it, and 0 once it is free, so a reference that is out of date does not pass the test, nor does a
+ * stale id.
  */
 #ifndef EIDOS_SHM_BOOK_IDS_H
 #define EIDOS_SHM_BOOK_IDS_H
@@ -45,36 +47,20 @@ static inline bool book_slot_taken(const struct books *b, u64 id)
     return old && (u32)old == (u32)id;
 }
 
-/* An order that rests in `cell` is young as long as `young` tells its place. */
-static inline bool book_is_young(const struct books *b, u32 cell)
-{
-    u32 slot = (u32)book_cell(b, cell)->id;
-    const struct book_young *y = book_young(b, slot);
-    return y->slot == slot && y->cell == cell;
-}
-
-/* An entry whose order still rests. */
-static inline bool book_young_lives(const struct books *b, const struct book_young *y)
-{
-    u64 id = book_cell(b, y->cell)->id;
-    return (u32)id == y->slot && id;
-}
-
 /* A young order comes of age: it is entered where old ones are. */
 BOOK_ASIDE static void book_grow_up(struct books *b, const struct book_young *y)
 {
-    const struct book_cell *c = book_cell(b, y->cell);
     *book_slot(b, y->slot) = y->cell;
-    book_account_count(b, c->account, book_queue(b, c->queue)->half, -1);
-    book_account_add(b, y->cell);
+    book_account_count(b, y->account, y->half, -1);
+    book_account_add(b, y->cell, y->account, y->half);
 }
 
 /* Enter an order that is about to rest in this cell; its slot belongs to no other resting order. */
 static inline void book_enter(struct books *b, u32 slot, u32 cell, u32 account, u32 half)
 {
     struct book_young *y = book_young(b, slot);
-    if (UNLIKELY(book_young_lives(b, y))) book_grow_up(b, y);
-    *y = (struct book_young){slot, cell};
+    if (UNLIKELY(y->cell)) book_grow_up(b, y);
+    *y = (struct book_young){slot, cell, account, half};
     book_account_count(b, account, half, 1);
 }
 

@@ -73,9 +73,8 @@ u32 book_account_orders(const struct books *b, u32 market, u32 account, u8 side)
     u32 n = 0, half = book_half_of(market, side), cell = book_account_first(b, account, half);
     for (; cell; cell = book_account_next(b, cell)) n++;
     for (u32 i = 0; i < BOOK_YOUNG; i++) {
-        const struct book_cell *c = book_cell(b, book_young(b, i)->cell);
-        n += c->account == account && book_young_lives(b, book_young(b, i)) &&
-             book_queue(b, c->queue)->half == half;
+        const struct book_young *y = book_young(b, i);
+        n += y->cell && y->account == account && y->half == half;
     }
     return n;
 }

@@ -53,9 +53,10 @@ static inline void book_forget(struct books *b, u32 cell, u32 half)
 {
     struct book_cell *c = book_cell(b, cell);
     book_half(b, half)->orders--;
-    bool young = book_is_young(b, cell);
+    struct book_young *y = book_young(b, (u32)c->id);
     c->id = 0;
-    if (LIKELY(young)) {
+    if (LIKELY(y->cell == cell)) {
+        y->cell = 0;
         book_account_count(b, c->account, half, -1);
     } else {
         book_account_remove(b, cell);

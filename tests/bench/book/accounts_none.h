@@ -43,9 +43,9 @@ static inline u32 book_link(const struct books *b, u32 cell)
     return (void)b, cell;
 }
 
-static inline u32 book_account_ahead(const struct books *b, u32 cell)
+static inline u32 book_account_ahead(const struct books *b, u32 account, u32 half)
 {
-    return (void)b, (void)cell, 0U;
+    return (void)b, (void)account, (void)half, 0U;
 }
 
 static inline void book_account_sweep_ahead(const struct books *b, struct book_scout *s, u32 next)
@@ -53,9 +53,9 @@ static inline void book_account_sweep_ahead(const struct books *b, struct book_s
     (void)b, (void)s, (void)next;
 }
 
-static inline void book_account_add(struct books *b, u32 cell)
+static inline void book_account_add(struct books *b, u32 cell, u32 account, u32 half)
 {
-    (void)b, (void)cell;
+    (void)b, (void)cell, (void)account, (void)half;
 }
 
 static inline void book_account_remove(struct books *b, u32 cell)
