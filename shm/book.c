@@ -104,10 +104,6 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
         book_queue(b, maker->queue)->lots -= lots;
         return;
     }
-    u32 next = maker->ring.next;
-    if (UNLIKELY(book_was_large(b)) && next != maker->queue) {
-        book_account_sweep_ahead(b, &book_half(b, t->against)->scout, next);
-    }
     book_unrest(b, cell);
 }
 
@@ -407,12 +403,10 @@ static int sweep_account(struct books *b, struct book_events *out)
         if (!(t->sides >> s & 1)) continue;
         if (!(t->sorted >> s & 1)) book_account_sort(b, t->o.account, half);
         t->sorted |= (u8)(1U << s);
-        u32 cell = book_account_first(b, t->o.account, half);
-        while (cell) {
+        for (u32 cell; (cell = book_account_sorted(b, t->o.account, half));) {
             if (full(out)) return BOOK_MORE;
-            u32 next = book_account_next(b, cell);
             cancel_resting(b, cell, t->reason, out);
-            cell = next;
+            book_account_left(b, cell);
         }
     }
     t->busy = BOOK_IDLE;

@@ -140,7 +140,7 @@ static inline bool book_reason_resting(u16 reason)
 
 struct books_config {
     u32 markets_max; /* [1, BOOK_MARKETS_MAX] */
-    u32 orders_max;  /* resting orders in all books, [1, BOOK_ORDERS_MAX]; 64 bytes each */
+    u32 orders_max;  /* resting orders in all books, [1, BOOK_ORDERS_MAX]; 53 bytes each */
     u32 levels_max;  /* price levels in all books, 0 = orders_max (then never the limit) */
     u32 slots_max;   /* order-id slots, at least 1; 4 bytes each */
 };
@@ -194,7 +194,9 @@ int book_cancel(struct books *b, u64 id, u16 reason, struct book_events *out);
 int book_amend(struct books *b, u64 id, u64 price, u64 lots, u8 stp, struct book_events *out);
 
 /* Cancel all resting orders of an account in one market (side 0 = both), in ascending order of
- * their ids, buys first; CANCELED by `reason` each. Time follows the number of orders cancelled. */
+ * their ids, buys first; CANCELED by `reason` each. Time follows the number of orders cancelled;
+ * what is left of orders that went before adds at most a look each, at five thousand or at forty
+ * for each order that the account ever had at once. */
 int book_cancel_all(struct books *b, u32 market, u32 account, u8 side, u16 reason,
                     struct book_events *out);
 
@@ -224,7 +226,7 @@ int book_make(struct books *b, const struct book_request *r, struct book_events 
 #define BOOK_GROUP 32U
 struct book_group {
     u32 n;
-    u32 ref[BOOK_GROUP], owner[BOOK_GROUP];
+    u32 ref[BOOK_GROUP];
     u64 key[BOOK_GROUP];
     const struct book_order *o[BOOK_GROUP];
 };

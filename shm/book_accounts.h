@@ -1,92 +1,56 @@
 /* book_accounts.h: which resting orders an account has in a half (internal).
  *
- *   table[hash(account, half)] <=> earliest order <=> later order <=> ... back to the entry
+ *   count[hash(account, half)]   its orders, young and old
+ *   ring [hash(account, half)] <=> link <=> link <=> ... back to the ring: its orders that came of
+ * age
  *
- * An open table with linear probing, five entries for each four orders the arena holds; removal
- * shifts back what follows, so it never degrades. An entry is the head of the ring of the account's
- * orders, and it is there only while there are any: "has this account anything on the other side?"
- * is one probe. Four accounts with consecutive indexes share a cache line.
+ * There are as many entries as orders in the arena, rounded down to a power of two. Few accounts
+ * share one, and each order says whose it is: a mass cancel passes the others by.
  *
- * Rings join entries and the links of orders. These lie apart from the orders, eight to a cache
- * line, as taking one out touches its neighbours.
+ * Every cell has a link; they lie apart from the orders, eight to a cache line, as joining a ring
+ * and leaving it touches two neighbours. An order that leaves does not touch its link, which stays
+ * behind in the ring until another order comes of age in the same cell and takes the link with it,
+ * or until it is met there: by a mass cancel, or when rings are tidied. They are while many cells
+ * are free, at every 64th order that joins; so a ring never holds more links than some five
+ * thousand, and forty for each order that it ever had at once.
  */
 #ifndef EIDOS_SHM_BOOK_ACCOUNTS_H
 #define EIDOS_SHM_BOOK_ACCOUNTS_H
 
 #include "shm/book_cells.h"
 
-struct book_owner {
-    struct book_ring ring;
-    u64 tag; /* account and half, 0 = empty entry */
-};
-SIZE_IS(struct book_owner, 16);
-
-#define BOOK_OWNERS_LINE 4U /* entries in a cache line */
-#define BOOK_CELL_REFS   ((u32)(sizeof(struct book_cell) / 8))
+#define BOOK_CELL_REFS ((u32)(sizeof(struct book_cell) / 8))
+#ifndef BOOK_LEFT
+#define BOOK_LEFT (4 * BOOK_YOUNG) /* free cells from which on rings are tidied */
+#endif
 
 /* The entries for so many orders. */
-static inline u32 book_owners_for(u32 orders)
+static inline u32 book_accounts_for(u32 orders)
 {
-    return (u32)align_up(orders + orders / 4 + 1UL, BOOK_OWNERS_LINE);
+    return 1U << (31 - __builtin_clz(orders));
 }
 
-static inline struct book_owner *book_owner(const struct books *b, u32 at)
+/* The entry of an account in a half. Those of accounts with consecutive indexes lie together. */
+static inline u32 book_account(const struct books *b, u32 account, u32 half)
 {
-    return (struct book_owner *)book_ref(b, b->owners) + at;
+    return (account + half * 0x9e3779b1U) & b->accounts_mask;
 }
 
-static inline u64 book_owner_tag(u32 account, u32 half)
+static inline u32 *book_account_count_at(const struct books *b, u32 entry)
 {
-    return (half + 1UL) << 32 | account;
+    return (u32 *)book_ref(b, b->counts) + entry;
 }
 
-/* Fibonacci hashing of the tag without its last two bits, which choose in the line. */
-static inline u32 book_owner_home(const struct books *b, u64 tag)
-{
-    u64 h = (tag / BOOK_OWNERS_LINE) * 0x9e3779b97f4a7c15UL >> 32;
-    u32 line = (u32)(h * b->owners_lines >> 32);
-    return line * BOOK_OWNERS_LINE + (u32)tag % BOOK_OWNERS_LINE;
-}
-
-static inline u32 book_owner_after(const struct books *b, u32 at)
-{
-    return at + 1 == b->owners_count ? 0 : at + 1;
-}
-
-/* The entry of the tag, or the empty one where it belongs. */
-static inline u32 book_owner_probe(const struct books *b, u64 tag)
-{
-    u32 at = book_owner_home(b, tag);
-    for (;; at = book_owner_after(b, at)) {
-        u64 there = book_owner(b, at)->tag;
-        if (LIKELY(there == tag || !there)) return at;
-    }
-}
-
-static inline u32 book_owner_ref(const struct books *b, u32 at)
-{
-    return b->owners + at * (u32)(sizeof(struct book_owner) / 8);
-}
-
-/* The count of young orders that an account's are part of. */
-static inline book_young_count *book_account_young(const struct books *b, u64 tag)
-{
-    u64 h = tag * 0x9e3779b97f4a7c15UL >> 32 & (BOOK_YOUNG_COUNTS - 1);
-    return (book_young_count *)ptr_at(b, BOOK_COUNTS_OFF) + h;
-}
-
-/* A young order comes to rest in a half, or ceases to be young. */
+/* An order comes to rest in a half, or leaves it. */
 static inline void book_account_count(struct books *b, u32 account, u32 half, int by)
 {
-    book_young_count *count = book_account_young(b, book_owner_tag(account, half));
-    *count = (book_young_count)(*count + by);
+    *book_account_count_at(b, book_account(b, account, half)) += (u32)by;
 }
 
-/* False only if the account has no order in the half, young or old: nearly always so then. */
+/* False only if the account has no order in the half: nearly always so then. */
 static inline bool book_account_may_have(const struct books *b, u32 account, u32 half)
 {
-    u64 tag = book_owner_tag(account, half);
-    return *book_account_young(b, tag) || book_owner(b, book_owner_probe(b, tag))->tag;
+    return *book_account_count_at(b, book_account(b, account, half)) != 0;
 }
 
 /* The order of an account's own, which it must not trade with. */
@@ -95,100 +59,89 @@ static inline bool book_is_own(const struct book_cell *c, u32 account)
     return c->account == account;
 }
 
-/* The link of an order in its account's ring. */
+/* The link of a cell; and the cell of a link, 0 if it is a ring. */
 static inline u32 book_link(const struct books *b, u32 cell)
 {
     return b->links + cell / BOOK_CELL_REFS;
 }
 
-/* Put an order into its account's ring. */
+static inline u32 book_link_cell(const struct books *b, u32 link)
+{
+    return link < b->rings ? (link - b->links) * BOOK_CELL_REFS : 0;
+}
+
+static inline u32 book_account_ring(const struct books *b, u32 account, u32 half)
+{
+    return b->rings + book_account(b, account, half);
+}
+
+/* A link leaves the ring it is in, if it is in one. */
+static inline void book_account_part(struct books *b, u32 link)
+{
+    book_ring_take(b, link);
+    *book_ring(b, link) = (struct book_ring){link, link};
+}
+
+/* Every 64th time look at some links from the front of a ring, at more where some were left behind:
+ * those part. The ring begins after them from now on. */
+void book_account_tidy(struct books *b, u32 ring);
+
+/* A link leaves the ring it is in, and joins another. Cells with links that were left behind are
+ * free, or have young orders. */
+static inline void book_account_join(struct books *b, struct book_grown g)
+{
+    book_ring_take(b, g.link);
+    book_ring_push(b, g.ring, g.link);
+    u32 cells = (b->orders.fresh - b->cells) / BOOK_CELL_REFS;
+    if (UNLIKELY(cells - b->orders.used > BOOK_LEFT)) book_account_tidy(b, g.ring);
+}
+
+/* An order comes of age. Its link joins the account's ring when 16 more have come of age: until
+ * then memory is asked for its neighbours, in a book larger than the cache. Should the order leave
+ * in between, then its link joins as one left behind. */
 static inline void book_account_add(struct books *b, u32 cell, u32 account, u32 half)
 {
-    u64 tag = book_owner_tag(account, half);
-    u32 at = book_owner_probe(b, tag), head = book_owner_ref(b, at);
-    struct book_owner *o = book_owner(b, at);
-    if (!o->tag) *o = (struct book_owner){{head, head}, tag};
-    book_ring_push(b, head, book_link(b, cell));
-}
-
-/* Take an entry out whose ring is empty. */
-BOOK_ASIDE static void book_owner_erase(struct books *b, u32 ref)
-{
-    u32 gap = (ref - b->owners) / (u32)(sizeof(struct book_owner) / 8);
-    for (u32 at = book_owner_after(b, gap);; at = book_owner_after(b, at)) {
-        const struct book_owner *o = book_owner(b, at);
-        if (LIKELY(!o->tag)) break;
-        u32 home = book_owner_home(b, o->tag);
-        if (gap <= at ? gap < home && home <= at : gap < home || home <= at) continue;
-        *book_owner(b, gap) = *o;
-        book_ring(b, o->ring.prev)->next = book_owner_ref(b, gap);
-        book_ring(b, o->ring.next)->prev = book_owner_ref(b, gap);
-        gap = at;
+    u32 n = b->grown_count++;
+    struct book_grown *g = &b->grown[n % BOOK_GROWN], first = *g;
+    *g = (struct book_grown){book_link(b, cell), book_account_ring(b, account, half)};
+    if (UNLIKELY(book_is_large(b))) {
+        u32 next = b->grown[(n + BOOK_GROWN / 2) % BOOK_GROWN].link;
+        book_fetch(b, g->link);
+        book_fetch(b, g->ring);
+        book_fetch(b, book_ring(b, next)->prev);
+        book_fetch(b, book_ring(b, next)->next);
     }
-    book_owner(b, gap)->tag = 0;
+    book_account_join(b, first);
 }
 
-static inline void book_account_remove(struct books *b, u32 cell)
+/* True if an order of the account rests in the cell. */
+static inline bool book_account_has(const struct books *b, u32 cell, u32 account, u32 half)
 {
-    u32 link = book_link(b, cell);
-    if (book_ring_take(b, link)) book_owner_erase(b, book_ring(b, link)->prev);
+    const struct book_cell *c = book_cell(b, cell);
+    return c->id && c->account == account && book_queue(b, c->queue)->half == half;
 }
 
-/* The entry that an order would be put into. */
-static inline u32 book_account_ahead(const struct books *b, u32 account, u32 half)
-{
-    u64 tag = book_owner_tag(account, half);
-    return book_owner_ref(b, book_owner_home(b, tag));
-}
+/* No orders yet: every link and every ring alone. */
+void book_accounts_new(struct books *b);
 
-/* The order behind another in its queue, or that one again if it is the last. */
-static inline u32 book_scout_step(const struct books *b, u32 cell)
-{
-    u32 next = book_ring(b, cell)->next;
-    return next < b->orders.end && next ? next : cell;
-}
+/* How many orders an account has in a half; time follows the links in its ring. */
+u32 book_account_resting(const struct books *b, u32 account, u32 half);
 
-/* A sweep comes to the next order of a queue: start loading the links of orders far behind it, and
- * of nearer ones what their links tell of. At first `far` goes twice as fast as the sweep. */
-static inline void book_account_sweep_ahead(const struct books *b, struct book_scout *s, u32 next)
-{
-    if (UNLIKELY(s->next != next)) *s = (struct book_scout){.far = next};
-    s->next = book_ring(b, next)->next;
-    if (UNLIKELY(s->steps < BOOK_SCOUT)) {
-        s->far = book_scout_step(b, s->far);
-        book_fetch(b, book_link(b, s->far));
-        if (++s->steps == BOOK_SCOUT / 2) s->near = s->far;
-    }
-    s->far = book_scout_step(b, s->far);
-    book_fetch(b, s->far);
-    book_fetch(b, book_link(b, s->far));
-    if (UNLIKELY(!s->near)) return;
-    s->near = book_scout_step(b, s->near);
-    struct book_ring link = *book_ring(b, book_link(b, s->near));
-    book_fetch(b, link.prev);
-    book_fetch(b, link.next);
-}
-
-/* The order that owns a link, or 0 if it is an entry's. */
-static inline u32 book_owned_cell(const struct books *b, u32 link)
-{
-    return link < b->owners ? (link - b->links) * BOOK_CELL_REFS : 0;
-}
-
-/* The account's first order in a half, 0 = none; and the one after an order, 0 = none. */
-static inline u32 book_account_first(const struct books *b, u32 account, u32 half)
-{
-    const struct book_owner *o = book_owner(b, book_owner_probe(b, book_owner_tag(account, half)));
-    return o->tag ? book_owned_cell(b, o->ring.next) : 0;
-}
-
-static inline u32 book_account_next(const struct books *b, u32 cell)
-{
-    return book_owned_cell(b, book_ring(b, book_link(b, cell))->next);
-}
-
-/* Bring an account's ring in a half into ascending order of ids: the only order that two books
- * with different histories share. A merge sort in place, bottom up. */
+/* Bring all of an account's orders in a half to the front of their ring, in ascending order of ids:
+ * the only order that two books with different histories share. A merge sort in place, bottom up.
+ */
 void book_account_sort(struct books *b, u32 account, u32 half);
+
+/* After that: its first order, 0 = none is left; and what it does when it has left. */
+static inline u32 book_account_sorted(const struct books *b, u32 account, u32 half)
+{
+    u32 cell = book_link_cell(b, book_ring(b, book_account_ring(b, account, half))->next);
+    return cell && book_account_has(b, cell, account, half) ? cell : 0;
+}
+
+static inline void book_account_left(struct books *b, u32 cell)
+{
+    book_account_part(b, book_link(b, cell));
+}
 
 #endif

@@ -38,21 +38,8 @@ static void load_neighbours(const struct books *b, struct book_group *g)
         book_fetch(b, c->queue);
         book_fetch(b, c->ring.prev);
         book_fetch(b, c->ring.next);
-        book_fetch(b, book_link(b, cell));
     }
     g->n = n;
-}
-
-static void load_links(const struct books *b, struct book_group *g)
-{
-    for (u32 i = 0; i < g->n; i++) {
-        struct book_ring link = *book_ring(b, book_link(b, g->ref[i]));
-        if (book_young(b, (u32)g->o[i]->id)->cell != g->ref[i]) {
-            book_fetch(b, link.prev);
-            book_fetch(b, link.next);
-        }
-        book_drop_ahead(b, book_cell(b, g->ref[i]), 0);
-    }
 }
 
 static void load_nodes(const struct books *b, struct book_group *g, u32 step)
@@ -69,7 +56,6 @@ static void start_ways(const struct books *b, struct book_group *g)
         u32 half = book_half_of(o->market, o->side);
         g->key[i] = book_key(half, o->price);
         g->ref[i] = book_get_ahead(b, half, g->key[i]);
-        g->owner[i] = 0;
     }
 }
 
@@ -88,21 +74,12 @@ static void keep_ways(const struct books *b, struct book_batch *t)
     }
 }
 
-/* What a young order touches when it comes of age as another takes its place: step by step. */
-static void load_grown(const struct books *b, struct book_group *g, u32 step)
+/* What a young order touches when it comes of age as another takes its place. */
+static void load_grown(const struct books *b, struct book_group *g)
 {
     for (u32 i = 0; i < g->n; i++) {
         const struct book_young *y = book_young(b, (u32)g->o[i]->id);
-        if (!y->cell) continue;
-        if (step == 0) {
-            book_load(book_slot(b, y->slot));
-            book_fetch(b, book_link(b, y->cell));
-            g->owner[i] = book_account_ahead(b, y->account, y->half);
-            book_fetch(b, g->owner[i]);
-        } else if (step == 1) {
-        } else {
-            book_fetch(b, book_ring(b, g->owner[i])->prev);
-        }
+        if (y->cell) book_load(book_slot(b, y->slot));
     }
 }
 
@@ -133,9 +110,9 @@ static void take_step(const struct books *b, struct book_batch *t)
     struct book_group *rest = &t->rest, *come = &t->come;
     switch (t->step++) {
     case 0: load_slots(b, rest), start_ways(b, come); break;
-    case 1: load_orders(b, rest), go_on(b, come), load_grown(b, come, 0); break;
-    case 2: load_neighbours(b, rest), go_on(b, come), load_grown(b, come, 1); break;
-    case 3: load_links(b, rest), go_on(b, come), load_grown(b, come, 2); break;
+    case 1: load_orders(b, rest), go_on(b, come), load_grown(b, come); break;
+    case 2: load_neighbours(b, rest), go_on(b, come); break;
+    case 3: load_nodes(b, rest, 0), go_on(b, come); break;
     case 4: load_nodes(b, rest, 1); break;
     default: load_nodes(b, rest, 2), keep_ways(b, t); break;
     }

@@ -1,10 +1,11 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | young orders, and whose | halves | hints |
- *                  orders | queues | nodes of the trie | links of orders | owners | ids
+ *   struct books | young orders | halves | hints |
+ *                  orders | queues | nodes of the trie | links of orders | rings of accounts,
+ *                  their counts, and how many joined | ids
  *
  *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
- *   owner [first, last, tag]  <=> link  <=> link  <=> ... back to the owner      (book_accounts.h)
+ *   ring of an account        <=> link  <=> link  <=> ... back to the ring      (book_accounts.h)
  *
  * They refer to each other by `ref`s: offsets in units of 8 bytes from the object's start, which
  * the processor adds and scales for nothing. Ref 0 is nothing, and may be read: see struct books.
@@ -16,15 +17,15 @@
  * code.
  *
  * Free orders form a stack, so that the one freed last, still in the cache, is used next.
- * Memory per resting order: 32 (order) + 8 (its link) + 20 (one and a quarter owners) + 4 (id
- * table) = 64.
+ * Memory per resting order: 32 (order) + 8 (its link) + at most 13 (tables of accounts) + 4 (id
+ * table) = 57.
  */
 #ifndef EIDOS_SHM_BOOK_CELLS_H
 #define EIDOS_SHM_BOOK_CELLS_H
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x35534b4f4f424545UL /* "EEBOOKS5" */
+#define BOOKS_MAGIC 0x36534b4f4f424545UL /* "EEBOOKS6" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -81,14 +82,6 @@ struct book_sweep {
     u32 queue[BOOK_SWEEP]; /* the last ones found */
 };
 
-/* Where a sweep will come within a level: orders behind the one it fills. Never trusted either. */
-#define BOOK_SCOUT 64U /* orders ahead */
-struct book_scout {
-    u32 next;      /* the order the sweep will come to */
-    u32 far, near; /* orders whose links are loaded, and whose neighbours in their rings; or 0 */
-    u32 steps;     /* up to BOOK_SCOUT: `far` is so many orders ahead */
-};
-
 #ifndef BOOK_FRONT
 #define BOOK_FRONT 16U /* best levels that are kept outside of the trie, at most one less */
 #endif
@@ -100,7 +93,7 @@ struct book_half {
     u32 fronts;                /* levels in front of the trie, */
     u32 front[BOOK_FRONT + 1]; /* [1, fronts], best last; [0] is the best in the trie, 0 = none */
     struct book_sweep sweep;
-    struct book_scout scout;
+    u32 zero[4];
 };
 SIZE_IS(struct book_half, 256); /* a power of two: each request looks at both sides */
 
@@ -111,10 +104,12 @@ struct book_young {
     u32 half;
 };
 
-/* How many young orders there are of all accounts and halves that share an entry, by a hash. */
-#define BOOK_YOUNG_COUNTS (2 * BOOK_YOUNG)
-typedef u16 book_young_count;
-_Static_assert(BOOK_YOUNG <= UINT16_MAX, "a count may reach the number of young orders");
+/* Orders that came of age and wait until that many more have: their links, and the rings to join.
+ */
+#define BOOK_GROWN 16U /* power of two */
+struct book_grown {
+    u32 link, ring;
+};
 
 /* A stack of free things, linked by what lies where a ring's `next` does, above things never used
  * so far. */
@@ -151,21 +146,22 @@ struct books {
     u64 bytes;
     struct books_config config; /* levels_max resolved */
     u64 ids_off;
-    u32 owners; /* ref of the table */
-    u32 owners_count;
-    u32 owners_lines;
     u32 hints; /* ref of those of half 0; BOOK_HINTS of each half follow each other */
+    u32 cells; /* ref of the first order's place */
     u32 links; /* ref of the link that an order at ref 0 would have */
-    u32 way;   /* of levels: where the next request's was found to be; never trusted */
+    u32 rings, counts, joined; /* refs of the tables of accounts: struct book_ring, u32, u8 */
+    u32 accounts_mask;
+    u32 way; /* of levels: where the next request's was found to be; never trusted */
     struct book_pool orders, queues, nodes;
     u32 orders_limit; /* books_limit */
     struct book_taker taker;
+    u32 grown_count; /* the earliest of those that wait, modulo BOOK_GROWN */
+    struct book_grown grown[BOOK_GROWN];
 };
 
 /* Parts of fixed size have fixed places, for the hot path; then come the halves, then the rest. */
 #define BOOK_YOUNG_OFF  512UL
-#define BOOK_COUNTS_OFF (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
-#define BOOK_HALVES_OFF (BOOK_COUNTS_OFF + BOOK_YOUNG_COUNTS * sizeof(book_young_count))
+#define BOOK_HALVES_OFF (BOOK_YOUNG_OFF + BOOK_YOUNG * sizeof(struct book_young))
 _Static_assert(sizeof(struct books) <= BOOK_YOUNG_OFF, "struct books outgrew its place");
 OFFSET_IS(struct books, no_key, 8);
 OFFSET_IS(struct books, no_id, 16);

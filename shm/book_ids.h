@@ -51,7 +51,6 @@ static inline bool book_slot_taken(const struct books *b, u64 id)
 BOOK_ASIDE static void book_grow_up(struct books *b, const struct book_young *y)
 {
     *book_slot(b, y->slot) = y->cell;
-    book_account_count(b, y->account, y->half, -1);
     book_account_add(b, y->cell, y->account, y->half);
 }
 
@@ -63,8 +62,5 @@ static inline void book_enter(struct books *b, u32 slot, u32 cell, u32 account, 
     *y = (struct book_young){slot, cell, account, half};
     book_account_count(b, account, half, 1);
 }
-
-/* Bring the young orders of an account in a half into its ring. */
-void book_account_gather(struct books *b, u32 account, u32 half);
 
 #endif

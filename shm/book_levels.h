@@ -397,8 +397,7 @@ static inline u32 book_sweep_go(const struct books *b, struct book_sweep *s, u32
     }
 }
 
-/* Find the next level; its queue, first order and that one's links are loaded in the order in which
- * they tell of each other, each while some more levels are found. */
+/* Find the next level; its queue is loaded, and its first order some levels later. */
 static inline void book_sweep_find(const struct books *b, struct book_sweep *s)
 {
     u32 node = s->node, later = 0;
@@ -411,17 +410,7 @@ static inline void book_sweep_find(const struct books *b, struct book_sweep *s)
     if (!node) return;
     s->queue[s->end++ % BOOK_SWEEP] = book_sweep_go(b, s, node, later);
     u32 queue = s->queue[(s->end - BOOK_SWEEP / 4) % BOOK_SWEEP];
-    u32 before = s->queue[(s->end - BOOK_SWEEP / 2) % BOOK_SWEEP];
-    if (queue) {
-        u32 cell = book_ring(b, queue)->next;
-        book_fetch(b, cell);
-        book_fetch(b, book_link(b, cell));
-    }
-    if (before) {
-        struct book_ring link = *book_ring(b, book_link(b, book_ring(b, before)->next));
-        book_fetch(b, link.prev);
-        book_fetch(b, link.next);
-    }
+    if (queue) book_fetch(b, book_ring(b, queue)->next);
 }
 
 /* A taker comes to a level: the one that was found, or else a sweep begins, unless it is its first.

@@ -42,13 +42,16 @@ static struct books plan(const struct books_config *config)
     b.hints = (u32)(take(&at, 2UL * c->markets_max, BOOK_HINTS * sizeof(struct book_hint)) / 8);
     b.orders_limit = c->orders_max;
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
+    b.cells = b.orders.fresh;
     b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
     b.nodes = pool(&at, c->levels_max, sizeof(struct book_node));
     b.links = (u32)(take(&at, c->orders_max, sizeof(struct book_ring)) / 8) -
               b.orders.fresh / BOOK_CELL_REFS;
-    b.owners_count = book_owners_for(c->orders_max);
-    b.owners_lines = b.owners_count / BOOK_OWNERS_LINE;
-    b.owners = (u32)(take(&at, b.owners_count, sizeof(struct book_owner)) / 8);
+    u32 accounts = book_accounts_for(c->orders_max);
+    b.rings = (u32)(take(&at, accounts + 1UL, sizeof(struct book_ring)) / 8);
+    b.counts = (u32)(take(&at, accounts, sizeof(u32)) / 8);
+    b.joined = (u32)(take(&at, accounts + 1UL, sizeof(u8)) / 8);
+    b.accounts_mask = accounts - 1;
     if (at / 8 > UINT32_MAX) return (struct books){0};
     b.ids_off = take(&at, c->slots_max, sizeof(u32));
     b.bytes = align_up(at, books_align());
@@ -77,12 +80,11 @@ void *books_new(void *mem, const struct books_config *config)
     }
     *b = made;
     memset(book_young(b, 0), 0, BOOK_YOUNG * sizeof(struct book_young));
-    memset(ptr_at(b, BOOK_COUNTS_OFF), 0, BOOK_YOUNG_COUNTS * sizeof(book_young_count));
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
     memset(book_ref(b, b->hints), 0,
            2UL * b->config.markets_max * BOOK_HINTS * sizeof(struct book_hint));
     memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
-    memset(book_owner(b, 0), 0, b->owners_count * sizeof(struct book_owner));
+    book_accounts_new(b);
     b->magic = BOOKS_MAGIC;
     return mem;
 }

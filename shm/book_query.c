@@ -69,14 +69,7 @@ u32 book_levels(const struct books *b, u32 market)
 
 u32 book_account_orders(const struct books *b, u32 market, u32 account, u8 side)
 {
-    if (!ask(b, market, side)) return 0;
-    u32 n = 0, half = book_half_of(market, side), cell = book_account_first(b, account, half);
-    for (; cell; cell = book_account_next(b, cell)) n++;
-    for (u32 i = 0; i < BOOK_YOUNG; i++) {
-        const struct book_young *y = book_young(b, i);
-        n += y->cell && y->account == account && y->half == half;
-    }
-    return n;
+    return ask(b, market, side) ? book_account_resting(b, account, book_half_of(market, side)) : 0;
 }
 
 bool book_find(const struct books *b, u64 id, struct book_order *o)

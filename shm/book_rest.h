@@ -55,12 +55,8 @@ static inline void book_forget(struct books *b, u32 cell, u32 half)
     book_half(b, half)->orders--;
     struct book_young *y = book_young(b, (u32)c->id);
     c->id = 0;
-    if (LIKELY(y->cell == cell)) {
-        y->cell = 0;
-        book_account_count(b, c->account, half, -1);
-    } else {
-        book_account_remove(b, cell);
-    }
+    if (y->cell == cell) y->cell = 0;
+    book_account_count(b, c->account, half, -1);
     book_pool_put(b, &b->orders, cell);
 }
 

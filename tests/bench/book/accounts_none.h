@@ -6,21 +6,16 @@
 
 #include "shm/book_cells.h"
 
-struct book_owner {
-    u32 unused[4];
-};
+#define BOOK_CELL_REFS ((u32)(sizeof(struct book_cell) / 8))
 
-#define BOOK_OWNERS_LINE 4U
-#define BOOK_CELL_REFS   ((u32)(sizeof(struct book_cell) / 8))
-
-static inline u32 book_owners_for(u32 orders)
+static inline u32 book_accounts_for(u32 orders)
 {
-    return (void)orders, BOOK_OWNERS_LINE;
+    return (void)orders, 1U;
 }
 
-static inline struct book_owner *book_owner(const struct books *b, u32 at)
+static inline void book_accounts_new(struct books *b)
 {
-    return (struct book_owner *)book_ref(b, b->owners) + at;
+    (void)b;
 }
 
 static inline void book_account_count(struct books *b, u32 account, u32 half, int by)
@@ -38,44 +33,29 @@ static inline bool book_is_own(const struct book_cell *c, u32 account)
     return (void)c, (void)account, false;
 }
 
-static inline u32 book_link(const struct books *b, u32 cell)
-{
-    return (void)b, cell;
-}
-
-static inline u32 book_account_ahead(const struct books *b, u32 account, u32 half)
-{
-    return (void)b, (void)account, (void)half, 0U;
-}
-
-static inline void book_account_sweep_ahead(const struct books *b, struct book_scout *s, u32 next)
-{
-    (void)b, (void)s, (void)next;
-}
-
 static inline void book_account_add(struct books *b, u32 cell, u32 account, u32 half)
 {
     (void)b, (void)cell, (void)account, (void)half;
 }
 
-static inline void book_account_remove(struct books *b, u32 cell)
-{
-    (void)b, (void)cell;
-}
-
-static inline u32 book_account_first(const struct books *b, u32 account, u32 half)
+static inline u32 book_account_resting(const struct books *b, u32 account, u32 half)
 {
     return (void)b, (void)account, (void)half, 0U;
-}
-
-static inline u32 book_account_next(const struct books *b, u32 cell)
-{
-    return (void)b, (void)cell, 0U;
 }
 
 static inline void book_account_sort(struct books *b, u32 account, u32 half)
 {
     (void)b, (void)account, (void)half;
+}
+
+static inline u32 book_account_sorted(const struct books *b, u32 account, u32 half)
+{
+    return (void)b, (void)account, (void)half, 0U;
+}
+
+static inline void book_account_left(struct books *b, u32 cell)
+{
+    (void)b, (void)cell;
 }
 
 #endif
