@@ -146,9 +146,8 @@ static inline int settle(struct books *b, const struct book_order *o, u32 half, 
 {
     if (o->tif == BOOK_IOC) return tell(o, BOOK_CANCELED, BOOK_BY_IOC, o->lots, 0, out);
     if (o->tif == BOOK_FOK) return tell(o, BOOK_CANCELED, BOOK_BY_FOK, o->lots, 0, out);
-    u64 key = book_key(half, o->price);
     bool room = LIKELY(b->orders.used < b->orders_limit);
-    if (room && LIKELY(book_rest(b, o->id, half, key, o->lots, o->account))) {
+    if (room && LIKELY(book_rest(b, o, half))) {
         return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
     }
     if (!traded) return refused(o, BOOK_CODE_CAPACITY, out);
@@ -342,7 +341,7 @@ static int move(struct books *b, u32 cell, const struct book_order *o, u32 half,
     u32 queue = book_cell(b, cell)->queue;
     if (book_queue_leave(b, cell)) book_queue_drop(b, queue);
     bool room = LIKELY(b->orders.used <= b->orders_limit);
-    if (room && LIKELY(book_queue_join(b, cell, half, book_key(half, o->price), o->lots))) {
+    if (room && LIKELY(book_queue_join(b, cell, o, half))) {
         return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
     }
     book_forget(b, cell, half);

@@ -122,12 +122,11 @@ int book_restore(struct books *b, const struct book_order *o)
         return err_set("restoring order %lu: its slot belongs to a resting order", o->id);
     }
     struct book_half *other = book_half(b, half ^ 1);
-    u64 key = book_key(half, o->price);
-    if (book_reaches(b, other, book_key_across(key))) {
+    if (book_reaches(b, other, book_key(half ^ 1, o->price))) {
         return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,
                        o->price, as_level(b, book_queue_first(b, other)).price);
     }
-    if (!book_rest(b, o->id, half, key, o->lots, o->account)) {
+    if (!book_rest(b, o, half)) {
         return err_set("restoring order %lu: the arena is full: %u of %u orders, %u of %u levels",
                        o->id, b->orders.used, b->config.orders_max, b->queues.used,
                        b->config.levels_max);

@@ -9,14 +9,14 @@
 
 /* Put an order behind the others at its price. False if there is no room for the level, or its sum
  * would not fit 64 bits: nothing has changed then. */
-static inline bool book_queue_join(struct books *b, u32 cell, u32 half, u64 key, u64 lots)
+static inline bool book_queue_join(struct books *b, u32 cell, const struct book_order *o, u32 half)
 {
-    u32 queue = book_queue_get(b, half, key);
+    u32 queue = book_queue_get(b, half, book_key(half, o->price));
     struct book_queue *q = book_queue(b, queue);
     struct book_cell *c = book_cell(b, cell);
-    if (UNLIKELY(!queue || q->lots + lots < lots)) return false;
-    q->lots += lots;
-    c->lots = lots;
+    if (UNLIKELY(!queue || q->lots + o->lots < o->lots)) return false;
+    q->lots += o->lots;
+    c->lots = o->lots;
     c->queue = queue;
     book_ring_push(b, queue, cell);
     return true;
@@ -32,18 +32,18 @@ static inline bool book_queue_leave(struct books *b, u32 cell)
 }
 
 /* Let an order rest whose slot belongs to no other; false if there is no room for it. */
-static inline bool book_rest(struct books *b, u64 id, u32 half, u64 key, u64 lots, u32 account)
+static inline bool book_rest(struct books *b, const struct book_order *o, u32 half)
 {
     u32 cell = book_pool_get(b, &b->orders, sizeof(struct book_cell));
     if (UNLIKELY(!cell)) return false;
-    if (UNLIKELY(!book_queue_join(b, cell, half, key, lots))) {
+    if (UNLIKELY(!book_queue_join(b, cell, o, half))) {
         book_pool_put(b, &b->orders, cell);
         return false;
     }
-    book_enter(b, (u32)id, cell, account, half);
+    book_enter(b, (u32)o->id, cell, o->account, half);
     struct book_cell *c = book_cell(b, cell);
-    c->id = id;
-    c->account = account;
+    c->id = o->id;
+    c->account = o->account;
     book_half(b, half)->orders++;
     return true;
 }
