@@ -49,7 +49,8 @@ __attribute__((noinline)) static void push(void)
 {
     const me_transport_t *t = me.transport;
     void *sink = me.sink;
-    for (const me_report_t *r = me.reports; r < me.next; r++) {
+    const me_report_t *end = me.next;
+    for (const me_report_t *r = me.reports; r < end; r++) {
         while (UNLIKELY(!t->push(sink, r))) cpu_pause();
     }
     me.next = me.reports;
