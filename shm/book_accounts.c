@@ -118,7 +118,7 @@ static void bring_in(struct books *b, u32 account, u32 half)
     for (u32 i = 0; i < BOOK_YOUNG; i++) {
         struct book_young *y = book_young(b, i);
         if (!y->cell || y->account != account || y->half != half) continue;
-        book_grow_up(b, y);
+        book_grow_up(b, *y);
         *y = (struct book_young){.slot = ~y->slot}; /* no slot that is asked for here */
     }
     join_all(b);

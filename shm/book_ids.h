@@ -48,19 +48,19 @@ static inline bool book_slot_taken(const struct books *b, u64 id)
 }
 
 /* A young order comes of age: it is entered where old ones are. */
-BOOK_ASIDE static void book_grow_up(struct books *b, const struct book_young *y)
+BOOK_ASIDE static void book_grow_up(struct books *b, struct book_young y)
 {
-    *book_slot(b, y->slot) = y->cell;
-    book_account_add(b, y->cell, y->account, y->half);
+    *book_slot(b, y.slot) = y.cell;
+    book_account_add(b, y.cell, y.account, y.half);
 }
 
-/* Enter an order that is about to rest in this cell; its slot belongs to no other resting order. */
+/* Enter an order that rests in this cell; its slot belongs to no other resting order. */
 static inline void book_enter(struct books *b, u32 slot, u32 cell, u32 account, u32 half)
 {
-    struct book_young *y = book_young(b, slot);
-    if (UNLIKELY(y->cell)) book_grow_up(b, y);
+    struct book_young *y = book_young(b, slot), before = *y;
     *y = (struct book_young){slot, cell, account, half};
     book_account_count(b, account, half, 1);
+    if (UNLIKELY(before.cell)) book_grow_up(b, before);
 }
 
 #endif

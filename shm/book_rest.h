@@ -40,11 +40,11 @@ static inline bool book_rest(struct books *b, const struct book_order *o, u32 ha
         book_pool_put(b, &b->orders, cell);
         return false;
     }
-    book_enter(b, (u32)o->id, cell, o->account, half);
     struct book_cell *c = book_cell(b, cell);
     c->id = o->id;
     c->account = o->account;
     book_half(b, half)->orders++;
+    book_enter(b, (u32)o->id, cell, o->account, half); /* last: a call costs no saved register */
     return true;
 }
 
