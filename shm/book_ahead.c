@@ -74,15 +74,6 @@ static void keep_ways(const struct books *b, struct book_batch *t)
     }
 }
 
-/* What a young order touches when it comes of age as another takes its place. */
-static void load_grown(const struct books *b, struct book_group *g)
-{
-    for (u32 i = 0; i < g->n; i++) {
-        const struct book_young *y = book_young(b, (u32)g->o[i]->id);
-        if (y->cell) book_load(book_slot(b, y->slot));
-    }
-}
-
 /* The next group: which of its orders rest, which come. Requests that make no sense are left out.
  */
 static void sort_out(const struct books *b, struct book_batch *t)
@@ -95,6 +86,7 @@ static void sort_out(const struct books *b, struct book_batch *t)
         const struct book_order *o = &r->o;
         bool sane = (u32)o->id < b->config.slots_max;
         bool comes = r->what == BOOK_SUBMIT && book_is_open(b, o->market);
+        t->way[(t->told + i) % COUNT_OF(t->way)] = 0;
         rest->o[rest->n] = come->o[come->n] = o;
         rest->n += sane && (r->what == BOOK_CANCEL || r->what == BOOK_AMEND);
         come->n += sane && comes && (o->side == BOOK_BUY || o->side == BOOK_SELL);
@@ -110,7 +102,7 @@ static void take_step(const struct books *b, struct book_batch *t)
     struct book_group *rest = &t->rest, *come = &t->come;
     switch (t->step++) {
     case 0: load_slots(b, rest), start_ways(b, come); break;
-    case 1: load_orders(b, rest), go_on(b, come), load_grown(b, come); break;
+    case 1: load_orders(b, rest), go_on(b, come); break;
     case 2: load_neighbours(b, rest), go_on(b, come); break;
     case 3: load_nodes(b, rest, 0), go_on(b, come); break;
     case 4: load_nodes(b, rest, 1); break;
@@ -166,6 +158,7 @@ static inline int make_next(struct books *b, struct book_batch *t, struct book_e
         if (book_is_large(b) && t->done >= t->asks) ask_ahead(b, t);
         b->way = t->way[t->done % COUNT_OF(t->way)];
         status = make(b, &t->requests[t->done], out);
+        b->way = 0;
     }
     t->done += status == BOOK_DONE;
     return status;

@@ -272,6 +272,7 @@ BOOK_ASIDE static u32 book_queue_make(struct books *b, u32 half, u64 key)
  */
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
+    if (UNLIKELY(b->way)) return book_queue_make(b, half, key); /* looked for already */
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : book_queue_make(b, half, key);
