@@ -155,16 +155,33 @@ static inline u32 book_front_place(const struct books *b, const struct book_half
     return place;
 }
 
+/* Close or open a gap among the queues of the front, below its end: seldom, as most come and go as
+ * the best, so not where the others would have to save registers for it. */
+BOOK_ASIDE static void book_front_close(struct book_half *h, u32 place, u32 end)
+{
+    for (; place < end; place++) h->front[place] = h->front[place + 1];
+    h->best = h->front[h->fronts];
+}
+
+BOOK_ASIDE static void book_front_open(struct book_half *h, u32 place, u32 end, u32 queue)
+{
+    for (; end > place; end--) h->front[end] = h->front[end - 1];
+    h->front[place] = queue;
+    h->best = h->front[h->fronts];
+}
+
 static inline void book_front_take(struct book_half *h, u32 place)
 {
     u32 end = h->fronts--;
-    for (; place < end; place++) h->front[place] = h->front[place + 1];
+    if (UNLIKELY(place != end)) return book_front_close(h, place, end);
+    h->best = h->front[end - 1];
 }
 
 static inline void book_front_put(struct book_half *h, u32 place, u32 queue)
 {
-    for (u32 i = ++h->fronts; i > place; i--) h->front[i] = h->front[i - 1];
-    h->front[place] = queue;
+    u32 end = ++h->fronts;
+    if (UNLIKELY(place != end)) return book_front_open(h, place, end, queue);
+    h->best = h->front[end] = queue;
 }
 
 /* The best queue of a half, and the next worse one; 0 = there is none. */
@@ -227,55 +244,73 @@ static inline u32 book_queue_new(struct books *b, u32 half, u64 key)
 }
 
 /* The worst queue of a full front goes to the trie, where it is the best. */
-BOOK_ASIDE static void book_front_age(struct books *b, u32 half)
+BOOK_ASIDE static u32 book_front_age(struct books *b, u32 half, u32 made)
 {
     struct book_half *h = book_half(b, half);
     u32 parent, queue = h->front[1];
     u32 ref = book_trie_walk(b, h->root, book_queue(b, queue)->key, &parent);
     book_trie_put(b, h, queue, ref, parent);
-    book_front_take(h, 0);
+    h->fronts--;
+    book_front_close(h, 0, h->fronts + 1);
+    return made;
+}
+
+/* A new queue for the front, which has no other of this key. */
+static inline u32 book_front_new(struct books *b, u32 half, u64 key, u32 place)
+{
+    struct book_half *h = book_half(b, half);
+    u32 queue = book_queue_new(b, half, key);
+    if (UNLIKELY(!queue)) return 0;
+    book_front_put(h, place, queue);
+    book_hint_set(b, half, key, queue);
+    return LIKELY(h->fronts < BOOK_FRONT) ? queue : book_front_age(b, half, queue);
 }
 
 /* The queue of a key that is better than all in the trie and has no hint, made if there is none. */
 static inline u32 book_front_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 place = book_front_place(b, h, key);
-    if (UNLIKELY(book_queue(b, h->front[place])->key == key)) return h->front[place];
-    u32 queue = book_queue_new(b, half, key);
-    if (UNLIKELY(!queue)) return 0;
-    book_front_put(h, place + 1, queue);
-    h->best = h->front[h->fronts];
-    if (UNLIKELY(h->fronts == BOOK_FRONT)) book_front_age(b, half);
-    return queue;
+    u32 place = book_front_place(b, h, key), queue = h->front[place];
+    if (book_queue(b, queue)->key == key) return book_hint_set(b, half, key, queue);
+    return book_front_new(b, half, key, place + 1);
 }
 
-static inline u32 book_trie_make(struct books *b, u32 half, u64 key)
+BOOK_ASIDE static u32 book_trie_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
     u32 parent, ref = book_trie_walk(b, book_trie_start(b, half, key), key, &parent);
-    if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) return ref;
+    if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) {
+        return book_hint_set(b, half, key, ref);
+    }
     u32 queue = book_queue_new(b, half, key);
-    if (LIKELY(queue)) book_trie_put(b, h, queue, ref, parent);
-    return queue;
+    if (UNLIKELY(!queue)) return 0;
+    book_trie_put(b, h, queue, ref, parent);
+    return book_hint_set(b, half, key, queue);
 }
 
 /* The queue of a key that has no hint, made if there is none; 0 if queues are used up. */
 BOOK_ASIDE static u32 book_queue_make(struct books *b, u32 half, u64 key)
 {
     bool front = book_in_front(b, book_half(b, half), key);
-    u32 queue = LIKELY(front) ? book_front_make(b, half, key) : book_trie_make(b, half, key);
-    return queue ? book_hint_set(b, half, key, queue) : 0;
+    return LIKELY(front) ? book_front_make(b, half, key) : book_trie_make(b, half, key);
 }
 
 /* The queue of a key, made if there is none, to be given an order at once; 0 if there is no room.
  */
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
+    const struct book_half *h = book_half(b, half);
+    if (key < book_queue(b, h->best)->key) return book_front_new(b, half, key, h->fronts + 1);
     if (UNLIKELY(b->way)) return book_queue_make(b, half, key); /* looked for already */
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : book_queue_make(b, half, key);
+}
+
+static inline void book_queue_free(struct books *b, u32 queue)
+{
+    book_queue(b, queue)->half = UINT32_MAX;
+    book_pool_put(b, &b->queues, queue);
 }
 
 /* Take a queue out of the trie. A node left with one child gives it to its parent. */
@@ -295,19 +330,22 @@ static inline void book_trie_drop(struct books *b, struct book_half *h, u32 queu
     book_pool_put(b, &b->nodes, q->parent);
 }
 
+BOOK_ASIDE static void book_queue_drop_deep(struct books *b, struct book_half *h, u32 queue)
+{
+    book_trie_drop(b, h, queue);
+    h->best = h->front[h->fronts];
+    book_queue_free(b, queue);
+}
+
 /* Remove a queue that lost its last order. */
 BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 {
-    struct book_queue *q = book_queue(b, queue);
+    const struct book_queue *q = book_queue(b, queue);
     struct book_half *h = book_half(b, q->half);
-    if (LIKELY(book_in_front(b, h, q->key))) {
-        book_front_take(h, book_front_place(b, h, q->key));
-    } else {
-        book_trie_drop(b, h, queue);
-    }
-    h->best = h->front[h->fronts];
-    q->half = UINT32_MAX;
-    book_pool_put(b, &b->queues, queue);
+    if (UNLIKELY(!book_in_front(b, h, q->key))) return book_queue_drop_deep(b, h, queue);
+    u32 place = book_front_place(b, h, q->key);
+    book_queue_free(b, queue);
+    book_front_take(h, place);
 }
 
 /* ---- hints for books larger than the cache ---- */
