@@ -264,6 +264,12 @@ struct book_level {
 /* Best level of a side; false if the side is empty. */
 bool book_best(const struct books *b, u32 market, u8 side, struct book_level *level);
 
+/* The best price of each side, 0 = it is empty. */
+struct book_top {
+    u64 bid, ask;
+};
+struct book_top book_top(const struct books *b, u32 market);
+
 /* The best `max` levels of a side, best first; returns how many there are. Walks their orders. */
 u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *levels, u32 max);
 

@@ -32,6 +32,19 @@ bool book_best(const struct books *b, u32 market, u8 side, struct book_level *le
     return queue != 0;
 }
 
+static u64 top_price(const struct books *b, u32 half)
+{
+    u32 queue = book_queue_first(b, book_half(b, half));
+    return queue ? book_key(half, book_queue(b, queue)->key) : 0;
+}
+
+struct book_top book_top(const struct books *b, u32 market)
+{
+    if (UNLIKELY(!book_is_open(b, market))) return (struct book_top){0};
+    return (struct book_top){.bid = top_price(b, book_half_of(market, BOOK_BUY)),
+                             .ask = top_price(b, book_half_of(market, BOOK_SELL))};
+}
+
 u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *levels, u32 max)
 {
     const struct book_half *h = ask(b, market, side);

@@ -1,45 +1,22 @@
 #include "shm/crc32c.h"
 
-#include <string.h>
-
-#if defined(__SSE4_2__) && defined(__PCLMUL__)
-#include <wmmintrin.h>
-#endif
-
 #define POLYNOMIAL 0x82F63B78U /* bit 31 - i is the coefficient of x^i */
 
 #if defined(__SSE4_2__)
 
-static u64 word_at(const u8 *p)
-{
-    u64 word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
 #if defined(__PCLMUL__)
 
-/* One step of the instruction takes three cycles and waits for the one before, but three chains run
- * at once: so a piece is cut into three lanes of `k` words each. To append n bits, a checksum is
- * multiplied by x^n modulo the polynomial; a carry-less product of two checksums, as the next word
- * of a chain, is their product times x^33. */
-#define LANE_MIN 4U  /* words of a lane from which on it pays */
-#define LANE_MAX 64U /* words */
+#define LANE_MIN 4U /* words of a lane from which on it pays */
 
-static u32 power[2 * LANE_MAX + 1]; /* x^(64 k - 33): by k words to append */
+u32 crc32c_power[2 * CRC32C_LANE_MAX + 1];
 
 __attribute__((constructor)) static void fill_powers(void)
 {
     u32 x = 1; /* x^31 */
-    for (u32 k = 1; k < COUNT_OF(power); k++) {
-        power[k] = x;
+    for (u32 k = 1; k < COUNT_OF(crc32c_power); k++) {
+        crc32c_power[k] = x;
         for (u32 bit = 0; bit < 64; bit++) x = x & 1 ? (x >> 1) ^ POLYNOMIAL : x >> 1;
     }
-}
-
-static __m128i times(u64 crc, u32 factor)
-{
-    return _mm_clmulepi64_si128(_mm_cvtsi64_si128((i64)crc), _mm_cvtsi64_si128((i64)factor), 0);
 }
 
 /* The checksum of 3 k words that go on from `c`. */
@@ -48,22 +25,21 @@ static u64 three_lanes(u64 c, const u8 *p, u32 k)
     const u8 *second = p + 8UL * k, *third = second + 8UL * k;
     u64 d = 0, e = 0;
     for (u32 i = 0; i + 1 < k; i++) {
-        c = __builtin_ia32_crc32di(c, word_at(p + 8UL * i));
-        d = __builtin_ia32_crc32di(d, word_at(second + 8UL * i));
-        e = __builtin_ia32_crc32di(e, word_at(third + 8UL * i));
+        c = __builtin_ia32_crc32di(c, crc32c_word(p + 8UL * i));
+        d = __builtin_ia32_crc32di(d, crc32c_word(second + 8UL * i));
+        e = __builtin_ia32_crc32di(e, crc32c_word(third + 8UL * i));
     }
-    c = __builtin_ia32_crc32di(c, word_at(second - 8));
-    d = __builtin_ia32_crc32di(d, word_at(third - 8));
-    __m128i before = _mm_xor_si128(times(c, power[2 * k]), times(d, power[k]));
-    return __builtin_ia32_crc32di(e,
-                                  word_at(third + 8UL * (k - 1)) ^ (u64)_mm_cvtsi128_si64(before));
+    c = __builtin_ia32_crc32di(c, crc32c_word(second - 8));
+    d = __builtin_ia32_crc32di(d, crc32c_word(third - 8));
+    u64 last = crc32c_word(third + 8UL * (k - 1));
+    return __builtin_ia32_crc32di(e, last ^ crc32c_join(c, d, k));
 }
 
 /* Take whole threes of words off a piece. */
 static u64 lanes(u64 c, const u8 **p, size_t *length)
 {
     while (*length >= 24UL * LANE_MIN) {
-        u32 k = (u32)min_u64(*length / 24, LANE_MAX);
+        u32 k = (u32)min_u64(*length / 24, CRC32C_LANE_MAX);
         c = three_lanes(c, *p, k);
         *p += 24UL * k;
         *length -= 24UL * k;
@@ -86,7 +62,7 @@ u32 crc32c(u32 crc, const void *data, size_t length)
 {
     const u8 *p = data;
     u64 c = lanes((u32)~crc, &p, &length);
-    for (; length >= 8; p += 8, length -= 8) c = __builtin_ia32_crc32di(c, word_at(p));
+    for (; length >= 8; p += 8, length -= 8) c = __builtin_ia32_crc32di(c, crc32c_word(p));
     for (; length; p++, length--) c = __builtin_ia32_crc32qi((u32)c, *p);
     return ~(u32)c;
 }

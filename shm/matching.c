@@ -16,15 +16,6 @@ static const u8 reason_of[] = {
     [BOOK_BY_BUDGET] = REASON_BUDGET,  [BOOK_BY_CAPACITY] = REASON_CAPACITY,
 };
 
-static struct match_best read_best(const struct matching *m, u16 market)
-{
-    struct match_best best = {.market = market};
-    struct book_level level;
-    if (book_best(m->books, market, BOOK_BUY, &level)) best.bid = level.price;
-    if (book_best(m->books, market, BOOK_SELL, &level)) best.ask = level.price;
-    return best;
-}
-
 void matching_init(struct matching *m, u16 self, struct rules *rules, struct books *books,
                    struct log_writer *log)
 {
@@ -35,7 +26,7 @@ void matching_init(struct matching *m, u16 self, struct rules *rules, struct boo
     m->log = log;
     m->out = (struct book_events){.at = m->events, .max = MATCHING_EVENTS};
     books_limit(books, rules->resting_max);
-    for (u16 i = 0; i < rules->market_count; i++) m->best[i] = read_best(m, i);
+    for (u16 i = 0; i < rules->market_count; i++) m->best[i] = book_top(books, i);
 }
 
 static void log_trade(struct matching *m, const struct book_event *e)
@@ -50,7 +41,7 @@ static void log_trade(struct matching *m, const struct book_event *e)
     r->taker_left = e->left;
     rec_put(&r->maker_account, e->maker_account, e->account);
     rec_put(&r->market, e->market | (u32)e->side << 16, 0); /* and taker_side */
-    log_commit(m->log, r, m->time_ns, m->cause);
+    log_commit_fixed(m->log, r, sizeof *r, m->time_ns, m->cause);
 }
 
 static void log_order(struct matching *m, const struct book_event *e, u16 kind)
@@ -64,7 +55,7 @@ static void log_order(struct matching *m, const struct book_event *e, u16 kind)
     u32 was_resting = kind == MATCH_CANCELED && book_reason_resting(e->code);
     rec_put(&r->account, e->account, e->market | code << 16); /* and market, code */
     rec_put(&r->side, e->side | reason << 8 | was_resting << 16, 0);
-    log_commit(m->log, r, m->time_ns, m->cause);
+    log_commit_fixed(m->log, r, sizeof *r, m->time_ns, m->cause);
 }
 
 /* Turn the events of one step into records and empty the buffer. */
@@ -88,14 +79,14 @@ static void flush(struct matching *m, u16 rejected_kind)
 
 static void log_best(struct matching *m, u16 market)
 {
-    struct match_best now = read_best(m, market);
+    struct book_top now = book_top(m->books, market);
     if (now.bid == m->best[market].bid && now.ask == m->best[market].ask) return;
     m->best[market] = now;
     struct match_best *r = log_begin(m->log, MATCH_BEST, sizeof *r);
     r->bid = now.bid;
     r->ask = now.ask;
     rec_put(&r->market, market, 0);
-    log_commit(m->log, r, m->time_ns, m->cause);
+    log_commit_fixed(m->log, r, sizeof *r, m->time_ns, m->cause);
 }
 
 static bool mine(const struct matching *m, u16 market)

@@ -36,7 +36,7 @@ struct matching {
     u64 cause, time_ns;
     u16 market;
     bool by_quote;
-    struct match_best best[MARKETS_MAX]; /* as last published: bid and ask */
+    struct book_top best[MARKETS_MAX]; /* as last published */
     struct book_events out;
     struct book_event events[MATCHING_EVENTS];
     /* Commands told ahead, as requests to the books that are still to be made. */

@@ -24,7 +24,8 @@ void emit_order(struct trading *t, const struct order *o, enum order_event event
     r->event = (u8)event;
     memset(r->zero, 0, sizeof r->zero);
     fill_state(t, &r->now, o, r->head.length - at);
-    log_commit(t->account, r, cause->time_ns, cause->seq);
+    u32 fixed = account_record_length(at, 0);
+    log_commit_fixed(t->account, r, fixed, cause->time_ns, cause->seq);
 }
 
 void reply_order(struct trading *t, u64 request, u16 code, const struct order *o, u64 seq)

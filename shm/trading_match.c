@@ -14,7 +14,7 @@ u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches)
     c->matching = matching;
     c->zero16 = 0;
     c->zero32 = 0;
-    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+    log_commit_fixed(t->command, c, sizeof *c, t->now_ns, t->command->seq + 1);
     trading_apply(t, &c->head);
     for (u32 i = 0; i < count; i++) {
         const struct rec *rec = log_peek(matches);
@@ -150,7 +150,8 @@ static void emit_side(struct trading *t, const struct match_trade *e, const stru
     r->takes = takes;
     memset(r->zero, 0, sizeof r->zero);
     fill_state(t, &r->now, o, r->head.length - at);
-    log_commit(t->account, r, merge->time_ns, merge->seq);
+    u32 fixed = account_record_length(at, 0);
+    log_commit_fixed(t->account, r, fixed, merge->time_ns, merge->seq);
 }
 
 static void apply_trade(struct trading *t, const struct match_trade *e, const struct rec *merge)

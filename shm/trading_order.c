@@ -216,7 +216,7 @@ void trading_order(struct trading *t, const struct msg_order *m, u16 source, u64
     code = check_account(t, m, &terms, account);
     struct cmd_order *c = log_order(t, m, &terms, account, code);
     c->origin = (struct origin){.position = position, .request = request, .source = source};
-    log_commit(t->command, c, t->now_ns, t->command->seq + 1);
+    log_commit_fixed(t->command, c, sizeof *c, t->now_ns, t->command->seq + 1);
     trading_apply(t, &c->head);
 }
 

@@ -114,6 +114,8 @@ static void compare_side(const struct books *b, const struct model *m, u32 marke
     struct book_level best;
     assert_int_equal(book_best(b, market, side, &best), n > 0);
     if (n) assert_int_equal(best.price, queue[0].price);
+    struct book_top top = book_top(b, market);
+    assert_int_equal(side == BOOK_BUY ? top.bid : top.ask, n ? queue[0].price : 0);
 }
 
 static void compare_books(const struct books *b, const struct model *m, u32 filler)

@@ -65,12 +65,26 @@ static void pieces_make_the_whole(void **state)
         assert_int_equal(crc32c(crc32c(0, bytes, cut), bytes + cut, BYTES - cut), whole);
 }
 
+/* Every whole number of words up to where three lanes have begun, and the longest. */
+static void fixed_lengths(void **state)
+{
+    (void)state;
+#define SAME(length) \
+    assert_int_equal(crc32c_fixed(bytes + 3, length), by_bits(0, bytes + 3, length))
+#define SAME_8(at) \
+    SAME(at), SAME((at) + 8), SAME((at) + 16), SAME((at) + 24), SAME((at) + 32), SAME((at) + 40), \
+        SAME((at) + 48), SAME((at) + 56)
+    SAME_8(0), SAME_8(64), SAME_8(128), SAME_8(192), SAME_8(256), SAME_8(320);
+    SAME(1536), SAME(1552);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(known_values, fill),
         cmocka_unit_test_setup(every_length_and_place, fill),
         cmocka_unit_test_setup(pieces_make_the_whole, fill),
+        cmocka_unit_test_setup(fixed_lengths, fill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

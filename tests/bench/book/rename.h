@@ -25,6 +25,7 @@
 #define book_run             RENAME(book_run)
 #define book_busy            RENAME(book_busy)
 #define book_best            RENAME(book_best)
+#define book_top             RENAME(book_top)
 #define book_depth           RENAME(book_depth)
 #define book_lots_at         RENAME(book_lots_at)
 #define book_orders          RENAME(book_orders)
