@@ -226,9 +226,9 @@ int book_make(struct books *b, const struct book_request *r, struct book_events 
 #define BOOK_GROUP 32U
 struct book_group {
     u32 n;
-    u32 ref[BOOK_GROUP];
+    u32 at[BOOK_GROUP];  /* numbers of the requests */
+    u32 ref[BOOK_GROUP]; /* what was asked for last */
     u64 key[BOOK_GROUP];
-    const struct book_order *o[BOOK_GROUP];
 };
 struct book_batch {
     const struct book_request *requests; /* the caller's, until all are made */

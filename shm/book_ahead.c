@@ -13,47 +13,74 @@
 
 /* ---- orders that rest ---- */
 
-static void load_slots(const struct books *b, struct book_group *g)
+static inline u32 slot_of(const struct book_batch *t, u32 i)
 {
-    for (u32 i = 0; i < g->n; i++) book_load(book_slot(b, (u32)g->o[i]->id));
+    return (u32)t->requests[t->rest.at[i]].o.id;
 }
 
-static void load_orders(const struct books *b, struct book_group *g)
+static void load_slots(const struct books *b, struct book_batch *t)
 {
-    for (u32 i = 0; i < g->n; i++) {
-        g->ref[i] = book_place(b, (u32)g->o[i]->id);
-        book_fetch(b, g->ref[i]);
-    }
+    for (u32 i = 0; i < t->rest.n; i++) book_load(book_slot(b, slot_of(t, i)));
 }
 
-/* The neighbours of those that are there; the others are no longer asked for. */
-static void load_neighbours(const struct books *b, struct book_group *g)
+/* Those that are there; from here on also some that were: what a cell, queue or node refers to once
+ * it is free may be read all the same. */
+static void load_orders(const struct books *b, struct book_batch *t)
 {
+    struct book_group *g = &t->rest;
     u32 n = 0;
     for (u32 i = 0; i < g->n; i++) {
-        u32 cell = g->ref[i];
-        const struct book_cell *c = book_cell(b, cell);
-        if (UNLIKELY(c->id != g->o[i]->id)) continue;
-        g->ref[n++] = cell;
-        book_fetch(b, c->queue);
-        book_fetch(b, c->ring.prev);
-        book_fetch(b, c->ring.next);
+        g->ref[n] = book_place(b, slot_of(t, i));
+        book_fetch(b, g->ref[n]);
+        n += g->ref[n] != 0;
     }
     g->n = n;
 }
 
-static void load_nodes(const struct books *b, struct book_group *g, u32 step)
+/* Their queues, and their neighbours there. */
+static void load_queues(const struct books *b, struct book_group *g)
 {
-    for (u32 i = 0; i < g->n; i++) book_drop_ahead(b, book_cell(b, g->ref[i]), step);
+    for (u32 i = 0; i < g->n; i++) {
+        const struct book_cell *c = book_cell(b, g->ref[i]);
+        g->ref[i] = c->queue;
+        book_fetch(b, c->queue);
+        book_fetch(b, c->ring.prev);
+        book_fetch(b, c->ring.next);
+    }
+}
+
+/* What a queue that will be left empty touches as it is dropped; others are no longer asked for. */
+static void load_nodes(const struct books *b, struct book_group *g)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < g->n; i++) n += book_drop_ahead(b, g->ref[i], &g->key[n], &g->ref[n]);
+    g->n = n;
+}
+
+static void load_children(const struct books *b, struct book_group *g)
+{
+    u32 n = 0;
+    for (u32 i = 0; i < g->n; i++) {
+        u32 node = g->ref[n] = g->ref[i];
+        u64 key = g->key[n] = g->key[i];
+        n += book_merge_ahead(b, node, key);
+    }
+    g->n = n;
+}
+
+static void load_parents(const struct books *b, struct book_group *g)
+{
+    for (u32 i = 0; i < g->n; i++) book_move_ahead(b, g->ref[i], g->key[i]);
 }
 
 /* ---- orders that come ---- */
 
-static void start_ways(const struct books *b, struct book_group *g)
+static void start_ways(struct books *b, struct book_batch *t)
 {
+    struct book_group *g = &t->come;
     for (u32 i = 0; i < g->n; i++) {
-        const struct book_order *o = g->o[i];
-        u32 half = book_half_of(o->market, o->side);
+        const struct book_order *o = &t->requests[g->at[i]].o;
+        u32 half = o->market << 1 | ((u32)(o->side - BOOK_BUY) & 1);
         g->key[i] = book_key(half, o->price);
         g->ref[i] = book_get_ahead(b, half, g->key[i]);
     }
@@ -69,8 +96,7 @@ static void keep_ways(const struct books *b, struct book_batch *t)
 {
     const struct book_group *g = &t->come;
     for (u32 i = 0; i < g->n; i++) {
-        const struct book_request *r = (const struct book_request *)g->o[i];
-        t->way[(u64)(r - t->requests) % COUNT_OF(t->way)] = book_way_end(b, g->ref[i]);
+        t->way[g->at[i] % COUNT_OF(t->way)] = book_way_end(b, g->key[i], g->ref[i]);
     }
 }
 
@@ -80,39 +106,39 @@ static void sort_out(const struct books *b, struct book_batch *t)
 {
     struct book_group *rest = &t->rest, *come = &t->come;
     const struct book_request *r = &t->requests[t->told];
-    u32 n = (u32)min_u64(t->count - t->told, BOOK_GROUP);
-    rest->n = come->n = t->step = 0;
-    for (u32 i = 0; i < n; i++, r++) {
-        const struct book_order *o = &r->o;
-        bool sane = (u32)o->id < b->config.slots_max;
-        bool comes = r->what == BOOK_SUBMIT && book_is_open(b, o->market);
-        t->way[(t->told + i) % COUNT_OF(t->way)] = 0;
-        rest->o[rest->n] = come->o[come->n] = o;
-        rest->n += sane && (r->what == BOOK_CANCEL || r->what == BOOK_AMEND);
-        come->n += sane && comes && (o->side == BOOK_BUY || o->side == BOOK_SELL);
+    u32 end = (u32)min_u64(t->count, t->told + BOOK_GROUP);
+    u32 rests = 0, comes = 0, slots = b->config.slots_max, markets = b->config.markets_max;
+    for (u32 i = t->told; i < end; i++, r++) {
+        t->way[i % COUNT_OF(t->way)] = 0;
+        rest->at[rests] = come->at[comes] = i;
+        rests += (r->what == BOOK_CANCEL || r->what == BOOK_AMEND) && (u32)r->o.id < slots;
+        comes += r->what == BOOK_SUBMIT && r->o.market < markets;
     }
-    t->told += n;
+    rest->n = rests;
+    come->n = comes;
+    t->step = 0;
+    t->told = end;
 }
 
 #define STEPS 6U                   /* from one load to the next */
 #define SLICE (BOOK_GROUP / STEPS) /* requests made between two steps of the next group */
 
-static void take_step(const struct books *b, struct book_batch *t)
+static void take_step(struct books *b, struct book_batch *t)
 {
     struct book_group *rest = &t->rest, *come = &t->come;
     switch (t->step++) {
-    case 0: load_slots(b, rest), start_ways(b, come); break;
-    case 1: load_orders(b, rest), go_on(b, come); break;
-    case 2: load_neighbours(b, rest), go_on(b, come); break;
-    case 3: load_nodes(b, rest, 0), go_on(b, come); break;
-    case 4: load_nodes(b, rest, 1); break;
-    default: load_nodes(b, rest, 2), keep_ways(b, t); break;
+    case 0: load_slots(b, t), start_ways(b, t); break;
+    case 1: load_orders(b, t), go_on(b, come); break;
+    case 2: load_queues(b, rest), go_on(b, come); break;
+    case 3: load_nodes(b, rest), go_on(b, come); break;
+    case 4: load_children(b, rest); break;
+    default: load_parents(b, rest), keep_ways(b, t); break;
     }
 }
 
 /* The first group takes all its steps at once, the others one by one while the group before is
  * made: a load has the time of a slice. */
-BOOK_ASIDE static void ask_ahead(const struct books *b, struct book_batch *t)
+BOOK_ASIDE static void ask_ahead(struct books *b, struct book_batch *t)
 {
     if (t->told <= t->done) {
         t->told = t->done;

@@ -1,6 +1,6 @@
 /* book_cells.h: memory of the books (internal to shm/book*.c and to harnesses that include them).
  *
- *   struct books | young orders | halves | hints |
+ *   struct books | young orders | halves | hints | starts |
  *                  orders | queues | nodes of the trie | links of orders | rings of accounts,
  *                  their counts, and how many joined | ids
  *
@@ -25,7 +25,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x36534b4f4f424545UL /* "EEBOOKS6" */
+#define BOOKS_MAGIC 0x37534b4f4f424545UL /* "EEBOOKS7" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -35,6 +35,8 @@
 #ifndef BOOK_HINTS
 #define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
 #endif
+
+#define BOOK_STARTS 4096U /* nodes that ways are begun at ahead: 16^3 */
 
 /* What is kept out of the hot path, so that the path keeps its registers: a tenth of the whole. */
 #define BOOK_ASIDE __attribute__((noinline, unused))
@@ -146,9 +148,10 @@ struct books {
     u64 bytes;
     struct books_config config; /* levels_max resolved */
     u64 ids_off;
-    u32 hints; /* ref of those of half 0; BOOK_HINTS of each half follow each other */
-    u32 cells; /* ref of the first order's place */
-    u32 links; /* ref of the link that an order at ref 0 would have */
+    u32 starts; /* ref; BOOK_STARTS of u32 */
+    u32 hints;  /* ref of those of half 0; BOOK_HINTS of each half follow each other */
+    u32 cells;  /* ref of the first order's place */
+    u32 links;  /* ref of the link that an order at ref 0 would have */
     u32 rings, counts, joined; /* refs of the tables of accounts: struct book_ring, u32, u8 */
     u32 accounts_mask;
     u32 way; /* of levels: where the next request's was found to be; never trusted */
@@ -194,6 +197,12 @@ static inline struct book_half *book_half(const struct books *b, u32 half)
 static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 hash)
 {
     return book_ref(b, b->hints + half * BOOK_HINTS + (hash & (BOOK_HINTS - 1)));
+}
+
+/* The node of a prefix, three digits below the root of a half; of all halves, and never trusted. */
+static inline u32 *book_start(const struct books *b, u32 half, u64 prefix)
+{
+    return (u32 *)book_ref(b, b->starts) + (((u32)prefix + half * 0x9e3779b1U) & (BOOK_STARTS - 1));
 }
 
 static inline bool book_is_open(const struct books *b, u32 market)

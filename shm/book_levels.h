@@ -366,41 +366,68 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool 
     return next;
 }
 
-/* The last node on a way that was walked ahead, 0 = none. */
-static inline u32 book_way_end(const struct books *b, u32 ref)
+/* The last node on the way to a key that was walked ahead, 0 = none. An order that will join a
+ * queue there comes behind its last one. */
+static inline u32 book_way_end(const struct books *b, u64 key, u32 ref)
 {
     if (!ref || ref & BOOK_IS_NODE) return ref;
-    u32 parent = book_queue(b, ref)->parent;
-    return parent ? parent | BOOK_IS_NODE : 0;
+    const struct book_queue *q = book_queue(b, ref);
+    if (q->key == key) book_fetch(b, q->ring.prev);
+    return q->parent ? q->parent | BOOK_IS_NODE : 0;
 }
 
-/* A key will be looked for: the first steps, as far as nodes are likely in the cache. */
-static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
+/* A key will be looked for: where its way leads after the nodes that are likely in the cache. Where
+ * prices are scattered evenly that is three digits below the root, and found at once. */
+static inline u32 book_get_ahead(struct books *b, u32 half, u64 key)
 {
     u32 hash = book_hash(key), ref = book_half(b, half)->root;
     const struct book_hint *hint = book_hint(b, half, hash);
     if (hint->hash == hash) return book_fetch(b, hint->queue), hint->queue;
+    u32 shift = (book_node(b, ref)->shift - 3 * BOOK_TRIE_BITS) & 63U;
+    u32 *start = book_start(b, half, key >> shift >> BOOK_TRIE_BITS);
+    const struct book_node *n = book_node(b, *start);
+    if (LIKELY(n->shift == shift && book_trie_passes(b, *start, half, key))) {
+        book_load(n);
+        book_load(&n->child[book_digit(key, shift)]);
+        return *start;
+    }
     for (u32 i = 0; i < 3; i++) ref = book_walk_ahead(b, key, ref, i == 2);
+    if (ref & BOOK_IS_NODE) *start = ref;
     return ref;
 }
 
-/* An order may leave its queue empty: its node, that one's parent and other child, step by step. */
-static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)
+/* A queue may be dropped: its node. True if it has one, and at most one order. */
+static inline bool book_drop_ahead(const struct books *b, u32 queue, u64 *key, u32 *node)
 {
-    const struct book_queue *q = book_queue(b, c->queue);
-    if (c->ring.prev != c->ring.next || !q->parent) return;
-    if (step == 0) return book_fetch(b, q->parent);
-    const struct book_node *n = book_node(b, q->parent), *up = book_node(b, n->parent);
-    u32 digit = book_digit(q->key, n->shift & 63U), other = n->bits & ~(1U << digit);
-    if (other & (other - 1)) return; /* it keeps two children or more */
-    const u32 *child = &n->child[(u32)__builtin_ctz(other | 1U << 15)];
-    if (step == 1) {
-        book_load(child);
-        book_load(up);
-    } else {
-        book_load(book_node(b, *child));
-        book_load(&up->child[book_digit(q->key, up->shift & 63U)]);
-    }
+    struct book_queue q = *book_queue(b, queue);
+    *key = q.key;
+    *node = q.parent;
+    book_fetch(b, q.parent);
+    return q.ring.prev == q.ring.next && q.parent;
+}
+
+static inline u32 book_other_children(const struct book_node *n, u64 key)
+{
+    return n->bits & ~(1U << book_digit(key, n->shift & 63U));
+}
+
+/* The node then loses the child of this key: where its other child stands, and the node above. True
+ * if it has one other: then it is dropped, too. */
+static inline bool book_merge_ahead(const struct books *b, u32 node, u64 key)
+{
+    const struct book_node *n = book_node(b, node);
+    u32 other = book_other_children(n, key);
+    book_load(&n->child[__builtin_ctz(other | 1U << 15)]);
+    book_fetch(b, n->parent);
+    return !(other & (other - 1));
+}
+
+/* The other child then moves up: itself, and its new place. */
+static inline void book_move_ahead(const struct books *b, u32 node, u64 key)
+{
+    const struct book_node *n = book_node(b, node), *up = book_node(b, n->parent);
+    book_load(book_node(b, n->child[__builtin_ctz(book_other_children(n, key) | 1U << 15)]));
+    book_load(&up->child[book_digit(key, up->shift & 63U)]);
 }
 
 /* Start loading what is below a child: one sibling before the sweep comes to it, as the way down

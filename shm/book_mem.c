@@ -40,6 +40,7 @@ static struct books plan(const struct books_config *config)
     u64 at = BOOK_HALVES_OFF;
     take(&at, 2UL * c->markets_max, sizeof(struct book_half));
     b.hints = (u32)(take(&at, 2UL * c->markets_max, BOOK_HINTS * sizeof(struct book_hint)) / 8);
+    b.starts = (u32)(take(&at, BOOK_STARTS, sizeof(u32)) / 8);
     b.orders_limit = c->orders_max;
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
     b.cells = b.orders.fresh;
@@ -83,6 +84,7 @@ void *books_new(void *mem, const struct books_config *config)
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
     memset(book_ref(b, b->hints), 0,
            2UL * b->config.markets_max * BOOK_HINTS * sizeof(struct book_hint));
+    memset(book_ref(b, b->starts), 0, BOOK_STARTS * sizeof(u32));
     memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
     book_accounts_new(b);
     b->magic = BOOKS_MAGIC;

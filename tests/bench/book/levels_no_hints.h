@@ -5,9 +5,9 @@
 
 #include "shm/book_cells.h"
 
-static inline u32 book_way_end(const struct books *b, u32 ref)
+static inline u32 book_way_end(const struct books *b, u64 key, u32 ref)
 {
-    return (void)b, (void)ref, 0U;
+    return (void)b, (void)key, (void)ref, 0U;
 }
 
 static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
@@ -20,9 +20,19 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool 
     return (void)b, (void)key, (void)load, ref;
 }
 
-static inline void book_drop_ahead(const struct books *b, const struct book_cell *c, u32 step)
+static inline bool book_drop_ahead(const struct books *b, u32 queue, u64 *key, u32 *node)
 {
-    (void)b, (void)c, (void)step;
+    return (void)b, (void)queue, (void)key, (void)node, false;
+}
+
+static inline bool book_merge_ahead(const struct books *b, u32 node, u64 key)
+{
+    return (void)b, (void)node, (void)key, false;
+}
+
+static inline void book_move_ahead(const struct books *b, u32 node, u64 key)
+{
+    (void)b, (void)node, (void)key;
 }
 
 static inline void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
