@@ -223,7 +223,7 @@ int book_make(struct books *b, const struct book_request *r, struct book_events 
 /* Requests to be made one after the other. A book larger than the cache answers several times
  * faster when it knows them: it asks memory for what a group of them will touch while it makes the
  * group before. The caller's alone, not for sharing; to begin, all but the first two fields 0. */
-#define BOOK_GROUP 32U
+#define BOOK_GROUP 64U
 struct book_group {
     u32 n;
     u32 at[BOOK_GROUP];  /* numbers of the requests */

@@ -75,6 +75,13 @@ static void load_parents(const struct books *b, struct book_group *g)
 
 /* ---- orders that come ---- */
 
+/* The last node found on the way is kept for the request itself, which need not begin at the root
+ * then. */
+static inline u32 *way_of(struct book_batch *t, u32 request)
+{
+    return &t->way[request % COUNT_OF(t->way)];
+}
+
 static void start_ways(struct books *b, struct book_batch *t)
 {
     struct book_group *g = &t->come;
@@ -82,22 +89,22 @@ static void start_ways(struct books *b, struct book_batch *t)
         const struct book_order *o = &t->requests[g->at[i]].o;
         u32 half = o->market << 1 | ((u32)(o->side - BOOK_BUY) & 1);
         g->key[i] = book_key(half, o->price);
-        g->ref[i] = book_get_ahead(b, half, g->key[i]);
+        g->ref[i] = book_get_ahead(b, half, g->key[i], way_of(t, g->at[i]));
     }
 }
 
-static void go_on(const struct books *b, struct book_group *g)
+/* A step further on all ways; those that end are left out from here on. */
+static void go_on(const struct books *b, struct book_batch *t)
 {
-    for (u32 i = 0; i < g->n; i++) g->ref[i] = book_walk_ahead(b, g->key[i], g->ref[i], true);
-}
-
-/* What was found is kept for the requests themselves, which need not begin at the root then. */
-static void keep_ways(const struct books *b, struct book_batch *t)
-{
-    const struct book_group *g = &t->come;
+    struct book_group *g = &t->come;
+    u32 n = 0;
     for (u32 i = 0; i < g->n; i++) {
-        t->way[g->at[i] % COUNT_OF(t->way)] = book_way_end(b, g->key[i], g->ref[i]);
+        u32 at = g->at[n] = g->at[i];
+        u64 key = g->key[n] = g->key[i];
+        u32 next = g->ref[n] = book_walk_ahead(b, key, g->ref[i], way_of(t, at));
+        n += next != 0;
     }
+    g->n = n;
 }
 
 /* The next group: which of its orders rest, which come. Requests that make no sense are left out.
@@ -109,7 +116,7 @@ static void sort_out(const struct books *b, struct book_batch *t)
     u32 end = (u32)min_u64(t->count, t->told + BOOK_GROUP);
     u32 rests = 0, comes = 0, slots = b->config.slots_max, markets = b->config.markets_max;
     for (u32 i = t->told; i < end; i++, r++) {
-        t->way[i % COUNT_OF(t->way)] = 0;
+        *way_of(t, i) = 0;
         rest->at[rests] = come->at[comes] = i;
         rests += (r->what == BOOK_CANCEL || r->what == BOOK_AMEND) && (u32)r->o.id < slots;
         comes += r->what == BOOK_SUBMIT && r->o.market < markets;
@@ -125,14 +132,13 @@ static void sort_out(const struct books *b, struct book_batch *t)
 
 static void take_step(struct books *b, struct book_batch *t)
 {
-    struct book_group *rest = &t->rest, *come = &t->come;
     switch (t->step++) {
     case 0: load_slots(b, t), start_ways(b, t); break;
-    case 1: load_orders(b, t), go_on(b, come); break;
-    case 2: load_queues(b, rest), go_on(b, come); break;
-    case 3: load_nodes(b, rest), go_on(b, come); break;
-    case 4: load_children(b, rest); break;
-    default: load_parents(b, rest), keep_ways(b, t); break;
+    case 1: load_orders(b, t), go_on(b, t); break;
+    case 2: load_queues(b, &t->rest), go_on(b, t); break;
+    case 3: load_nodes(b, &t->rest), go_on(b, t); break;
+    case 4: load_children(b, &t->rest), go_on(b, t); break;
+    default: load_parents(b, &t->rest), go_on(b, t); break;
     }
 }
 
@@ -195,23 +201,39 @@ int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
     return make_next(b, t, out);
 }
 
-/* Requests to a book that gains nothing by hints: a plain loop, until the buffer is full. */
-static void run_small(struct books *b, struct book_batch *t, struct book_events *out)
+/* Requests up to `end`, until the buffer is full; `found`: memory was asked for theirs. */
+static inline int run_to(struct books *b, struct book_batch *t, u32 end, bool found,
+                         struct book_events *out)
 {
-    const struct book_request *r = &t->requests[t->done], *end = &t->requests[t->count];
-    while (r < end && out->max - out->count >= BOOK_EVENTS_MIN) {
-        if (UNLIKELY(make(b, r, out) == BOOK_MORE)) break;
-        r++;
+    int status = BOOK_DONE;
+    u32 i = t->done;
+    for (const struct book_request *r = &t->requests[i]; i < end; i++, r++) {
+        status = BOOK_MORE;
+        if (out->max - out->count < BOOK_EVENTS_MIN) break;
+        if (found) b->way = *way_of(t, i);
+        status = make(b, r, out);
+        if (UNLIKELY(status == BOOK_MORE)) break;
     }
-    t->done = (u32)(r - t->requests);
+    b->way = 0;
+    t->done = i;
+    return status;
 }
 
 int book_run(struct books *b, struct book_batch *t, struct book_events *out)
 {
-    if (b->taker.busy == BOOK_IDLE && !book_is_large(b)) run_small(b, t, out);
-    while (t->done < t->count) {
+    int status = BOOK_DONE;
+    if (b->taker.busy != BOOK_IDLE) {
         bool room = out->max - out->count >= BOOK_EVENTS_MIN;
-        if (!room || make_next(b, t, out) == BOOK_MORE) return BOOK_MORE;
+        if (!room || book_continue(b, out) == BOOK_MORE) return BOOK_MORE;
+        t->done++;
     }
-    return BOOK_DONE;
+    while (t->done < t->count && status == BOOK_DONE) {
+        if (!book_is_large(b)) {
+            status = run_to(b, t, t->count, false, out);
+        } else {
+            if (t->done >= t->asks) ask_ahead(b, t);
+            status = run_to(b, t, (u32)min_u64(t->asks, t->count), true, out);
+        }
+    }
+    return status;
 }

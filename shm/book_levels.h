@@ -90,14 +90,6 @@ static inline bool book_trie_passes(const struct books *b, u32 ref, u32 half, u6
     return n->half == half && !((key ^ n->key) >> n->shift >> BOOK_TRIE_BITS);
 }
 
-/* Where the walk to a key that is about to be made begins: at the node found ahead of it, if that
- * is still right, else at the root. */
-static inline u32 book_trie_start(const struct books *b, u32 half, u64 key)
-{
-    bool near = b->way & BOOK_IS_NODE && book_trie_passes(b, b->way, half, key);
-    return near ? b->way : book_half(b, half)->root;
-}
-
 /* From `start`, the first reference on the way to `key` that is a queue, or a node of another
  * prefix, or 0 if the way ends at a node without such a child; *parent is the node above it. */
 static inline u32 book_trie_walk(const struct books *b, u32 start, u64 key, u32 *parent)
@@ -115,25 +107,41 @@ static inline u32 book_trie_walk(const struct books *b, u32 start, u64 key, u32 
     return ref;
 }
 
-/* Put a new queue in at the place the walk found, with a new node where two ways part: there are as
- * many nodes as queues, so there is always one. */
+/* The same for a key that is about to be made, from the node found ahead of it if that is still
+ * right, else from the root. */
+static inline u32 book_trie_place(const struct books *b, u32 half, u64 key, u32 *parent)
+{
+    if (b->way && book_node(b, b->way)->half == half) {
+        u32 ref = book_trie_walk(b, b->way, key, parent);
+        if (LIKELY(*parent)) return ref;
+    }
+    return book_trie_walk(b, book_half(b, half)->root, key, parent);
+}
+
+/* A new node where the way to a key parts from that to `ref`, below `parent`: there are as many
+ * nodes as queues, so there is always one. */
+static inline u32 book_trie_split(struct books *b, struct book_half *h, u64 key, u32 ref,
+                                  u32 parent)
+{
+    u64 other = ref & BOOK_IS_NODE ? book_node(b, ref)->key : book_queue(b, ref)->key;
+    u32 node = book_pool_get(b, &b->nodes, sizeof(struct book_node));
+    u32 bit = 63U - (u32)__builtin_clzl(key ^ other);
+    struct book_node *n = book_node(b, node);
+    n->key = key;
+    n->bits = 0;
+    n->shift = (u16)(bit / BOOK_TRIE_BITS * BOOK_TRIE_BITS);
+    n->half = (u32)(h - book_half(b, 0));
+    book_trie_set(b, h, parent, key, node | BOOK_IS_NODE);
+    book_trie_set(b, h, node, other, ref);
+    return node;
+}
+
+/* Put a new queue in at the place the walk found. */
 static inline void book_trie_put(struct books *b, struct book_half *h, u32 queue, u32 ref,
                                  u32 parent)
 {
     u64 key = book_queue(b, queue)->key;
-    if (ref) {
-        u64 other = ref & BOOK_IS_NODE ? book_node(b, ref)->key : book_queue(b, ref)->key;
-        u32 node = book_pool_get(b, &b->nodes, sizeof(struct book_node));
-        u32 bit = 63U - (u32)__builtin_clzl(key ^ other);
-        struct book_node *n = book_node(b, node);
-        n->key = key;
-        n->bits = 0;
-        n->shift = (u16)(bit / BOOK_TRIE_BITS * BOOK_TRIE_BITS);
-        n->half = book_queue(b, queue)->half;
-        book_trie_set(b, h, parent, key, node | BOOK_IS_NODE);
-        book_trie_set(b, h, node, other, ref);
-        parent = node;
-    }
+    if (ref) parent = book_trie_split(b, h, key, ref, parent);
     book_trie_set(b, h, parent, key, queue);
 }
 
@@ -278,7 +286,7 @@ static inline u32 book_front_make(struct books *b, u32 half, u64 key)
 BOOK_ASIDE static u32 book_trie_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 parent, ref = book_trie_walk(b, book_trie_start(b, half, key), key, &parent);
+    u32 parent, ref = book_trie_place(b, half, key, &parent);
     if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) {
         return book_hint_set(b, half, key, ref);
     }
@@ -301,7 +309,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     const struct book_half *h = book_half(b, half);
     if (key < book_queue(b, h->best)->key) return book_front_new(b, half, key, h->fronts + 1);
-    if (UNLIKELY(b->way)) return book_queue_make(b, half, key); /* looked for already */
+    if (UNLIKELY(b->way) && !book_in_front(b, h, key)) return book_trie_make(b, half, key);
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : book_queue_make(b, half, key);
@@ -350,35 +358,29 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 
 /* ---- hints for books larger than the cache ---- */
 
-/* One step of the walk to a key, from a queue or node that is loaded: to the child, which starts
- * loading, or no further. What is at the end of its way is read all the same, to save a branch. */
-static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool load)
+/* One step of the walk to a key, at what was asked for last: what it asks for next, 0 = there is no
+ * more. *way: the last node on it so far. An order that joins a queue comes behind its last one. */
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *way)
 {
+    if (!(ref & BOOK_IS_NODE)) {
+        const struct book_queue *q = book_queue(b, ref);
+        if (q->key == key) book_fetch(b, q->ring.prev);
+        return 0;
+    }
     const struct book_node *n = book_node(b, ref);
     u32 shift = n->shift & 63U, digit = book_digit(key, shift);
-    u32 below = n->child[digit], inside = !((key ^ n->key) >> shift >> BOOK_TRIE_BITS);
-    u32 on = -(ref & inside & (u32)n->bits >> digit & BOOK_IS_NODE);
-    u32 next = (below & on) | (ref & ~on);
+    u32 inside = !((key ^ n->key) >> shift >> BOOK_TRIE_BITS);
+    u32 next = n->child[digit] & -(inside & (u32)n->bits >> digit);
+    *way = inside ? ref : *way;
     const struct book_node *child = book_node(b, next);
-    if (!load) return next;
     book_load(child);
     book_load(&child->child[book_digit(key, (shift - BOOK_TRIE_BITS) & 63U)]);
     return next;
 }
 
-/* The last node on the way to a key that was walked ahead, 0 = none. An order that will join a
- * queue there comes behind its last one. */
-static inline u32 book_way_end(const struct books *b, u64 key, u32 ref)
-{
-    if (!ref || ref & BOOK_IS_NODE) return ref;
-    const struct book_queue *q = book_queue(b, ref);
-    if (q->key == key) book_fetch(b, q->ring.prev);
-    return q->parent ? q->parent | BOOK_IS_NODE : 0;
-}
-
 /* A key will be looked for: where its way leads after the nodes that are likely in the cache. Where
  * prices are scattered evenly that is three digits below the root, and found at once. */
-static inline u32 book_get_ahead(struct books *b, u32 half, u64 key)
+static inline u32 book_get_ahead(struct books *b, u32 half, u64 key, u32 *way)
 {
     u32 hash = book_hash(key), ref = book_half(b, half)->root;
     const struct book_hint *hint = book_hint(b, half, hash);
@@ -391,7 +393,7 @@ static inline u32 book_get_ahead(struct books *b, u32 half, u64 key)
         book_load(&n->child[book_digit(key, shift)]);
         return *start;
     }
-    for (u32 i = 0; i < 3; i++) ref = book_walk_ahead(b, key, ref, i == 2);
+    for (u32 i = 0; i < 3 && ref & BOOK_IS_NODE; i++) ref = book_walk_ahead(b, key, ref, way);
     if (ref & BOOK_IS_NODE) *start = ref;
     return ref;
 }

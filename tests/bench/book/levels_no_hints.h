@@ -5,19 +5,14 @@
 
 #include "shm/book_cells.h"
 
-static inline u32 book_way_end(const struct books *b, u64 key, u32 ref)
+static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key, u32 *way)
 {
-    return (void)b, (void)key, (void)ref, 0U;
+    return (void)b, (void)half, (void)key, (void)way, 0U;
 }
 
-static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key)
+static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *way)
 {
-    return (void)b, (void)half, (void)key, 0U;
-}
-
-static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, bool load)
-{
-    return (void)b, (void)key, (void)load, ref;
+    return (void)b, (void)key, (void)way, ref;
 }
 
 static inline bool book_drop_ahead(const struct books *b, u32 queue, u64 *key, u32 *node)
