@@ -117,9 +117,9 @@ struct order *orders_take(struct orders *o, struct ledger *l, u64 id, u64 seq)
         CHECK(slot == o->used + 1);
         o->used = slot;
     }
-    /* The slot after this one is likely next: start bringing it in. */
-    u32 ahead = o->fifo_first ? o->fifo_first : slot + 1;
-    const char *next = (const char *)orders_slot(o, ahead < o->slots ? ahead : slot);
+    /* The slot that the next order takes: start bringing it in. */
+    u32 ahead = o->used + 1 < o->slots ? o->used + 1 : o->fifo_first;
+    const char *next = (const char *)orders_slot(o, ahead);
     for (u32 i = 0; i < sizeof(struct order); i += CACHE_LINE) __builtin_prefetch(next + i, 1);
     struct order *order = orders_slot(o, slot);
     memset(order, 0, sizeof *order);

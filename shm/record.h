@@ -302,6 +302,9 @@ struct cmd_order {
     struct evidence evidence;
 };
 SIZE_IS(struct cmd_order, 304);
+OFFSET_IS(struct cmd_order, account, 120);
+OFFSET_IS(struct cmd_order, slippage_bps, 136);
+OFFSET_IS(struct cmd_order, wallet, 144);
 
 /* One order of a cancel list. */
 struct cancel_item {

@@ -106,7 +106,9 @@ static inline u64 market_notional(const struct market *m, u64 ticks, u64 lots)
 /* ceil(numerator / RATE_ONE) */
 static inline u64 rate_ceil(u128 numerator)
 {
-    return (u64)((numerator + RATE_ONE - 1) / RATE_ONE);
+    u128 up = numerator + RATE_ONE - 1;
+    if (LIKELY(!(up >> 64))) return (u64)up / RATE_ONE; /* no division, but a product */
+    return (u64)(up / RATE_ONE);
 }
 
 static inline u32 market_rate_max(const struct market *m)

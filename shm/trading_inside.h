@@ -2,6 +2,11 @@
 #ifndef EIDOS_SHM_TRADING_INSIDE_H
 #define EIDOS_SHM_TRADING_INSIDE_H
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* Two balances or fields that were stored one by one just before, joined into one wide load, cost a
+ * stall. */
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
 #include <string.h>
 
 #include "shm/trading.h"

@@ -1,13 +1,16 @@
 /* trading_match.c: clearing. What matching did to orders becomes what happens to money, to order
  * states, and to those who wait for an answer. */
+#include "shm/trading_ahead.h"
 #include "shm/trading_inside.h"
 
 u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches)
 {
     struct log_reader probe = *matches;
     u32 count = 0;
-    for (const struct rec *rec; count < MERGE_MAX && (rec = log_peek(&probe)); count++)
+    for (const struct rec *rec; count < MERGE_MAX && (rec = log_peek(&probe)); count++) {
+        trading_ahead_match(t, rec, 0); /* of the next stage it is no use so shortly before */
         log_advance(&probe, rec);
+    }
     if (!count) return 0;
     struct cmd_merge *c = log_begin(t->command, CMD_MERGE, sizeof *c);
     c->through = probe.seq;

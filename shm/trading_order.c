@@ -159,6 +159,13 @@ static void answer_again(struct trading *t, const struct msg_order *m, u64 outco
     reply_order(t, m->head.request, o ? o->view.code : CODE_NONCE_USED, o, seq);
 }
 
+/* Wallet, client id and evidence stand side by side, and last, in message and record: they are
+ * copied at once, as the checksum reads whole words (rec_put). */
+#define SIGNED_BYTES (WALLET_BYTES + CLIENT_ID_BYTES + sizeof(struct evidence))
+_Static_assert(offsetof(struct cmd_order, wallet) + SIGNED_BYTES == sizeof(struct cmd_order) &&
+                   offsetof(struct msg_order, wallet) + SIGNED_BYTES == sizeof(struct msg_order),
+               "what is copied at once");
+
 static struct cmd_order *log_order(struct trading *t, const struct msg_order *m,
                                    const struct terms *terms, u32 account, u16 code)
 {
@@ -171,21 +178,13 @@ static struct cmd_order *log_order(struct trading *t, const struct msg_order *m,
     c->quote_amount = terms->quote_amount;
     c->hold = terms->hold;
     c->expire_ns = terms->expire_ns;
-    c->account = account;
-    c->maker_rate = market->maker_rate;
-    c->taker_rate = market->taker_rate;
-    c->market = m->market;
-    c->code = code;
-    c->slippage_bps = m->slippage_bps;
-    c->side = m->side;
-    c->type = m->type;
-    c->tif = m->type == TYPE_MARKET && m->tif != TIF_FOK ? TIF_IOC : m->tif;
-    c->stp = m->stp;
-    c->signature_type = m->signature_type;
-    c->client_id_length = m->client_id_length;
-    memcpy(c->wallet, m->wallet, sizeof c->wallet);
-    memcpy(c->client_id, m->client_id, sizeof c->client_id);
-    c->evidence = m->evidence;
+    u32 tif = m->type == TYPE_MARKET && m->tif != TIF_FOK ? TIF_IOC : m->tif;
+    rec_put(&c->account, account, market->maker_rate);
+    rec_put(&c->taker_rate, market->taker_rate, m->market | (u32)code << 16); /* and market, code */
+    rec_put(&c->slippage_bps, m->slippage_bps | (u32)m->side << 16 | (u32)m->type << 24,
+            tif | (u32)m->stp << 8 | (u32)m->signature_type << 16 |
+                (u32)m->client_id_length << 24); /* and what stands between */
+    memcpy(&c->wallet, &m->wallet, SIGNED_BYTES);
     return c;
 }
 
