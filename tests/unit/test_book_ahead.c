@@ -1,0 +1,110 @@
+/* Batches whose way through the trie was looked for ahead, while the requests before them take
+ * nodes away and make others: the same events and books as by one request after the other.
+ *
+ *   test_book_ahead [seed] */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#define BOOK_LARGE 1U
+// NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
+#include "shm/book.c"
+#include "shm/book_accounts.c"
+#include "shm/book_ahead.c"
+#include "shm/book_mem.c"
+#include "shm/book_query.c"
+// NOLINTEND(bugprone-suspicious-include)
+
+#define SLOTS   256U
+#define BATCH   300U
+#define MARKETS 2U
+#define BATCHES 1000U
+
+static u64 seed = 1;
+
+static u64 next_random(void)
+{
+    u64 z = seed += 0x9e3779b97f4a7c15UL;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9UL;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebUL;
+    return z ^ z >> 31;
+}
+
+static struct books *make_books(void)
+{
+    struct books_config c = {.markets_max = MARKETS, .orders_max = SLOTS, .slots_max = SLOTS};
+    struct books *b = books_join(books_new(aligned_alloc(books_align(), books_footprint(&c)), &c));
+    assert_non_null(b);
+    for (u32 k = 0; k < MARKETS; k++) assert_int_equal(books_open(b, k), 0);
+    return b;
+}
+
+/* Few digits of many: ways part at every depth, and often. Buys stay below sells. */
+static u64 price_for(u8 side)
+{
+    u64 r = next_random(), price = 1 + (r & 3) + (r >> 2 & 3) * 256 + (r >> 4 & 3) * (1UL << 20);
+    if (r >> 6 & 1) price += (r >> 7 & 15) << 40;
+    return price + (side == BOOK_SELL ? 1UL << 50 : 0);
+}
+
+/* A slot's order comes, or moves, or goes. */
+static struct book_request request(u64 *ids)
+{
+    u64 r = next_random(), slot = r % SLOTS;
+    u8 side = slot & 1 ? BOOK_BUY : BOOK_SELL;
+    struct book_request q = {.what = BOOK_SUBMIT, .reason = BOOK_BY_USER};
+    q.o = (struct book_order){.id = ids[slot],
+                              .price = price_for(side),
+                              .lots = 1 + (r >> 10) % 9,
+                              .market = (u32)(slot >> 1) % MARKETS,
+                              .account = (u32)(r >> 20) % 7,
+                              .side = side,
+                              .tif = BOOK_GTC,
+                              .stp = BOOK_STP_CANCEL_TAKER};
+    if (!ids[slot]) {
+        q.o.id = ids[slot] = (r | 1) << 32 | slot;
+    } else if (r >> 16 & 7) {
+        q.what = BOOK_CANCEL;
+        ids[slot] = 0;
+    } else {
+        q.what = BOOK_AMEND;
+    }
+    return q;
+}
+
+static void same_as_one_by_one(void **state)
+{
+    (void)state;
+    static struct book_request q[BATCH];
+    static struct book_event want[4 * BATCH], got[4 * BATCH];
+    struct books *b = make_books(), *one = make_books();
+    u64 ids[SLOTS] = {0};
+    for (u32 k = 0; k < BATCHES; k++) {
+        u32 n = 1 + (u32)(next_random() % BATCH);
+        struct book_events wanted = {.at = want, .max = 4 * BATCH};
+        struct book_events gathered = {.at = got, .max = 4 * BATCH};
+        struct book_batch t = {.requests = q, .count = n};
+        for (u32 i = 0; i < n; i++) q[i] = request(ids);
+        for (u32 i = 0; i < n; i++) assert_int_equal(book_make(one, &q[i], &wanted), BOOK_DONE);
+        assert_int_equal(book_run(b, &t, &gathered), BOOK_DONE);
+        assert_int_equal(gathered.count, wanted.count);
+        assert_memory_equal(got, want, wanted.count * sizeof(want[0]));
+        for (u32 m = 0; m < MARKETS; m++) {
+            assert_int_equal(book_checksum(b, m), book_checksum(one, m));
+            assert_int_equal(book_levels(b, m), book_levels(one, m));
+        }
+    }
+    free(books_delete(books_leave(b)));
+    free(books_delete(books_leave(one)));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(same_as_one_by_one)};
+    if (argc > 1) seed = strtoul(argv[1], NULL, 0);
+    print_message("test_book_ahead: seed %lu\n", seed);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
