@@ -118,8 +118,9 @@ static void sort_out(const struct books *b, struct book_batch *t)
     for (u32 i = t->told; i < end; i++, r++) {
         *way_of(t, i) = 0;
         rest->at[rests] = come->at[comes] = i;
-        rests += (r->what == BOOK_CANCEL || r->what == BOOK_AMEND) && (u32)r->o.id < slots;
-        comes += r->what == BOOK_SUBMIT && r->o.market < markets;
+        bool stays = r->what == BOOK_CANCEL || r->what == BOOK_AMEND;
+        rests += (u32)stays & (u32)((u32)r->o.id < slots); /* without a branch */
+        comes += (u32)(r->what == BOOK_SUBMIT) & (u32)(r->o.market < markets);
     }
     rest->n = rests;
     come->n = comes;
