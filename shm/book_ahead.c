@@ -5,6 +5,7 @@
  * on the way to its level. Here a group of requests makes each of these steps together, so that
  * they wait at the same time. A step is a loop over the group that starts loading what the next one
  * reads; it has hardly a branch that depends on data, as the wrong guess costs as much as a line.
+ * A book that only outgrew the nearer caches gains more by less: orders and queues alone.
  */
 #include "shm/book_accounts.h"
 #include "shm/book_cells.h"
@@ -202,8 +203,25 @@ int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
     return make_next(b, t, out);
 }
 
-/* Requests up to `end`, until the buffer is full; `found`: memory was asked for theirs. */
-static inline int run_to(struct books *b, struct book_batch *t, u32 end, bool found,
+/* What memory is asked for ahead of requests. */
+enum ahead { NOTHING, ORDERS, ALL };
+
+#define PLACES 8U /* requests made between two loads for one */
+
+/* For requests some places on: the entry in the id table, then the order, then its queue. New
+ * orders are treated alike, as a wrong guess costs more. */
+static inline void load_some(const struct books *b, const struct book_batch *t, u32 i)
+{
+    if (t->count - i <= 3 * PLACES) return;
+    const struct book_request *r = &t->requests[i];
+    u32 far = (u32)r[2 * PLACES].o.id, near = (u32)r[PLACES].o.id, slots = b->config.slots_max;
+    book_load(book_slot(b, (u32)r[3 * PLACES].o.id));
+    if (LIKELY(far < slots)) book_fetch(b, book_place(b, far));
+    if (LIKELY(near < slots)) book_fetch(b, book_cell(b, book_place(b, near))->queue);
+}
+
+/* Requests up to `end`, until the buffer is full. */
+static inline int run_to(struct books *b, struct book_batch *t, u32 end, enum ahead ahead,
                          struct book_events *out)
 {
     int status = BOOK_DONE;
@@ -211,7 +229,8 @@ static inline int run_to(struct books *b, struct book_batch *t, u32 end, bool fo
     for (const struct book_request *r = &t->requests[i]; i < end; i++, r++) {
         status = BOOK_MORE;
         if (out->max - out->count < BOOK_EVENTS_MIN) break;
-        if (found) b->way = *way_of(t, i);
+        if (ahead == ORDERS) load_some(b, t, i);
+        if (ahead == ALL) b->way = *way_of(t, i);
         status = make(b, r, out);
         if (UNLIKELY(status == BOOK_MORE)) break;
     }
@@ -229,11 +248,13 @@ int book_run(struct books *b, struct book_batch *t, struct book_events *out)
         t->done++;
     }
     while (t->done < t->count && status == BOOK_DONE) {
-        if (!book_is_large(b)) {
-            status = run_to(b, t, t->count, false, out);
+        if (b->orders.used < BOOK_MIDDLE) {
+            status = run_to(b, t, t->count, NOTHING, out);
+        } else if (!book_is_large(b)) {
+            status = run_to(b, t, t->count, ORDERS, out);
         } else {
             if (t->done >= t->asks) ask_ahead(b, t);
-            status = run_to(b, t, (u32)min_u64(t->asks, t->count), true, out);
+            status = run_to(b, t, (u32)min_u64(t->asks, t->count), ALL, out);
         }
     }
     return status;

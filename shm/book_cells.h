@@ -32,6 +32,9 @@
 #ifndef BOOK_LARGE
 #define BOOK_LARGE 32768U /* orders from which on a book is larger than the cache of a core */
 #endif
+#ifndef BOOK_MIDDLE
+#define BOOK_MIDDLE 8192U /* orders from which on theirs no longer stay in the nearer caches */
+#endif
 #ifndef BOOK_HINTS
 #define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
 #endif
