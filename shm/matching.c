@@ -109,31 +109,29 @@ static bool is_mine(const struct matching *m, const struct cmd_order *c)
     return !c->code && mine(m, c->market);
 }
 
-static struct book_request place_request(const struct matching *m, const struct cmd_order *c)
+static struct book_order order_of(const struct matching *m, const struct cmd_order *c)
 {
     bool by_quote = c->quote_amount != 0;
-    return (struct book_request){
-        .what = BOOK_SUBMIT,
-        .o = {.id = c->order_id,
-              .price = c->price,
-              .lots = by_quote ? BOOK_LOTS_MAX : c->lots,
-              .budget = by_quote ? c->quote_amount / m->rules->markets[c->market].tick_lot : 0,
-              .market = c->market,
-              .account = c->account,
-              .side = c->side,
-              .tif = c->tif,
-              .stp = c->stp},
+    return (struct book_order){
+        .id = c->order_id,
+        .price = c->price,
+        .lots = by_quote ? BOOK_LOTS_MAX : c->lots,
+        .budget = by_quote ? c->quote_amount / m->rules->markets[c->market].tick_lot : 0,
+        .market = c->market,
+        .account = c->account,
+        .side = c->side,
+        .tif = c->tif,
+        .stp = c->stp,
     };
 }
 
-static struct book_request cancel_request(const struct cmd_cancel *c, u32 i)
+static u16 cancel_reason(const struct cmd_cancel *c)
 {
-    const struct cancel_item *items = (const void *)(c + 1);
-    u16 reason = BOOK_BY_USER;
-    if (c->reason == REASON_EXPIRED) reason = BOOK_BY_EXPIRY;
-    if (c->reason == REASON_OPERATOR) reason = BOOK_BY_ADMIN;
-    return (struct book_request){
-        .what = BOOK_CANCEL, .reason = reason, .o = {.id = items[i].order_id}};
+    switch (c->reason) {
+    case REASON_EXPIRED: return BOOK_BY_EXPIRY;
+    case REASON_OPERATOR: return BOOK_BY_ADMIN;
+    default: return BOOK_BY_USER;
+    }
 }
 
 /* Nothing is told and not made yet. */
@@ -142,20 +140,26 @@ static bool is_told_out(const struct matching *m)
     return m->batch.done == m->batch.count;
 }
 
-/* Make a request to the books: the next one told, if any is. */
-static int request(struct matching *m, const struct book_request *r)
+/* Make the next of the requests told, which is this one. */
+static int make_told(struct matching *m, u16 what, u64 id)
 {
-    if (is_told_out(m)) return book_make(m->books, r, &m->out);
-    CHECK(m->requests[m->batch.done].o.id == r->o.id && m->requests[m->batch.done].what == r->what);
+    const struct book_request *r = &m->requests[m->batch.done];
+    CHECK(r->what == what && r->o.id == id);
     return book_run_one(m->books, &m->batch, &m->out);
+}
+
+static int place(struct matching *m, const struct cmd_order *c)
+{
+    if (!is_told_out(m)) return make_told(m, BOOK_SUBMIT, c->order_id);
+    struct book_order o = order_of(m, c);
+    return book_submit(m->books, &o, &m->out);
 }
 
 static bool apply_order(struct matching *m, const struct cmd_order *c)
 {
-    struct book_request r = place_request(m, c);
     m->market = c->market;
     m->by_quote = c->quote_amount != 0;
-    return after_step(m, request(m, &r));
+    return after_step(m, place(m, c));
 }
 
 static void apply_cancel(struct matching *m, const struct cmd_cancel *c)
@@ -163,9 +167,11 @@ static void apply_cancel(struct matching *m, const struct cmd_cancel *c)
     const struct cancel_item *items = (const void *)(c + 1);
     CHECK(c->count <= CANCEL_ITEMS_MAX);
     for (u32 i = 0; i < c->count; i++) {
+        u64 id = items[i].order_id;
         if (!mine(m, items[i].market)) continue;
-        struct book_request r = cancel_request(c, i);
-        CHECK(request(m, &r) == BOOK_DONE);
+        int status = is_told_out(m) ? book_cancel(m->books, id, cancel_reason(c), &m->out)
+                                    : make_told(m, BOOK_CANCEL, id);
+        CHECK(status == BOOK_DONE);
         struct book_event *last = &m->events[m->out.count - 1];
         last->market = items[i].market; /* a missed order has no market of its own */
         last->account = items[i].account;
@@ -248,13 +254,16 @@ static bool tell(struct matching *m, const struct rec *cmd)
     switch (cmd->kind) {
     case CMD_ORDER:
         if (*count == MATCHING_AHEAD) return false;
-        if (is_mine(m, o)) m->requests[(*count)++] = place_request(m, o);
+        if (!is_mine(m, o)) return true;
+        m->requests[(*count)++] = (struct book_request){.o = order_of(m, o), .what = BOOK_SUBMIT};
         return true;
     case CMD_CANCEL:
     case CMD_EXPIRE:
         if (*count + c->count > MATCHING_AHEAD) return false;
         for (u32 i = 0; i < c->count; i++)
-            if (mine(m, items[i].market)) m->requests[(*count)++] = cancel_request(c, i);
+            if (mine(m, items[i].market))
+                m->requests[(*count)++] = (struct book_request){
+                    .o.id = items[i].order_id, .what = BOOK_CANCEL, .reason = cancel_reason(c)};
         return true;
     case CMD_MARKET: return false; /* changes whose requests are whose */
     default: return true;
