@@ -29,7 +29,7 @@
 /* Reports are handed over once there are so many, and by engine_flush: each hand-over moves the
  * queue's indexes from core to core. 1 = a message's at once. */
 #ifndef PENDING
-#define PENDING 1024U
+#define PENDING 4096U
 #endif
 
 static struct {
