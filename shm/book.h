@@ -217,9 +217,6 @@ struct book_request {
 };
 SIZE_IS(struct book_request, 56);
 
-/* Make one: what book_submit, book_cancel, book_amend or book_cancel_all does. */
-int book_make(struct books *b, const struct book_request *r, struct book_events *out);
-
 /* Requests to be made one after the other. A book larger than the cache answers several times
  * faster when it knows them: it asks memory for what a group of them will touch while it makes the
  * group before. The caller's alone, not for sharing; to begin, all but the first two fields 0. */

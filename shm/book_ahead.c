@@ -178,11 +178,6 @@ static inline int make(struct books *b, const struct book_request *r, struct boo
     return book_cancel_all(b, o->market, o->account, o->side, r->reason, out);
 }
 
-int book_make(struct books *b, const struct book_request *r, struct book_events *out)
-{
-    return make(b, r, out);
-}
-
 static inline int make_next(struct books *b, struct book_batch *t, struct book_events *out)
 {
     int status;

@@ -88,7 +88,7 @@ static void same_as_one_by_one(void **state)
         struct book_events gathered = {.at = got, .max = 4 * BATCH};
         struct book_batch t = {.requests = q, .count = n};
         for (u32 i = 0; i < n; i++) q[i] = request(ids);
-        for (u32 i = 0; i < n; i++) assert_int_equal(book_make(one, &q[i], &wanted), BOOK_DONE);
+        for (u32 i = 0; i < n; i++) assert_int_equal(make(one, &q[i], &wanted), BOOK_DONE);
         assert_int_equal(book_run(b, &t, &gathered), BOOK_DONE);
         assert_int_equal(gathered.count, wanted.count);
         assert_memory_equal(got, want, wanted.count * sizeof(want[0]));

@@ -20,7 +20,6 @@
 #define book_cancel_all      RENAME(book_cancel_all)
 #define book_continue        RENAME(book_continue)
 #define book_run_one         RENAME(book_run_one)
-#define book_make            RENAME(book_make)
 #define book_gains_ahead     RENAME(book_gains_ahead)
 #define book_run             RENAME(book_run)
 #define book_busy            RENAME(book_busy)
