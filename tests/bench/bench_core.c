@@ -32,11 +32,6 @@ static void on_reply(void *context, const struct msg *m)
     replies += m->kind == MSG_REPLY_ORDER;
 }
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 struct spent {
     u64 accept, match, merge;
 };
@@ -75,7 +70,7 @@ int main(int argc, char **argv)
     CHECK(e);
     engine_init(e, &sizes, on_reply, NULL);
     flow_init(&f, argc > 1 ? strtoull(argv[1], NULL, 10) : 1, ACCOUNTS);
-    flow_config(config, &e->trading);
+    flow_config(&e->trading);
     for (u32 i = 0; i < ACCOUNTS * 3; i++) {
         struct msg_credit m;
         flow_credit(&f, i, &m);

@@ -100,6 +100,16 @@ static u32 match_all(struct engine *e)
     return work;
 }
 
+void engine_start(struct engine *e, u64 epoch, u32 resting_max)
+{
+    struct cmd_start_2 c = {
+        .was.head = {.kind = CMD_START, .version = 2, .length = sizeof c},
+        .was.epoch = epoch,
+        .resting_max = resting_max,
+    };
+    trading_config(&e->trading, &c.was.head);
+}
+
 void engine_settle(struct engine *e)
 {
     u32 work;

@@ -30,6 +30,9 @@ void engine_init(struct engine *e, const struct engine_sizes *sizes, trading_rep
                  void *context);
 void engine_free(struct engine *e);
 
+/* Log what a start of the exchange does: its epoch, and how many orders may rest. */
+void engine_start(struct engine *e, u64 epoch, u32 resting_max);
+
 /* Let matching and trading work until neither has anything left. */
 void engine_settle(struct engine *e);
 

@@ -32,12 +32,12 @@ void flow_free(struct flow *f)
     free(f->nonces);
 }
 
-void flow_config(flow_each_fn *each, void *context)
+void flow_config(struct trading *t)
 {
-    flow_config_markets(FLOW_MARKETS, each, context);
+    flow_config_markets(FLOW_MARKETS, t);
 }
 
-void flow_config_markets(u32 markets, flow_each_fn *each, void *context)
+void flow_config_markets(u32 markets, struct trading *t)
 {
     static const char *const symbols[FLOW_MARKETS_MAX + 1] = {
         "USDC", "BTC", "ETH", "SOL", "BNB", "XRP", "ADA", "DOT", "LTC", "UNI", "TON", "APT", "SUI"};
@@ -46,7 +46,7 @@ void flow_config_markets(u32 markets, flow_each_fn *each, void *context)
         c.decimals = DECIMALS;
         c.version = 1;
         snprintf(c.symbol, sizeof c.symbol, "%s", symbols[i]);
-        each(context, &c.head);
+        trading_config(t, &c.head);
     }
     for (u32 i = 0; i < markets; i++) {
         struct cmd_market c = {.head = {.kind = CMD_MARKET, .length = sizeof c}};
@@ -68,13 +68,13 @@ void flow_config_markets(u32 markets, flow_each_fn *each, void *context)
         c.price_decimals = 2;
         c.amount_decimals = 4;
         snprintf(c.symbol, sizeof c.symbol, "%s-USDC", symbols[i + 1]);
-        each(context, &c.head);
+        trading_config(t, &c.head);
     }
     struct cmd_limits c = {.head = {.kind = CMD_LIMITS, .length = sizeof c}, .version = 1};
     c.open_orders = 1000000;
     c.resting_orders = 10000000;
     c.expiry_max_ns = 30UL * 86400 * 1000000000;
-    each(context, &c.head);
+    trading_config(t, &c.head);
 }
 
 void flow_wallet(u32 account, u8 *wallet)
@@ -92,6 +92,15 @@ void flow_credit(const struct flow *f, u32 i, struct msg_credit *m)
     /* Many accounts get less each: a token's total stays below 2^62. */
     m->amount = min_u64(1000000000UL * 100000000 / 100, BALANCE_MAX / 2 / f->accounts);
     flow_wallet(i % f->accounts, m->wallet);
+}
+
+void flow_fund(const struct flow *f, struct trading *t)
+{
+    for (u32 i = 0; i < f->accounts * (f->markets + 1); i++) {
+        struct msg_credit m;
+        flow_credit(f, i, &m);
+        trading_credit(t, &m, NO_SOURCE, 0);
+    }
 }
 
 void flow_order(struct flow *f, struct msg_order *m)

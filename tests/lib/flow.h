@@ -25,11 +25,10 @@ u64 flow_random(struct flow *f);
 void flow_init(struct flow *f, u64 seed, u32 accounts);
 void flow_free(struct flow *f);
 
-/* The configuration records of the flow's tokens and markets, in order; calls `each` with them. Of
- * each market one token, and the one they all trade against. */
-typedef void flow_each_fn(void *context, const struct rec *record);
-void flow_config(flow_each_fn *each, void *context);
-void flow_config_markets(u32 markets, flow_each_fn *each, void *context);
+/* Configure the flow's tokens and markets, FLOW_MARKETS or as many as asked for. Of each market one
+ * token, and the one they all trade against. */
+void flow_config(struct trading *t);
+void flow_config_markets(u32 markets, struct trading *t);
 
 /* The wallet of an account of the flow, in [0, accounts). */
 void flow_wallet(u32 account, u8 *wallet);
@@ -37,6 +36,9 @@ void flow_wallet(u32 account, u8 *wallet);
 /* Credits that let every account trade: message `i` in [0, accounts x (markets + 1)).
  */
 void flow_credit(const struct flow *f, u32 i, struct msg_credit *m);
+
+/* All of them, at once, without a source. */
+void flow_fund(const struct flow *f, struct trading *t);
 
 /* The next order: fields as verify would pass them, evidence filled with (unproven) bytes. */
 void flow_order(struct flow *f, struct msg_order *m);

@@ -99,14 +99,9 @@ static void open_all(struct history *h, const char *dir, const struct history_pl
     h->engine.trading.now_ns = START_NS;
 }
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static void begin(struct history *h, const struct history_plan *plan)
 {
-    flow_config_markets(h->flow.markets, config, &h->engine.trading);
+    flow_config_markets(h->flow.markets, &h->engine.trading);
     for (u32 i = 0; i < (h->flow.markets + 1) * plan->accounts; i++) {
         struct msg_credit m;
         flow_credit(&h->flow, i, &m);

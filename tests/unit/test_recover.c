@@ -33,11 +33,6 @@ static struct {
     u64 now;
 } w;
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static void remember(void *context, const char *text)
 {
     (void)context;
@@ -84,12 +79,8 @@ static int make(void **state)
     w.readers[LOG_ACCOUNT] = w.live.accounts;
     w.readers[LOG_MATCH(0)] = w.live.matches;
     open_files();
-    flow_config(config, &w.live.trading);
-    for (u32 i = 0; i < ACCOUNTS * 3; i++) {
-        struct msg_credit m;
-        flow_credit(&w.flow, i, &m);
-        trading_credit(&w.live.trading, &m, NO_SOURCE, 0);
-    }
+    flow_config(&w.live.trading);
+    flow_fund(&w.flow, &w.live.trading);
     return 0;
 }
 
@@ -625,23 +616,13 @@ static void small_arenas_are_told_in_a_replay(void **state)
     assert_int_equal(out.checksum, checksum_of(out.seq));
 }
 
-static void log_start(u32 resting_max)
-{
-    struct cmd_start_2 c = {
-        .was.head = {.kind = CMD_START, .version = 2, .length = sizeof c},
-        .was.epoch = 2,
-        .resting_max = resting_max,
-    };
-    trading_config(&w.live.trading, &c.was.head);
-}
-
 /* How many may rest is in the log. The option may be raised, and be lowered to what fits; where
  * that does not, nothing is lost by having tried. */
 static void the_option_changes_between_starts(void **state)
 {
     (void)state;
     struct recovered out;
-    log_start(300);
+    engine_start(&w.live, 2, 300);
     trade(3000);
     settle();
     write_log(LOG_COMMAND, 16, UINT64_MAX); /* no derived file has anything yet */
@@ -654,7 +635,7 @@ static void the_option_changes_between_starts(void **state)
         same_files(LOG_MATCH(0), w.live.match.seq);
         assert_true(snapshot_cut(w.j.path, w.j.dir.instance, 0) > 0);
     }
-    log_start(100);
+    engine_start(&w.live, 2, 100);
     trade(500);
     settle();
     write_log(LOG_COMMAND, 16, UINT64_MAX);

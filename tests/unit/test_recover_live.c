@@ -26,11 +26,6 @@ static struct {
     struct journal_dir j;
 } w;
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static struct engine_sizes sizes_of_test(void)
 {
     struct engine_sizes sizes = engine_small;
@@ -60,12 +55,8 @@ static int make(void **state)
     w.source = (struct recover_source){
         .dir = w.j.path, .params = &w.params, .command = w.live.command.log, .durable = &w.durable};
     w.now = 1000000000UL;
-    flow_config(config, &w.live.trading);
-    for (u32 i = 0; i < ACCOUNTS * 3; i++) {
-        struct msg_credit m;
-        flow_credit(&w.flow, i, &m);
-        trading_credit(&w.live.trading, &m, NO_SOURCE, 0);
-    }
+    flow_config(&w.live.trading);
+    flow_fund(&w.flow, &w.live.trading);
     return 0;
 }
 
@@ -315,6 +306,19 @@ static void match_alone(void)
     publish();
 }
 
+/* Everything stopped once, traded on and died; returns the last match record that is merged. */
+static u64 leave_a_tail(struct recovered *snapshot)
+{
+    trade(700);
+    engine_settle(&w.live);
+    publish();
+    stop_everything(snapshot);
+    assert_int_equal(snapshot->checksum_seq, snapshot->seq);
+    trade(300);
+    match_alone();
+    return w.live.trading.ledger->merged[0];
+}
+
 /* A snapshot, and after it a tail of which the journal wrote every command, `account` account
  * records less than all, and match records through `match`. */
 static void write_tail(const struct recovered *snapshot, u64 account, u64 match)
@@ -331,14 +335,7 @@ static void a_left_tail_is_published(void **state)
     (void)state;
     static struct engine next;
     struct recovered snapshot, out;
-    trade(700);
-    engine_settle(&w.live);
-    publish();
-    stop_everything(&snapshot);
-    assert_int_equal(snapshot.checksum_seq, snapshot.seq);
-    trade(300);
-    match_alone();
-    u64 merged = w.live.trading.ledger->merged[0], account = w.live.account.seq - 40;
+    u64 merged = leave_a_tail(&snapshot), account = w.live.account.seq - 40;
     assert_true(merged > snapshot.match_seq[0] && account > snapshot.account_seq);
     assert_true(w.live.match.seq > merged);
     write_tail(&snapshot, 40, merged + 1);
@@ -369,13 +366,7 @@ static void a_tail_may_not_be_left(void **state)
 {
     (void)state;
     struct recovered snapshot, out;
-    trade(700);
-    engine_settle(&w.live);
-    publish();
-    stop_everything(&snapshot);
-    trade(300);
-    match_alone();
-    u64 merged = w.live.trading.ledger->merged[0], tail = w.live.command.seq - snapshot.seq;
+    u64 merged = leave_a_tail(&snapshot), tail = w.live.command.seq - snapshot.seq;
     write_tail(&snapshot, 40, merged);
     u64 resting_max = w.params.resting_max;
     w.params.resting_max = tail; /* and the snapshot has some, too */
@@ -393,13 +384,7 @@ static void what_is_merged_must_be_in_the_files(void **state)
 {
     (void)state;
     struct recovered snapshot, out;
-    trade(700);
-    engine_settle(&w.live);
-    publish();
-    stop_everything(&snapshot);
-    trade(300);
-    match_alone();
-    u64 merged = w.live.trading.ledger->merged[0];
+    u64 merged = leave_a_tail(&snapshot);
     write_tail(&snapshot, 0, merged - 1);
     start(&out, 10000);
     assert_int_equal(out.checksum_seq, out.seq);

@@ -26,21 +26,6 @@ static struct {
     u32 refused;
 } w;
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
-static void log_start(u32 resting_max)
-{
-    struct cmd_start_2 c = {
-        .was.head = {.kind = CMD_START, .version = 2, .length = sizeof c},
-        .was.epoch = 1,
-        .resting_max = resting_max,
-    };
-    trading_config(&w.live.trading, &c.was.head);
-}
-
 static void log_old_start(void)
 {
     struct cmd_start c = {.head = {.kind = CMD_START, .length = sizeof c}, .epoch = 1};
@@ -69,12 +54,8 @@ static void begin(u32 arena)
 
 static void give(void)
 {
-    flow_config(config, &w.live.trading);
-    for (u32 i = 0; i < ACCOUNTS * 3; i++) {
-        struct msg_credit m;
-        flow_credit(&w.flow, i, &m);
-        trading_credit(&w.live.trading, &m, NO_SOURCE, 0);
-    }
+    flow_config(&w.live.trading);
+    flow_fund(&w.flow, &w.live.trading);
 }
 
 static int make(void **state)
@@ -193,7 +174,7 @@ static void too_small(u32 arena)
 static void arenas_turn_the_same_away(void **state)
 {
     (void)state;
-    log_start(LIMIT);
+    engine_start(&w.live, 1, LIMIT);
     give();
     trade(1500);
     fill(LIMIT);
@@ -209,16 +190,16 @@ static void arenas_turn_the_same_away(void **state)
 static void each_start_says_how_many(void **state)
 {
     (void)state;
-    log_start(LIMIT);
+    engine_start(&w.live, 1, LIMIT);
     give();
     trade(700);
-    log_start(20);
+    engine_start(&w.live, 1, 20);
     trade(1);
     assert_true(resting() > 20);
     u32 before = resting();
     trade(300);
     assert_true(resting() < before);
-    log_start(3 * LIMIT);
+    engine_start(&w.live, 1, 3 * LIMIT);
     trade(900);
     fill(3 * LIMIT);
     same_in(3 * LIMIT);
@@ -230,7 +211,7 @@ static void each_start_says_how_many(void **state)
 static void what_fits_replays(void **state)
 {
     (void)state;
-    log_start(ARENA);
+    engine_start(&w.live, 1, ARENA);
     give();
     trade(300);
     u32 most = resting();
@@ -240,7 +221,7 @@ static void what_fits_replays(void **state)
     }
     assert_true(most < ARENA / 2);
     same_in(ARENA / 2);
-    log_start(most / 2);
+    engine_start(&w.live, 1, most / 2);
     trade(300);
     same_in(ARENA / 2);
     assert_true(w.refused);
@@ -265,7 +246,7 @@ static void snapshots_carry_the_number(void **state)
     struct journal_dir j;
     struct snapshot_reader s;
     journal_dir_make(&j);
-    log_start(LIMIT);
+    engine_start(&w.live, 1, LIMIT);
     give();
     trade(600);
     u64 half = w.live.command.seq;
@@ -314,7 +295,7 @@ static void old_logs_go_by_the_arena(void **state)
     fill(LIMIT);
     same_in(LIMIT);
     assert_true(w.refused > 100);
-    log_start(LIMIT / 2);
+    engine_start(&w.live, 1, LIMIT / 2);
     trade(100);
     same_in(LIMIT);
     log_old_start(); /* an older build went on */
@@ -343,7 +324,7 @@ static void both_versions_read(void **state)
     char *text;
     size_t length;
     log_old_start();
-    log_start(LIMIT);
+    engine_start(&w.live, 1, LIMIT);
     log_publish(&w.live.command);
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);

@@ -11,16 +11,11 @@
 
 static struct engine e;
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static int make(void **state)
 {
     (void)state;
     engine_init(&e, &engine_small, NULL, NULL);
-    flow_config(config, &e.trading);
+    flow_config(&e.trading);
     return 0;
 }
 

@@ -13,11 +13,6 @@
 #define ORDERS   4000U
 #define SEED     20240611UL
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static void check_conserved(const struct trading *t)
 {
     for (u16 token = 0; token < t->rules->token_count; token++) {
@@ -76,12 +71,8 @@ static void run_flow(struct engine *e, u64 seed)
 {
     struct flow f;
     flow_init(&f, seed, ACCOUNTS);
-    flow_config(config, &e->trading);
-    for (u32 i = 0; i < ACCOUNTS * 3; i++) {
-        struct msg_credit m;
-        flow_credit(&f, i, &m);
-        trading_credit(&e->trading, &m, NO_SOURCE, 0);
-    }
+    flow_config(&e->trading);
+    flow_fund(&f, &e->trading);
     for (u32 i = 0; i < ORDERS; i++) {
         struct msg_order m;
         flow_order(&f, &m);

@@ -27,11 +27,6 @@ static void hear(void *context, const struct msg *m)
     if (m->kind == MSG_REPLY_OPS) memcpy(&ops, m, sizeof ops);
 }
 
-static void config(void *context, const struct rec *record)
-{
-    trading_config(context, record);
-}
-
 static void limits(u64 single, u64 daily, u32 per_hour, u32 per_day)
 {
     struct cmd_withdraw_limits c = {.head = {.kind = CMD_WITHDRAW_LIMITS, .length = sizeof c},
@@ -113,7 +108,7 @@ static int set_up(void **state)
 {
     (void)state;
     engine_init(&e, &engine_small, hear, NULL);
-    flow_config(config, &e.trading);
+    flow_config(&e.trading);
     limits(0, 0, 0, 0);
     e.trading.now_ns = START;
     answers = 0;
