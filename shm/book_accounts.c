@@ -124,19 +124,23 @@ static void bring_in(struct books *b, u32 account, u32 half)
     join_all(b);
 }
 
-/* Own orders are taken out and merged, links left behind part; other accounts' stay. */
+/* Own orders are taken out and merged, links left behind part; other accounts' stay. All own ones
+ * are found when as many were as the entry counts: what is left behind after them is not walked. */
 void book_account_sort(struct books *b, u32 account, u32 half)
 {
     u32 ring = book_account_ring(b, account, half);
+    u32 left = *book_account_count_at(b, book_account(b, account, half));
     u32 run[32] = {0}; /* run[i] is empty or a sorted chain of 2^i orders */
+    if (!left) return;
     bring_in(b, account, half);
-    for (u32 link = book_ring(b, ring)->next, next; link != ring; link = next) {
+    for (u32 link = book_ring(b, ring)->next, next; link != ring && left; link = next) {
         u32 cell = book_link_cell(b, link), i = 0;
         bool own = book_account_has(b, cell, account, half);
         next = book_ring(b, link)->next;
         if (!own && belongs(b, link, ring)) continue;
         book_account_part(b, link);
         if (!own) continue;
+        left--;
         book_ring(b, link)->next = 0;
         for (; run[i]; run[i++] = 0) cell = merge(b, run[i], cell);
         run[i] = cell;
