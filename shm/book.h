@@ -223,7 +223,7 @@ SIZE_IS(struct book_request, 56);
 #define BOOK_GROUP 64U
 struct book_group {
     u32 n;
-    u32 at[BOOK_GROUP];  /* numbers of the requests */
+    u32 at[BOOK_GROUP];  /* numbers of the requests, of orders that come */
     u32 ref[BOOK_GROUP]; /* what was asked for last */
     u64 key[BOOK_GROUP];
 };

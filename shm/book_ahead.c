@@ -14,26 +14,15 @@
 
 /* ---- orders that rest ---- */
 
-static inline u32 slot_of(const struct book_batch *t, u32 i)
-{
-    return (u32)t->requests[t->rest.at[i]].o.id;
-}
-
-static void load_slots(const struct books *b, struct book_batch *t)
-{
-    for (u32 i = 0; i < t->rest.n; i++) book_load(book_slot(b, slot_of(t, i)));
-}
-
 /* Those that are there; from here on also some that were: what a cell, queue or node refers to once
  * it is free may be read all the same. */
-static void load_orders(const struct books *b, struct book_batch *t)
+static void load_orders(const struct books *b, struct book_group *g)
 {
-    struct book_group *g = &t->rest;
     u32 n = 0;
     for (u32 i = 0; i < g->n; i++) {
-        g->ref[n] = book_place(b, slot_of(t, i));
-        book_fetch(b, g->ref[n]);
-        n += g->ref[n] != 0;
+        u32 cell = g->ref[n] = book_place(b, g->ref[i]);
+        book_fetch(b, cell);
+        n += cell != 0;
     }
     g->n = n;
 }
@@ -108,8 +97,8 @@ static void go_on(const struct books *b, struct book_batch *t)
     g->n = n;
 }
 
-/* The next group: which of its orders rest, which come. Requests that make no sense are left out.
- */
+/* The next group: which of its orders rest, which come. Their entries in the id table are asked for
+ * at once, those of orders that come as well: a wrong guess costs more, as would another loop. */
 static void sort_out(const struct books *b, struct book_batch *t)
 {
     struct book_group *rest = &t->rest, *come = &t->come;
@@ -118,9 +107,12 @@ static void sort_out(const struct books *b, struct book_batch *t)
     u32 rests = 0, comes = 0, slots = b->config.slots_max, markets = b->config.markets_max;
     for (u32 i = t->told; i < end; i++, r++) {
         *way_of(t, i) = 0;
-        rest->at[rests] = come->at[comes] = i;
+        u32 slot = (u32)r->o.id < slots ? (u32)r->o.id : 0;
+        rest->ref[rests] = slot;
+        come->at[comes] = i;
         bool stays = r->what == BOOK_CANCEL || r->what == BOOK_AMEND;
-        rests += (u32)stays & (u32)((u32)r->o.id < slots); /* without a branch */
+        book_load(book_slot(b, slot));
+        rests += (u32)stays; /* without a branch */
         comes += (u32)(r->what == BOOK_SUBMIT) & (u32)(r->o.market < markets);
     }
     rest->n = rests;
@@ -135,8 +127,8 @@ static void sort_out(const struct books *b, struct book_batch *t)
 static void take_step(struct books *b, struct book_batch *t)
 {
     switch (t->step++) {
-    case 0: load_slots(b, t), start_ways(b, t); break;
-    case 1: load_orders(b, t), go_on(b, t); break;
+    case 0: start_ways(b, t); break;
+    case 1: load_orders(b, &t->rest), go_on(b, t); break;
     case 2: load_queues(b, &t->rest), go_on(b, t); break;
     case 3: load_nodes(b, &t->rest), go_on(b, t); break;
     case 4: load_children(b, &t->rest), go_on(b, t); break;

@@ -283,6 +283,7 @@ static inline u32 book_front_make(struct books *b, u32 half, u64 key)
     return book_front_new(b, half, key, place + 1);
 }
 
+/* Where ways are found ahead hints pay less: only a second order gives its level one. */
 BOOK_ASIDE static u32 book_trie_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
@@ -293,7 +294,7 @@ BOOK_ASIDE static u32 book_trie_make(struct books *b, u32 half, u64 key)
     u32 queue = book_queue_new(b, half, key);
     if (UNLIKELY(!queue)) return 0;
     book_trie_put(b, h, queue, ref, parent);
-    return book_hint_set(b, half, key, queue);
+    return b->way ? queue : book_hint_set(b, half, key, queue);
 }
 
 /* The queue of a key that has no hint, made if there is none; 0 if queues are used up. */
@@ -379,20 +380,20 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *
 }
 
 /* A key will be looked for: where its way leads after the nodes that are likely in the cache. Where
- * prices are scattered evenly that is three digits below the root, and found at once. */
+ * prices are scattered evenly those end three digits below the root, with one that is found at
+ * once. */
 static inline u32 book_get_ahead(struct books *b, u32 half, u64 key, u32 *way)
 {
-    u32 hash = book_hash(key), ref = book_half(b, half)->root;
-    const struct book_hint *hint = book_hint(b, half, hash);
-    if (hint->hash == hash) return book_fetch(b, hint->queue), hint->queue;
+    u32 ref = book_half(b, half)->root;
     u32 shift = (book_node(b, ref)->shift - 3 * BOOK_TRIE_BITS) & 63U;
     u32 *start = book_start(b, half, key >> shift >> BOOK_TRIE_BITS);
     const struct book_node *n = book_node(b, *start);
     if (LIKELY(n->shift == shift && book_trie_passes(b, *start, half, key))) {
-        book_load(n);
-        book_load(&n->child[book_digit(key, shift)]);
-        return *start;
+        return book_walk_ahead(b, key, *start, way);
     }
+    u32 hash = book_hash(key);
+    const struct book_hint *hint = book_hint(b, half, hash);
+    if (hint->hash == hash) return book_fetch(b, hint->queue), hint->queue;
     for (u32 i = 0; i < 3 && ref & BOOK_IS_NODE; i++) ref = book_walk_ahead(b, key, ref, way);
     if (ref & BOOK_IS_NODE) *start = ref;
     return ref;
