@@ -12,6 +12,8 @@
 #include "shm/book_levels.h"
 #include "shm/book_rest.h"
 
+#include <string.h>
+
 /* ---- events ---- */
 
 static inline bool full(const struct book_events *out)
@@ -19,24 +21,43 @@ static inline bool full(const struct book_events *out)
     return out->max - out->count < BOOK_EVENTS_MIN;
 }
 
-static inline struct book_event *event(struct book_events *out)
+/* Kind, side, code and market of an event as they stand in it, to be stored at once. */
+static inline u64 head_of(u8 kind, u16 code, u64 side_and_market)
 {
-    return &out->at[out->count++];
+    return kind | (u64)code << 16 | side_and_market;
+}
+
+/* A new event, of which the caller adds the rest. */
+static inline struct book_event *event(u64 head, u32 account, u32 maker_account,
+                                       struct book_events *out)
+{
+    struct book_event *e = &out->at[out->count++];
+    u64 accounts = account | (u64)maker_account << 32;
+    memcpy(e, &head, sizeof(head));
+    memcpy(&e->account, &accounts, sizeof(accounts));
+    return e;
+}
+
+/* The same without a maker. Whoever adds price, lots, id and left does so one by one, as it reads
+ * them: all read before would be kept in registers that must be saved. */
+static inline struct book_event *lone_event(u64 head, u32 account, struct book_events *out)
+{
+    struct book_event *e = event(head, account, 0, out);
+    e->maker = 0;
+    e->maker_left = 0;
+    return e;
 }
 
 /* What became of a new or amended order. */
 static inline int tell(const struct book_order *o, u8 kind, u16 code, u64 lots, u64 left,
                        struct book_events *out)
 {
-    *event(out) = (struct book_event){.kind = kind,
-                                      .side = o->side,
-                                      .code = code,
-                                      .market = o->market,
-                                      .price = o->price,
-                                      .lots = lots,
-                                      .id = o->id,
-                                      .left = left,
-                                      .account = o->account};
+    u64 head = head_of(kind, code, book_head(o->market, o->side));
+    struct book_event *e = lone_event(head, o->account, out);
+    e->price = o->price;
+    e->lots = lots;
+    e->id = o->id;
+    e->left = left;
     return BOOK_DONE;
 }
 
@@ -45,27 +66,25 @@ static int refused(const struct book_order *o, u16 code, struct book_events *out
     return tell(o, BOOK_REJECTED, code, o->lots, o->lots, out);
 }
 
-/* What became of a resting order: CANCELED, REDUCED. */
-static inline void tell_resting(const struct books *b, const struct book_cell *c, u8 kind, u16 code,
-                                u64 lots, struct book_events *out)
+/* What becomes of a resting order: CANCELED, REDUCED, AMENDED. The caller adds lots and left. */
+static inline struct book_event *tell_resting(const struct books *b, const struct book_cell *c,
+                                              u8 kind, u16 code, struct book_events *out)
 {
-    u32 half = book_queue(b, c->queue)->half;
-    *event(out) = (struct book_event){.kind = kind,
-                                      .side = book_half_side(half),
-                                      .code = code,
-                                      .market = half >> 1,
-                                      .price = book_queue_price(b, c->queue),
-                                      .lots = lots,
-                                      .id = c->id,
-                                      .left = c->lots - lots,
-                                      .account = c->account};
+    const struct book_queue *q = book_queue(b, c->queue);
+    const struct book_half *h = book_half(b, q->half);
+    struct book_event *e = lone_event(head_of(kind, code, h->head), c->account, out);
+    e->price = book_half_key(h, q->key);
+    e->id = c->id;
+    return e;
 }
 
-static inline void cancel_resting(struct books *b, u32 cell, u16 reason, struct book_events *out)
+static inline int cancel_resting(struct books *b, u32 cell, u16 reason, struct book_events *out)
 {
-    struct book_cell *c = book_cell(b, cell);
-    tell_resting(b, c, BOOK_CANCELED, reason, c->lots, out);
-    book_unrest(b, cell);
+    const struct book_cell *c = book_cell(b, cell);
+    struct book_event *e = tell_resting(b, c, BOOK_CANCELED, reason, out);
+    e->lots = c->lots;
+    e->left = 0;
+    return book_unrest(b, cell);
 }
 
 /* ---- a taker's way through the book ---- */
@@ -88,17 +107,14 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
     t->o.lots -= lots;
     t->traded = true;
     u64 left = maker->lots - lots;
-    *event(out) = (struct book_event){.kind = BOOK_TRADE,
-                                      .side = t->o.side,
-                                      .market = t->o.market,
-                                      .price = t->price,
-                                      .lots = lots,
-                                      .id = t->o.id,
-                                      .left = t->o.lots,
-                                      .maker = maker->id,
-                                      .maker_left = left,
-                                      .account = t->o.account,
-                                      .maker_account = maker->account};
+    u64 head = head_of(BOOK_TRADE, 0, book_half(b, t->half)->head);
+    struct book_event *e = event(head, t->o.account, maker->account, out);
+    e->price = t->price;
+    e->lots = lots;
+    e->id = t->o.id;
+    e->left = t->o.lots;
+    e->maker = maker->id;
+    e->maker_left = left;
     if (left) {
         maker->lots = left;
         book_queue(b, maker->queue)->lots -= lots;
@@ -140,16 +156,28 @@ static int match(struct books *b, struct book_taker *t, struct book_events *out)
     return BOOK_DONE;
 }
 
+/* The order rests behind those of this queue. */
+BOOK_ASIDE static int come_to_rest(struct books *b, const struct book_order *o, u32 half, u32 queue,
+                                   struct book_events *out)
+{
+    u64 head = head_of(BOOK_RESTED, 0, book_half(b, half)->head);
+    struct book_event *e = lone_event(head, o->account, out);
+    e->price = o->price;
+    e->lots = e->left = o->lots;
+    e->id = o->id;
+    book_rest_in(b, o, half, queue);
+    return BOOK_DONE;
+}
+
 /* The end of an order that takes no more. `traded`: it can no longer be refused. */
-static inline int settle(struct books *b, const struct book_order *o, u32 half, bool traded,
-                         struct book_events *out)
+BOOK_ASIDE static int settle(struct books *b, const struct book_order *o, u32 half, bool traded,
+                             struct book_events *out)
 {
     if (o->tif == BOOK_IOC) return tell(o, BOOK_CANCELED, BOOK_BY_IOC, o->lots, 0, out);
     if (o->tif == BOOK_FOK) return tell(o, BOOK_CANCELED, BOOK_BY_FOK, o->lots, 0, out);
-    bool room = LIKELY(b->orders.used < b->orders_limit);
-    if (room && LIKELY(book_rest(b, o, half))) {
-        return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
-    }
+    u32 queue = LIKELY(book_has_room(b)) ? book_queue_get(b, half, book_key(half, o->price)) : 0;
+    if (LIKELY(queue) && LIKELY(book_fits(b, queue, o->lots)))
+        return come_to_rest(b, o, half, queue, out);
     if (!traded) return refused(o, BOOK_CODE_CAPACITY, out);
     return tell(o, BOOK_CANCELED, BOOK_BY_CAPACITY, o->lots, 0, out);
 }
@@ -265,19 +293,18 @@ static inline bool is_plain(const struct books *b, const struct book_order *o, u
     u32 kind = (o->side - (u32)BOOK_BUY) * 2 | (o->tif - (u32)BOOK_GTC) | o->stp;
     u64 size = (o->price - 1) | (o->lots - 1);
     return LIKELY(kind < 4) && LIKELY(size < BOOK_PRICE_MAX) &&
-           LIKELY(o->market < b->config.markets_max) && LIKELY(book_half(b, half)->open) &&
+           LIKELY(o->market < b->config.markets_max) && LIKELY(book_half(b, half)->head) &&
            LIKELY((u32)o->id < b->config.slots_max) && LIKELY(o->id) && LIKELY(!o->budget);
 }
 /* NOLINTNEXTLINE(misc-redundant-expression): that they are the same is the point */
 _Static_assert(BOOK_PRICE_MAX == BOOK_LOTS_MAX, "is_plain() tests both at once");
 
 /* An order begins its way through the other side. */
-static inline struct book_taker *begin(struct books *b, const struct book_order *o, u32 half,
-                                       u64 limit)
+static inline struct book_taker *begin(struct books *b, const struct book_order *o, u32 half)
 {
     struct book_taker *t = &b->taker;
     t->o = *o;
-    t->limit = limit;
+    t->limit = book_key(half ^ 1, o->price);
     t->price = 0;
     t->half = half;
     t->against = half ^ 1;
@@ -288,19 +315,25 @@ static inline struct book_taker *begin(struct books *b, const struct book_order 
 }
 
 /* It reaches the other side: seldom enough to stay out of the way of those that rest. */
-BOOK_ASIDE static int cross(struct books *b, const struct book_order *o, u32 half, u64 limit,
+BOOK_ASIDE static int cross(struct books *b, const struct book_order *o, u32 half,
                             struct book_events *out)
 {
-    return may_take(b, begin(b, o, half, limit), out) ? run(b, out) : BOOK_DONE;
+    return may_take(b, begin(b, o, half), out) ? run(b, out) : BOOK_DONE;
 }
 
-/* A new order whose fields are fine. */
+/* A new order whose fields are fine. Most rest at a price in use. */
 static inline int enter(struct books *b, const struct book_order *o, u32 half,
                         struct book_events *out)
 {
-    u64 limit = book_key_across(book_key(half, o->price));
-    if (UNLIKELY(book_reaches(b, book_half(b, half ^ 1), limit))) {
-        return cross(b, o, half, limit, out);
+    const struct book_half *other = book_half(b, half ^ 1);
+    if (UNLIKELY(book_reaches(b, other, book_half_key(other, o->price)))) {
+        return cross(b, o, half, out);
+    }
+    if (LIKELY(o->tif == BOOK_GTC) && LIKELY(book_has_room(b))) {
+        u32 queue = book_queue_near(b, half, book_half_key(book_half(b, half), o->price));
+        if (LIKELY(queue) && LIKELY(book_fits(b, queue, o->lots))) {
+            return come_to_rest(b, o, half, queue, out);
+        }
     }
     return settle(b, o, half, false, out);
 }
@@ -318,78 +351,135 @@ int book_submit(struct books *b, const struct book_order *o, struct book_events 
     return LIKELY(is_plain(b, o, half)) ? enter(b, o, half, out) : examine(b, o, out);
 }
 
-static int unknown(u64 id, struct book_events *out)
+BOOK_ASIDE static int unknown(u64 id, struct book_events *out)
 {
-    *event(out) = (struct book_event){.kind = BOOK_REJECTED, .code = BOOK_CODE_UNKNOWN, .id = id};
+    struct book_event *e = lone_event(head_of(BOOK_REJECTED, BOOK_CODE_UNKNOWN, 0), 0, out);
+    e->price = e->lots = e->left = 0;
+    e->id = id;
     return BOOK_DONE;
 }
 
 int book_cancel(struct books *b, u64 id, u16 reason, struct book_events *out)
 {
     CHECK(!b->taker.busy && !full(out));
-    u32 cell = book_lookup(b, id);
-    if (UNLIKELY(!cell)) return unknown(id, out);
-    cancel_resting(b, cell, reason, out);
-    return BOOK_DONE;
+    u32 cell;
+    if (UNLIKELY(!book_lookup(b, id, &cell))) return unknown(id, out);
+    return cancel_resting(b, cell, reason, out);
 }
 
-/* An amended order goes to the end of the queue at its new price. What is kept by id and account
- * stays as it is. */
-static int move(struct books *b, u32 cell, const struct book_order *o, u32 half,
-                struct book_events *out)
-{
-    u32 queue = book_cell(b, cell)->queue;
-    if (book_queue_leave(b, cell)) book_queue_drop(b, queue);
-    bool room = LIKELY(b->orders.used <= b->orders_limit);
-    if (room && LIKELY(book_queue_join(b, cell, o, half))) {
-        return tell(o, BOOK_RESTED, 0, o->lots, o->lots, out);
-    }
-    book_forget(b, cell, half);
-    return tell(o, BOOK_CANCELED, BOOK_BY_CAPACITY, o->lots, 0, out);
-}
-
-/* The order leaves its place and comes again, as a new GTC order with the same id. */
-static int come_again(struct books *b, u32 cell, const struct book_order *o, u32 half,
-                      struct book_events *out)
+/* What an amended order would be as a new one. */
+static struct book_order amended(const struct books *b, u32 cell, u64 price, u64 lots, u8 stp)
 {
     const struct book_cell *c = book_cell(b, cell);
-    struct book_order before = *o;
-    u64 limit = book_key_across(book_key(half, o->price)), old_lots = c->lots;
-    bool takes = book_reaches(b, book_half(b, half ^ 1), limit);
-    if (UNLIKELY(takes) && !may_take(b, begin(b, o, half, limit), out)) return BOOK_DONE;
-    before.price = book_queue_price(b, c->queue);
-    tell(&before, BOOK_AMENDED, 0, old_lots, o->lots, out);
-    if (LIKELY(!takes)) return move(b, cell, o, half, out);
+    u32 half = book_queue(b, c->queue)->half;
+    return (struct book_order){.id = c->id,
+                               .price = price,
+                               .lots = lots,
+                               .market = half >> 1,
+                               .account = c->account,
+                               .side = book_half_side(half),
+                               .tif = BOOK_GTC,
+                               .stp = stp};
+}
+
+BOOK_ASIDE static int refuse_amended(const struct books *b, u32 cell, u64 price, u64 lots,
+                                     struct book_events *out)
+{
+    struct book_order o = amended(b, cell, price, lots, 0);
+    if (price > BOOK_PRICE_MAX) return refused(&o, BOOK_CODE_PRICE, out);
+    if (lots - 1 >= BOOK_LOTS_MAX) return refused(&o, BOOK_CODE_LOTS, out);
+    return refused(&o, BOOK_CODE_PARAMS, out);
+}
+
+/* It now reaches the other side, and takes. */
+BOOK_ASIDE static int take_amended(struct books *b, u32 cell, u64 price, u64 lots, u8 stp,
+                                   struct book_events *out)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    struct book_order o = amended(b, cell, price, lots, stp);
+    u32 half = book_half_of(o.market, o.side);
+    if (!may_take(b, begin(b, &o, half), out)) return BOOK_DONE;
+    o.price = book_queue_price(b, c->queue);
+    tell(&o, BOOK_AMENDED, 0, c->lots, lots, out);
     b->taker.traded = true;
     book_unrest(b, cell);
     return run(b, out);
 }
 
-int book_amend(struct books *b, u64 id, u64 price, u64 lots, u8 stp, struct book_events *out)
+/* It leaves a level empty, or its new one is not near, or there may be no room for it. */
+BOOK_ASIDE static int move_far(struct books *b, u32 cell, u64 price, u64 lots,
+                               struct book_events *out)
 {
-    CHECK(!b->taker.busy && !full(out));
-    u32 cell = book_lookup(b, id);
-    if (UNLIKELY(!cell)) return unknown(id, out);
+    struct book_order o = amended(b, cell, price, lots, 0);
+    u32 half = book_half_of(o.market, o.side), old = book_cell(b, cell)->queue;
+    if (book_queue_leave(b, cell)) book_queue_drop(b, old);
+    bool room = LIKELY(b->orders.used <= b->orders_limit);
+    u32 queue = room ? book_queue_get(b, half, book_key(half, price)) : 0;
+    if (LIKELY(queue) && LIKELY(book_fits(b, queue, lots))) {
+        book_queue_join(b, cell, lots, queue);
+        return tell(&o, BOOK_RESTED, 0, lots, lots, out);
+    }
+    book_forget(b, cell, half);
+    return tell(&o, BOOK_CANCELED, BOOK_BY_CAPACITY, lots, 0, out);
+}
+
+/* It rests behind the orders of this queue from now on. What is kept by id and account stays as it
+ * is. */
+BOOK_ASIDE static int rest_again(struct books *b, u32 cell, u32 queue, u64 lots,
+                                 struct book_events *out)
+{
+    book_queue_leave(b, cell);
+    book_queue_join(b, cell, lots, queue);
+    struct book_event *e = tell_resting(b, book_cell(b, cell), BOOK_RESTED, 0, out);
+    e->lots = e->left = lots;
+    return BOOK_DONE;
+}
+
+/* The order goes to the end of the queue at its new price. */
+BOOK_ASIDE static int move(struct books *b, u32 cell, u64 price, u64 lots, struct book_events *out)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    struct book_event *e = tell_resting(b, c, BOOK_AMENDED, 0, out);
+    e->lots = c->lots;
+    e->left = lots;
+    bool alone = c->ring.prev == c->ring.next, room = LIKELY(b->orders.used <= b->orders_limit);
+    if (!alone && room) {
+        u32 half = book_queue(b, c->queue)->half;
+        u32 queue = book_queue_near(b, half, book_half_key(book_half(b, half), price));
+        if (LIKELY(queue) && LIKELY(book_fits(b, queue, lots))) {
+            return rest_again(b, cell, queue, lots, out);
+        }
+    }
+    return move_far(b, cell, price, lots, out);
+}
+
+BOOK_ASIDE static int reduce(struct books *b, u32 cell, u64 lots, struct book_events *out)
+{
     struct book_cell *c = book_cell(b, cell);
-    u32 half = book_queue(b, c->queue)->half;
-    u64 old_price = book_queue_price(b, c->queue);
-    struct book_order o = {.id = id,
-                           .price = price ? price : old_price,
-                           .lots = lots,
-                           .market = half >> 1,
-                           .account = c->account,
-                           .side = book_half_side(half),
-                           .tif = BOOK_GTC,
-                           .stp = stp};
-    if (o.price > BOOK_PRICE_MAX) return refused(&o, BOOK_CODE_PRICE, out);
-    if (lots - 1 >= BOOK_LOTS_MAX) return refused(&o, BOOK_CODE_LOTS, out);
-    if (stp > BOOK_STP_CANCEL_BOTH) return refused(&o, BOOK_CODE_PARAMS, out);
-    if (o.price != old_price || lots > c->lots) return come_again(b, cell, &o, half, out);
-    u64 less = c->lots - lots;
-    tell_resting(b, c, BOOK_REDUCED, 0, less, out);
-    book_queue(b, c->queue)->lots -= less;
+    struct book_event *e = tell_resting(b, c, BOOK_REDUCED, 0, out);
+    e->lots = c->lots - lots;
+    e->left = lots;
+    book_queue(b, c->queue)->lots -= c->lots - lots;
     c->lots = lots;
     return BOOK_DONE;
+}
+
+int book_amend(struct books *b, u64 id, u64 price, u64 lots, u8 stp, struct book_events *out)
+{
+    u32 cell;
+    CHECK(!b->taker.busy && !full(out));
+    if (UNLIKELY(!book_lookup(b, id, &cell))) return unknown(id, out);
+    const struct book_cell *c = book_cell(b, cell);
+    const struct book_queue *q = book_queue(b, c->queue);
+    u64 old_price = book_half_key(book_half(b, q->half), q->key);
+    if (!price) price = old_price;
+    bool fine = ((price - 1) | (lots - 1)) < BOOK_PRICE_MAX && stp <= BOOK_STP_CANCEL_BOTH;
+    if (UNLIKELY(!fine)) return refuse_amended(b, cell, price, lots, out);
+    if (price == old_price && lots <= c->lots) return reduce(b, cell, lots, out);
+    const struct book_half *other = book_half(b, q->half ^ 1);
+    bool takes = book_reaches(b, other, book_half_key(other, price));
+    if (UNLIKELY(takes)) return take_amended(b, cell, price, lots, stp, out);
+    return move(b, cell, price, lots, out);
 }
 
 /* ---- mass cancel ---- */

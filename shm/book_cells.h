@@ -25,7 +25,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x37534b4f4f424545UL /* "EEBOOKS7" */
+#define BOOKS_MAGIC 0x38534b4f4f424545UL /* "EEBOOKS8" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -91,14 +91,15 @@ struct book_sweep {
 #define BOOK_FRONT 16U /* best levels that are kept outside of the trie, at most one less */
 #endif
 struct book_half {
-    u32 best;                  /* queue, 0 = side is empty: front[fronts] */
-    u32 root;                  /* of the trie: a queue, or a node; 0 = it is empty */
-    u32 orders;                /* resting orders of this half */
-    u32 open;                  /* the market was opened */
+    u32 best;   /* queue, 0 = side is empty: front[fronts] */
+    u32 root;   /* of the trie: a queue, or a node; 0 = it is empty */
+    u32 orders; /* resting orders of this half */
+    u32 zero;
+    u64 head;                  /* of its orders' events: side, market; 0 = not opened */
+    u64 mirror;                /* price to key and back: book_key(half, 0) */
     u32 fronts;                /* levels in front of the trie, */
     u32 front[BOOK_FRONT + 1]; /* [1, fronts], best last; [0] is the best in the trie, 0 = none */
     struct book_sweep sweep;
-    u32 zero[4];
 };
 SIZE_IS(struct book_half, 256); /* a power of two: each request looks at both sides */
 
@@ -159,7 +160,8 @@ struct books {
     u32 accounts_mask;
     u32 way; /* of levels: where the next request's was found to be; never trusted */
     struct book_pool orders, queues, nodes;
-    u32 orders_limit; /* books_limit */
+    u32 orders_limit; /* books_limit, */
+    u32 orders_room;  /* and orders_max if that is less */
     struct book_taker taker;
     u32 grown_count; /* the earliest of those that wait, modulo BOOK_GROWN */
     struct book_grown grown[BOOK_GROWN];
@@ -210,7 +212,7 @@ static inline u32 *book_start(const struct books *b, u32 half, u64 prefix)
 
 static inline bool book_is_open(const struct books *b, u32 market)
 {
-    return market < b->config.markets_max && book_half(b, market << 1)->open;
+    return market < b->config.markets_max && book_half(b, market << 1)->head;
 }
 
 /* Start loading a line that will be written. The empty statement keeps gcc from taking a function
@@ -244,15 +246,15 @@ static inline u32 book_half_of(u32 market, u8 side)
     return market << 1 | (u32)(side - BOOK_BUY);
 }
 
+/* Market and side as the first 8 bytes of an event have them. */
+static inline u64 book_head(u32 market, u8 side)
+{
+    return (u64)market << 32 | (u64)side << 8;
+}
+
 static inline u8 book_half_side(u32 half)
 {
     return (u8)(BOOK_BUY + (half & 1));
-}
-
-/* The key of the same price on the other side. */
-static inline u64 book_key_across(u64 key)
-{
-    return key ^ UINT64_MAX >> 1;
 }
 
 /* Price to key and back: the same function, as the mirror is its own inverse. */
@@ -260,6 +262,18 @@ static inline u64 book_key(u32 half, u64 price)
 {
     u64 bid = (u64)(half & 1) - 1; /* all ones for a bid */
     return price ^ bid >> 1;
+}
+
+/* True if one more order may rest. */
+static inline bool book_has_room(const struct books *b)
+{
+    return b->orders.used < b->orders_room;
+}
+
+/* The same for a half at hand. */
+static inline u64 book_half_key(const struct book_half *h, u64 price)
+{
+    return price ^ h->mirror;
 }
 
 /* Put a member behind all others of a ring. */

@@ -32,12 +32,12 @@ static inline u32 book_place(const struct books *b, u32 slot)
     return y->slot == slot ? y->cell : *book_slot(b, slot);
 }
 
-/* The resting order with this id, or 0. */
-static inline u32 book_lookup(const struct books *b, u64 id)
+/* Find the resting order with this id. Ref 0 has none: its id is 0. */
+static inline bool book_lookup(const struct books *b, u64 id, u32 *cell)
 {
-    if (UNLIKELY((u32)id >= b->config.slots_max || id == 0)) return 0;
-    u32 cell = book_place(b, (u32)id);
-    return book_cell(b, cell)->id == id ? cell : 0;
+    if (UNLIKELY((u32)id >= b->config.slots_max || id == 0)) return false;
+    *cell = book_place(b, (u32)id);
+    return book_cell(b, *cell)->id == id;
 }
 
 /* True if the id's slot belongs to a resting order, of whatever generation. */

@@ -245,9 +245,13 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 static inline u32 book_queue_new(struct books *b, u32 half, u64 key)
 {
     u32 queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
-    if (LIKELY(queue)) {
-        *book_queue(b, queue) = (struct book_queue){{queue, queue}, .key = key, .half = half};
-    }
+    if (UNLIKELY(!queue)) return 0;
+    struct book_queue *q = book_queue(b, queue);
+    q->ring.prev = q->ring.next = queue;
+    q->key = key;
+    q->lots = 0;
+    q->parent = 0;
+    q->half = half;
     return queue;
 }
 
@@ -314,6 +318,24 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : book_queue_make(b, half, key);
+}
+
+/* The same where that takes no call, which would cost the caller saved registers: most are in use
+ * and have a hint, or are made as the best. Else 0, and nothing is made. */
+static inline u32 book_queue_near(struct books *b, u32 half, u64 key)
+{
+    struct book_half *h = book_half(b, half);
+    if (key < book_queue(b, h->best)->key) {
+        if (UNLIKELY(h->fronts >= BOOK_FRONT - 1)) return 0;
+        u32 queue = book_queue_new(b, half, key);
+        if (UNLIKELY(!queue)) return 0;
+        h->best = h->front[++h->fronts] = queue;
+        return book_hint_set(b, half, key, queue);
+    }
+    if (UNLIKELY(b->way)) return 0;
+    u32 queue = book_hint(b, half, book_hash(key))->queue;
+    const struct book_queue *q = book_queue(b, queue);
+    return LIKELY(q->key == key && q->half == half) ? queue : 0;
 }
 
 static inline void book_queue_free(struct books *b, u32 queue)

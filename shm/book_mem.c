@@ -41,7 +41,7 @@ static struct books plan(const struct books_config *config)
     take(&at, 2UL * c->markets_max, sizeof(struct book_half));
     b.hints = (u32)(take(&at, 2UL * c->markets_max, BOOK_HINTS * sizeof(struct book_hint)) / 8);
     b.starts = (u32)(take(&at, BOOK_STARTS, sizeof(u32)) / 8);
-    b.orders_limit = c->orders_max;
+    b.orders_limit = b.orders_room = c->orders_max;
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
     b.cells = b.orders.fresh;
     b.queues = pool(&at, c->levels_max, sizeof(struct book_queue));
@@ -129,14 +129,19 @@ int books_open(struct books *b, u32 market)
         return err_set("books: market %u: only [0, %u) fit, raise markets_max", market,
                        b->config.markets_max);
     }
-    if (book_half(b, market << 1)->open) return err_set("books: market %u is open already", market);
-    for (u32 s = 0; s < 2; s++) book_half(b, market << 1 | s)->open = 1;
+    if (book_is_open(b, market)) return err_set("books: market %u is open already", market);
+    for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
+        u32 half = book_half_of(market, side);
+        book_half(b, half)->head = book_head(market, side);
+        book_half(b, half)->mirror = book_key(half, 0);
+    }
     return 0;
 }
 
 void books_limit(struct books *b, u32 orders)
 {
     b->orders_limit = orders ? orders : b->config.orders_max;
+    b->orders_room = (u32)min_u64(b->orders_limit, b->config.orders_max);
 }
 
 struct books_use books_use(const struct books *b)

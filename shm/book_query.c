@@ -87,9 +87,10 @@ u32 book_account_orders(const struct books *b, u32 market, u32 account, u8 side)
 
 bool book_find(const struct books *b, u64 id, struct book_order *o)
 {
-    u32 cell = book_lookup(b, id);
-    if (cell) book_at(b, cell, o);
-    return cell != 0;
+    u32 cell;
+    bool found = book_lookup(b, id, &cell);
+    if (found) book_at(b, cell, o);
+    return found;
 }
 
 u32 book_first(const struct books *b, u32 market, u8 side)
@@ -139,11 +140,14 @@ int book_restore(struct books *b, const struct book_order *o)
         return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,
                        o->price, as_level(b, book_queue_first(b, other)).price);
     }
-    if (!book_rest(b, o, half)) {
+    bool room = b->orders.used < b->config.orders_max;
+    u32 queue = room ? book_queue_get(b, half, book_key(half, o->price)) : 0;
+    if (!queue || !book_fits(b, queue, o->lots)) {
         return err_set("restoring order %lu: the arena is full: %u of %u orders, %u of %u levels",
                        o->id, b->orders.used, b->config.orders_max, b->queues.used,
                        b->config.levels_max);
     }
+    book_rest_in(b, o, half, queue);
     return 0;
 }
 

@@ -173,11 +173,19 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 }
 
 /* Hints are by key here: a queue that had it. */
+static inline u32 book_queue_near(const struct books *b, u32 half, u64 key)
+{
+    u32 queue = book_hint(b, half, (u32)key)->queue;
+    const struct book_queue *q = book_queue(b, queue);
+    return q->key == key && q->half == half ? queue : 0;
+}
+
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 *hint = &book_hint(b, half, (u32)key)->queue, queue = *hint, best = book_queue_first(b, h);
-    if (book_queue(b, queue)->key == key && book_queue(b, queue)->half == half) return queue;
+    u32 *hint = &book_hint(b, half, (u32)key)->queue, best = book_queue_first(b, h);
+    u32 queue = book_queue_near(b, half, key);
+    if (queue) return queue;
     queue = book_queue_find(b, half, key);
     if (queue) return *hint = queue;
     queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));

@@ -67,6 +67,11 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
     return at < LADDER_TICKS ? ladders[half].level[at] : 0;
 }
 
+static inline u32 book_queue_near(const struct books *b, u32 half, u64 key)
+{
+    return book_queue_find(b, half, key);
+}
+
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     struct ladder *d = &ladders[half];
