@@ -12,6 +12,15 @@
 #include "shm/book_ids.h"
 #include "shm/book_levels.h"
 
+#include <string.h>
+
+/* What was found is kept for the request itself: it need not begin at the root then, and branches
+ * by it (see BOOK_IS_NODE). */
+static inline u32 *way_of(struct book_batch *t, u32 request)
+{
+    return &t->way[request % COUNT_OF(t->way)];
+}
+
 /* ---- orders that rest ---- */
 
 /* Those that are there; from here on also some that were: what a cell, queue or node refers to once
@@ -21,6 +30,7 @@ static void load_orders(const struct books *b, struct book_group *g)
     u32 n = 0;
     for (u32 i = 0; i < g->n; i++) {
         u32 cell = g->ref[n] = book_place(b, g->ref[i]);
+        g->at[n] = g->at[i];
         book_fetch(b, cell);
         n += cell != 0;
     }
@@ -39,21 +49,32 @@ static void load_queues(const struct books *b, struct book_group *g)
     }
 }
 
-/* What a queue that will be left empty touches as it is dropped; others are no longer asked for. */
-static void load_nodes(const struct books *b, struct book_group *g)
+/* What a queue that will be left empty touches as it is dropped: its node. Others are no longer
+ * asked for. */
+static void load_nodes(const struct books *b, struct book_batch *t)
 {
+    struct book_group *g = &t->rest;
     u32 n = 0;
-    for (u32 i = 0; i < g->n; i++) n += book_drop_ahead(b, g->ref[i], &g->key[n], &g->ref[n]);
+    for (u32 i = 0; i < g->n; i++) {
+        u32 at = g->at[n] = g->at[i];
+        bool drops = book_drop_ahead(b, g->ref[i], &g->key[n], &g->ref[n]);
+        *way_of(t, at) = drops ? BOOK_EMPTIES : 0;
+        n += drops;
+    }
     g->n = n;
 }
 
-static void load_children(const struct books *b, struct book_group *g)
+/* What that node touches then: where its children stand, and the node above. */
+static void load_children(const struct books *b, struct book_batch *t)
 {
+    struct book_group *g = &t->rest;
     u32 n = 0;
     for (u32 i = 0; i < g->n; i++) {
         u32 node = g->ref[n] = g->ref[i];
         u64 key = g->key[n] = g->key[i];
-        n += book_merge_ahead(b, node, key);
+        bool merges = book_merge_ahead(b, node, key);
+        *way_of(t, g->at[i]) = merges ? BOOK_MERGES : BOOK_EMPTIES;
+        n += merges;
     }
     g->n = n;
 }
@@ -65,19 +86,13 @@ static void load_parents(const struct books *b, struct book_group *g)
 
 /* ---- orders that come ---- */
 
-/* The last node found on the way is kept for the request itself, which need not begin at the root
- * then. */
-static inline u32 *way_of(struct book_batch *t, u32 request)
-{
-    return &t->way[request % COUNT_OF(t->way)];
-}
-
 static void start_ways(struct books *b, struct book_batch *t)
 {
     struct book_group *g = &t->come;
     for (u32 i = 0; i < g->n; i++) {
         const struct book_order *o = &t->requests[g->at[i]].o;
-        u32 half = o->market << 1 | ((u32)(o->side - BOOK_BUY) & 1);
+        u32 market = o->market < b->config.markets_max ? o->market : 0;
+        u32 half = market << 1 | ((u32)(o->side - BOOK_BUY) & 1);
         g->key[i] = book_key(half, o->price);
         g->ref[i] = book_get_ahead(b, half, g->key[i], way_of(t, g->at[i]));
     }
@@ -97,26 +112,25 @@ static void go_on(const struct books *b, struct book_batch *t)
     g->n = n;
 }
 
-/* The next group: which of its orders rest, which come. Their entries in the id table are asked for
- * at once, those of orders that come as well: a wrong guess costs more, as would another loop. */
+/* The next group: which of its orders rest, which come; without a branch, and a mass cancel counts
+ * as one that rests. Their entries in the id table are asked for at once, those of orders that come
+ * as well: a wrong guess costs more, as would another loop. */
 static void sort_out(const struct books *b, struct book_batch *t)
 {
-    struct book_group *rest = &t->rest, *come = &t->come;
-    const struct book_request *r = &t->requests[t->told];
-    u32 end = (u32)min_u64(t->count, t->told + BOOK_GROUP);
-    u32 rests = 0, comes = 0, slots = b->config.slots_max, markets = b->config.markets_max;
-    for (u32 i = t->told; i < end; i++, r++) {
-        *way_of(t, i) = 0;
+    u32 start = t->told, end = (u32)min_u64(t->count, align_up(start + 1UL, BOOK_GROUP));
+    u32 comes = 0, slots = b->config.slots_max;
+    const struct book_request *r = &t->requests[start];
+    memset(way_of(t, start), 0, (end - start) * sizeof(*t->way));
+    for (u32 i = start; i < end; i++, r++) {
         u32 slot = (u32)r->o.id < slots ? (u32)r->o.id : 0;
-        rest->ref[rests] = slot;
-        come->at[comes] = i;
-        bool stays = r->what == BOOK_CANCEL || r->what == BOOK_AMEND;
+        t->rest.ref[i - start - comes] = slot;
+        t->rest.at[i - start - comes] = i;
+        t->come.at[comes] = i;
         book_load(book_slot(b, slot));
-        rests += (u32)stays; /* without a branch */
-        comes += (u32)(r->what == BOOK_SUBMIT) & (u32)(r->o.market < markets);
+        comes += r->what == BOOK_SUBMIT;
     }
-    rest->n = rests;
-    come->n = comes;
+    t->rest.n = end - start - comes;
+    t->come.n = comes;
     t->step = 0;
     t->told = end;
 }
@@ -130,8 +144,8 @@ static void take_step(struct books *b, struct book_batch *t)
     case 0: start_ways(b, t); break;
     case 1: load_orders(b, &t->rest), go_on(b, t); break;
     case 2: load_queues(b, &t->rest), go_on(b, t); break;
-    case 3: load_nodes(b, &t->rest), go_on(b, t); break;
-    case 4: load_children(b, &t->rest), go_on(b, t); break;
+    case 3: load_nodes(b, t), go_on(b, t); break;
+    case 4: load_children(b, t), go_on(b, t); break;
     default: load_parents(b, &t->rest), go_on(b, t); break;
     }
 }

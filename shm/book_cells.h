@@ -158,7 +158,7 @@ struct books {
     u32 links;  /* ref of the link that an order at ref 0 would have */
     u32 rings, counts, joined; /* refs of the tables of accounts: struct book_ring, u32, u8 */
     u32 accounts_mask;
-    u32 way; /* of levels: where the next request's was found to be; never trusted */
+    u32 way; /* what was found ahead for the next request: see BOOK_IS_NODE; never trusted */
     struct book_pool orders, queues, nodes;
     u32 orders_limit; /* books_limit, */
     u32 orders_room;  /* and orders_max if that is less */
@@ -208,6 +208,21 @@ static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 h
 static inline u32 *book_start(const struct books *b, u32 half, u64 prefix)
 {
     return (u32 *)book_ref(b, b->starts) + (((u32)prefix + half * 0x9e3779b1U) & (BOOK_STARTS - 1));
+}
+
+/* What is found ahead for a request: for a new order the last node on the way to its level, marked
+ * as such, and with BOOK_TAKEN if there is something in its place there; for a cancel that its
+ * level will be empty, or also that the node above is left with one child. Requests branch by that
+ * before they have read what decides: a wrong guess is then found out at once, not after all the
+ * loads that lead there, for which the work on the next requests would be thrown away. */
+#define BOOK_IS_NODE 1U /* in a ref: of a node, not a queue; refs are multiples of 4 */
+#define BOOK_TAKEN   2U
+#define BOOK_EMPTIES 2U
+#define BOOK_MERGES  6U
+
+static inline bool book_will_empty(const struct books *b)
+{
+    return (b->way & (BOOK_IS_NODE | BOOK_EMPTIES)) == BOOK_EMPTIES;
 }
 
 static inline bool book_is_open(const struct books *b, u32 market)

@@ -23,7 +23,6 @@
 
 #define BOOK_TRIE_BITS 4U
 #define BOOK_TRIE_WAYS (1U << BOOK_TRIE_BITS)
-#define BOOK_IS_NODE   1U /* in a child's ref: a node, not a queue; the refs of both are even */
 
 struct book_node {
     u64 key;     /* of any level below; its bits from shift + BOOK_TRIE_BITS up are the prefix */
@@ -111,8 +110,8 @@ static inline u32 book_trie_walk(const struct books *b, u32 start, u64 key, u32 
  * right, else from the root. */
 static inline u32 book_trie_place(const struct books *b, u32 half, u64 key, u32 *parent)
 {
-    if (b->way && book_node(b, b->way)->half == half) {
-        u32 ref = book_trie_walk(b, b->way, key, parent);
+    if (b->way & BOOK_IS_NODE && book_node(b, b->way & ~BOOK_TAKEN)->half == half) {
+        u32 ref = book_trie_walk(b, b->way & ~BOOK_TAKEN, key, parent);
         if (LIKELY(*parent)) return ref;
     }
     return book_trie_walk(b, book_half(b, half)->root, key, parent);
@@ -298,7 +297,21 @@ BOOK_ASIDE static u32 book_trie_make(struct books *b, u32 half, u64 key)
     u32 queue = book_queue_new(b, half, key);
     if (UNLIKELY(!queue)) return 0;
     book_trie_put(b, h, queue, ref, parent);
-    return b->way ? queue : book_hint_set(b, half, key, queue);
+    return b->way & BOOK_IS_NODE ? queue : book_hint_set(b, half, key, queue);
+}
+
+/* A level that will be the child of the node found ahead. */
+BOOK_ASIDE static u32 book_trie_add(struct books *b, u32 half, u64 key)
+{
+    u32 node = b->way & ~BOOK_IS_NODE;
+    const struct book_node *n = book_node(b, node);
+    bool fits = book_trie_passes(b, node, half, key);
+    if (UNLIKELY(!fits || n->bits >> book_digit(key, n->shift) & 1)) {
+        return book_trie_make(b, half, key);
+    }
+    u32 queue = book_queue_new(b, half, key);
+    if (LIKELY(queue)) book_trie_set(b, book_half(b, half), node, key, queue);
+    return queue;
 }
 
 /* The queue of a key that has no hint, made if there is none; 0 if queues are used up. */
@@ -314,7 +327,9 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     const struct book_half *h = book_half(b, half);
     if (key < book_queue(b, h->best)->key) return book_front_new(b, half, key, h->fronts + 1);
-    if (UNLIKELY(b->way) && !book_in_front(b, h, key)) return book_trie_make(b, half, key);
+    if (UNLIKELY(b->way & BOOK_IS_NODE) && !book_in_front(b, h, key)) {
+        return b->way & BOOK_TAKEN ? book_trie_make(b, half, key) : book_trie_add(b, half, key);
+    }
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : book_queue_make(b, half, key);
@@ -332,7 +347,7 @@ static inline u32 book_queue_near(struct books *b, u32 half, u64 key)
         h->best = h->front[++h->fronts] = queue;
         return book_hint_set(b, half, key, queue);
     }
-    if (UNLIKELY(b->way)) return 0;
+    if (UNLIKELY(b->way & BOOK_IS_NODE)) return 0;
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : 0;
@@ -344,7 +359,21 @@ static inline void book_queue_free(struct books *b, u32 queue)
     book_pool_put(b, &b->queues, queue);
 }
 
-/* Take a queue out of the trie. A node left with one child gives it to its parent. */
+/* A node left with one child gives it to its parent. */
+static inline void book_trie_merge(struct books *b, struct book_half *h, u32 node)
+{
+    struct book_node *n = book_node(b, node);
+    book_trie_set(b, h, n->parent, n->key, n->child[__builtin_ctz(n->bits)]);
+    n->half = UINT32_MAX;
+    book_pool_put(b, &b->nodes, node);
+}
+
+BOOK_ASIDE static void book_trie_merge_unforeseen(struct books *b, struct book_half *h, u32 node)
+{
+    book_trie_merge(b, h, node);
+}
+
+/* Take a queue out of the trie. */
 static inline void book_trie_drop(struct books *b, struct book_half *h, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
@@ -355,28 +384,43 @@ static inline void book_trie_drop(struct books *b, struct book_half *h, u32 queu
     }
     struct book_node *n = book_node(b, q->parent);
     n->bits = (u16)(n->bits & ~(1U << book_digit(q->key, n->shift)));
-    if (n->bits & (n->bits - 1)) return;
-    book_trie_set(b, h, n->parent, n->key, n->child[__builtin_ctz(n->bits)]);
-    n->half = UINT32_MAX;
-    book_pool_put(b, &b->nodes, q->parent);
+    bool lone = !(n->bits & (n->bits - 1));
+    if (b->way == BOOK_MERGES) {
+        if (LIKELY(lone)) book_trie_merge(b, h, q->parent);
+    } else {
+        if (UNLIKELY(lone)) book_trie_merge_unforeseen(b, h, q->parent);
+    }
 }
 
-BOOK_ASIDE static void book_queue_drop_deep(struct books *b, struct book_half *h, u32 queue)
+static inline void book_queue_drop_deep(struct books *b, struct book_half *h, u32 queue)
 {
     book_trie_drop(b, h, queue);
     h->best = h->front[h->fronts];
     book_queue_free(b, queue);
 }
 
-/* Remove a queue that lost its last order. */
+static inline void book_queue_drop_front(struct books *b, struct book_half *h, u32 queue)
+{
+    u32 place = book_front_place(b, h, book_queue(b, queue)->key);
+    book_queue_free(b, queue);
+    book_front_take(h, place);
+}
+
+/* Remove a queue that lost its last order, likely one in the trie, or one in front of it. */
+BOOK_ASIDE static void book_queue_drop_foreseen(struct books *b, u32 queue)
+{
+    const struct book_queue *q = book_queue(b, queue);
+    struct book_half *h = book_half(b, q->half);
+    if (UNLIKELY(book_in_front(b, h, q->key))) return book_queue_drop_front(b, h, queue);
+    book_queue_drop_deep(b, h, queue);
+}
+
 BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
     struct book_half *h = book_half(b, q->half);
-    if (UNLIKELY(!book_in_front(b, h, q->key))) return book_queue_drop_deep(b, h, queue);
-    u32 place = book_front_place(b, h, q->key);
-    book_queue_free(b, queue);
-    book_front_take(h, place);
+    if (UNLIKELY(!book_in_front(b, h, q->key))) return book_queue_drop_foreseen(b, queue);
+    book_queue_drop_front(b, h, queue);
 }
 
 /* ---- hints for books larger than the cache ---- */
@@ -394,7 +438,7 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *
     u32 shift = n->shift & 63U, digit = book_digit(key, shift);
     u32 inside = !((key ^ n->key) >> shift >> BOOK_TRIE_BITS);
     u32 next = n->child[digit] & -(inside & (u32)n->bits >> digit);
-    *way = inside ? ref : *way;
+    *way = inside ? ref | (next ? BOOK_TAKEN : 0) : *way;
     const struct book_node *child = book_node(b, next);
     book_load(child);
     book_load(&child->child[book_digit(key, (shift - BOOK_TRIE_BITS) & 63U)]);

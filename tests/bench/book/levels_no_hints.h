@@ -5,6 +5,8 @@
 
 #include "shm/book_cells.h"
 
+#define book_queue_drop_foreseen book_queue_drop
+
 static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key, u32 *way)
 {
     return (void)b, (void)half, (void)key, (void)way, 0U;
