@@ -56,17 +56,26 @@ __attribute__((noinline)) static void push(void)
     me.next = me.reports;
 }
 
-static inline void report(me_report_type_t type, u32 side, u64 seq, u64 id, i64 price, u64 lots,
-                          u64 maker, u64 taker)
+/* A report of which price and lots are still to be said. Whole words, one after the other: what is
+ * known before the book is asked is written then, and need not be kept meanwhile. */
+static inline me_report_t *begin(u64 seq, u64 id)
 {
-    *me.next++ = (me_report_t){.type = (u8)type,
-                               .side = (u8)side,
-                               .sequence_number = seq,
-                               .order_id = id,
-                               .price_ticks = price,
-                               .quantity = (u32)lots,
-                               .maker_order_id = maker,
-                               .taker_order_id = taker};
+    me_report_t *r = me.next;
+    r->sequence_number = seq;
+    r->order_id = id;
+    r->maker_order_id = 0;
+    r->taker_order_id = 0;
+    r->_reserved3 = 0;
+    return r;
+}
+
+static inline void end(me_report_t *r, me_report_type_t type, u32 side, i64 price, u64 lots)
+{
+    u64 head = (u64)type | (u64)side << 8;
+    memcpy(r, &head, sizeof(head));
+    r->price_ticks = price;
+    memcpy(&r->quantity, &lots, sizeof(lots)); /* it and the reserved word behind */
+    me.next = r + 1;
 }
 
 /* The events are dealt with: once a message, or once a buffer of them. */
@@ -83,10 +92,14 @@ __attribute__((noinline)) static void answer(u64 seq, int status)
         for (const struct book_event *e = me.at; e < me.at + me.events.count; e++) {
             u32 side = e->side - (u32)BOOK_BUY;
             i64 price = (i64)e->price - ORIGIN;
-            if (e->kind == BOOK_TRADE)
-                report(ME_TRADE, side, seq, e->id, price, e->lots, e->maker, e->id);
-            else if (e->kind == BOOK_CANCELED)
-                report(ME_CANCEL_ACK, side, seq, e->id, price, e->lots, 0, 0);
+            if (e->kind == BOOK_TRADE) {
+                me_report_t *r = begin(seq, e->id);
+                r->maker_order_id = e->maker;
+                r->taker_order_id = e->id;
+                end(r, ME_TRADE, side, price, e->lots);
+            } else if (e->kind == BOOK_CANCELED) {
+                end(begin(seq, e->id), ME_CANCEL_ACK, side, price, e->lots);
+            }
         }
         done();
         if (status == BOOK_DONE) return;
@@ -104,7 +117,8 @@ __attribute__((noreturn, cold)) static void refused(u64 id, u64 seq)
     abort();
 }
 
-static inline void submit(u64 seq, u64 id, i64 ticks, u32 lots, u32 side, u8 tif)
+/* The last report, the message's first, tells which it was. */
+static inline void submit(u64 id, i64 ticks, u32 lots, u32 side, u8 tif)
 {
     struct book_order *o = &me.order; /* what it does not say is always the same */
     o->id = id;
@@ -115,54 +129,62 @@ static inline void submit(u64 seq, u64 id, i64 ticks, u32 lots, u32 side, u8 tif
     o->tif = tif;
     int status = book_submit(me.books, o, &me.events);
     if (LIKELY(me.at->kind == BOOK_RESTED)) return done();
-    if (UNLIKELY(me.at->kind == BOOK_REJECTED)) refused(id, seq);
+    u64 seq = me.next[-1].sequence_number;
+    if (UNLIKELY(me.at->kind == BOOK_REJECTED)) refused(me.order.id, seq);
     answer(seq, status);
 }
 
 void engine_on_new_order(const new_order_t *order)
 {
-    u64 seq = order->sequence_number, id = order->order_id;
+    u64 id = order->order_id;
     i64 ticks = order->price_ticks;
     u32 lots = order->quantity, side = order->side;
     u8 tif = order->ioc ? BOOK_IOC : BOOK_GTC;
-    report(ME_ORDER_ACK, side, seq, id, ticks, lots, 0, 0);
-    submit(seq, id, ticks, lots, side, tif);
+    end(begin(order->sequence_number, id), ME_ORDER_ACK, side, ticks, lots);
+    submit(id, ticks, lots, side, tif);
 }
 
 void engine_on_cancel(const cancel_t *cancel)
 {
-    u64 seq = cancel->sequence_number, id = cancel->order_id;
-    book_cancel(me.books, id, BOOK_BY_USER, &me.events);
+    begin(cancel->sequence_number, cancel->order_id);
+    book_cancel(me.books, cancel->order_id, BOOK_BY_USER, &me.events);
     const struct book_event *e = me.at;
-    if (LIKELY(e->kind == BOOK_CANCELED))
-        report(ME_CANCEL_ACK, e->side - (u32)BOOK_BUY, seq, id, (i64)e->price - ORIGIN, e->lots, 0,
-               0);
-    else report(ME_CANCEL_REJECT, 0, seq, id, 0, 0, 0, 0);
+    if (LIKELY(e->kind == BOOK_CANCELED)) {
+        u32 side = e->side - (u32)BOOK_BUY;
+        end(me.next, ME_CANCEL_ACK, side, (i64)e->price - ORIGIN, e->lots);
+    } else {
+        end(me.next, ME_CANCEL_REJECT, 0, 0, 0);
+    }
     done();
 }
 
 /* The benchmark knows no reducing in place: an order with fewer lots goes to the end of the queue.
  */
+__attribute__((noinline)) static void again(const modify_t *m)
+{
+    CHECK(book_cancel(me.books, m->order_id, BOOK_BY_USER, &me.events) == BOOK_DONE);
+    me.events.count = 0;
+    submit(m->order_id, m->new_price_ticks, m->new_quantity, m->side, BOOK_GTC);
+}
+
 void engine_on_modify(const modify_t *modify)
 {
-    u64 seq = modify->sequence_number, id = modify->order_id;
-    i64 ticks = modify->new_price_ticks;
-    u32 lots = modify->new_quantity, side = modify->side;
-    int status =
-        book_amend(me.books, id, (u64)(ticks + ORIGIN), lots, BOOK_STP_CANCEL_TAKER, &me.events);
+    u64 price = (u64)(modify->new_price_ticks + ORIGIN);
+    begin(modify->sequence_number, modify->order_id);
+    int status = book_amend(me.books, modify->order_id, price, modify->new_quantity,
+                            BOOK_STP_CANCEL_TAKER, &me.events);
     u8 kind = me.at->kind;
     if (UNLIKELY(kind == BOOK_REJECTED)) {
-        report(ME_MODIFY_REJECT, 0, seq, id, 0, 0, 0, 0);
-    } else {
-        report(ME_MODIFY_ACK, side, seq, id, ticks, lots, 0, 0);
+        end(me.next, ME_MODIFY_REJECT, 0, 0, 0);
+        return done();
     }
-    if (LIKELY(kind == BOOK_AMENDED && me.at[1].kind == BOOK_RESTED)) return done();
-    answer(seq, status);
+    end(me.next, ME_MODIFY_ACK, modify->side, modify->new_price_ticks, modify->new_quantity);
+    if (LIKELY(me.at[1].kind == BOOK_RESTED && kind == BOOK_AMENDED)) return done();
     if (UNLIKELY(kind == BOOK_REDUCED)) {
-        CHECK(book_cancel(me.books, id, BOOK_BY_USER, &me.events) == BOOK_DONE);
         me.events.count = 0;
-        submit(seq, id, ticks, lots, side, BOOK_GTC);
+        return again(modify);
     }
+    answer(modify->sequence_number, status);
 }
 
 void engine_flush(void)
