@@ -254,7 +254,8 @@ static struct outlook look_ahead(const struct books *b, const struct book_taker 
 
 /* The checks of an order that would take, in their fixed order: post-only, self trade,
  * fill-or-kill. True if it may go on; else it has been told why not. */
-static bool may_take(const struct books *b, struct book_taker *t, struct book_events *out)
+BOOK_ASIDE static bool may_take(const struct books *b, struct book_taker *t,
+                                struct book_events *out)
 {
     const struct book_order *o = &t->o;
     if (o->tif == BOOK_GTX) return refused(o, BOOK_CODE_WOULD_TAKE, out), false;
@@ -303,7 +304,15 @@ _Static_assert(BOOK_PRICE_MAX == BOOK_LOTS_MAX, "is_plain() tests both at once")
 static inline struct book_taker *begin(struct books *b, const struct book_order *o, u32 half)
 {
     struct book_taker *t = &b->taker;
-    t->o = *o;
+    t->o.id = o->id; /* one by one, as the caller stored them: wide loads would wait for that */
+    t->o.price = o->price;
+    t->o.lots = o->lots;
+    t->o.budget = o->budget;
+    t->o.market = o->market;
+    t->o.account = o->account;
+    t->o.side = o->side;
+    t->o.tif = o->tif;
+    t->o.stp = o->stp;
     t->limit = book_key(half ^ 1, o->price);
     t->price = 0;
     t->half = half;
@@ -318,7 +327,9 @@ static inline struct book_taker *begin(struct books *b, const struct book_order 
 BOOK_ASIDE static int cross(struct books *b, const struct book_order *o, u32 half,
                             struct book_events *out)
 {
-    return may_take(b, begin(b, o, half), out) ? run(b, out) : BOOK_DONE;
+    struct book_taker *t = begin(b, o, half);
+    bool plain = t->o.stp != BOOK_STP_REJECT && t->o.tif <= BOOK_IOC;
+    return plain || may_take(b, t, out) ? run(b, out) : BOOK_DONE;
 }
 
 /* A new order whose fields are fine. Most rest at a price in use. */

@@ -550,8 +550,8 @@ static inline void book_sweep_find(const struct books *b, struct book_sweep *s)
 
 /* A taker comes to a level: the one that was found, or else a sweep begins, unless it is its first.
  */
-static inline void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
-                                    bool first)
+BOOK_ASIDE static void book_sweep_ahead(const struct books *b, struct book_half *h, u32 queue,
+                                        bool first)
 {
     struct book_sweep *s = &h->sweep;
     const struct book_queue *q = book_queue(b, queue);
