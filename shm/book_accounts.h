@@ -9,10 +9,11 @@
  *
  * Every cell has a link; they lie apart from the orders, eight to a cache line, as joining a ring
  * and leaving it touches two neighbours. An order that leaves does not touch its link, which stays
- * behind in the ring until another order comes of age in the same cell and takes the link with it,
- * or until it is met there: by a mass cancel, or when rings are tidied. They are while many cells
- * are free, at every 64th order that joins; so a ring never holds more links than some five
- * thousand, and forty for each order that it ever had at once.
+ * behind in the ring until another order comes of age in the same cell, or until it is met there:
+ * by a mass cancel, or when rings are tidied. They are while many cells are free, at every 64th
+ * order that joins; so a ring never holds more links than some five thousand, and forty for each
+ * order that it ever had at once. The other order takes the link with it, unless it is of the same
+ * account and half: the link stays where it is then.
  */
 #ifndef EIDOS_SHM_BOOK_ACCOUNTS_H
 #define EIDOS_SHM_BOOK_ACCOUNTS_H
@@ -75,9 +76,25 @@ static inline u32 book_account_ring(const struct books *b, u32 account, u32 half
     return b->rings + book_account(b, account, half);
 }
 
+/* A free cell keeps in mind that its link stayed behind in the ring of its last order, who and in
+ * which half that was: the next one may be of the same account, as who cancels often comes again at
+ * once. `joined`: the order was in the ring. */
+static inline void book_account_keep(struct book_cell *c, u32 half, bool joined)
+{
+    c->lots = joined ? half + 1UL : 0;
+}
+
+/* True if the link of a cell that was free is in the account's ring already. */
+static inline bool book_account_kept(const struct book_cell *c, u32 account, u32 half)
+{
+    return (c->lots == half + 1UL) & (c->account == account);
+}
+
 /* A link leaves the ring it is in, if it is in one. */
 static inline void book_account_part(struct books *b, u32 link)
 {
+    struct book_cell *c = book_cell(b, book_link_cell(b, link));
+    if (!c->id) c->lots = 0;
     book_ring_take(b, link);
     *book_ring(b, link) = (struct book_ring){link, link};
 }

@@ -25,7 +25,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x38534b4f4f424545UL /* "EEBOOKS8" */
+#define BOOKS_MAGIC 0x39534b4f4f424545UL /* "EEBOOKS9" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -61,7 +61,7 @@ OFFSET_IS(struct book_queue, key, 8);
 
 struct book_cell {
     struct book_ring ring; /* in its queue */
-    u64 lots;              /* what is left */
+    u64 lots;              /* what is left; of a free one: see book_account_keep() */
     u64 id;                /* 0 = free */
     u32 account;
     u32 queue;
@@ -107,7 +107,7 @@ struct book_young {
     u32 slot;
     u32 cell; /* 0 = the order has left */
     u32 account;
-    u32 half;
+    u32 whose; /* its half, twice; and 1 if its link is in the right ring already */
 };
 
 /* Orders that came of age and wait until that many more have: their links, and the rings to join.

@@ -51,15 +51,15 @@ static inline bool book_slot_taken(const struct books *b, u64 id)
 BOOK_ASIDE static void book_grow_up(struct books *b, struct book_young y)
 {
     *book_slot(b, y.slot) = y.cell;
-    book_account_add(b, y.cell, y.account, y.half);
+    if (!(y.whose & 1)) book_account_add(b, y.cell, y.account, y.whose >> 1);
 }
 
 /* Enter an order that rests in this cell; its slot belongs to no other resting order. */
-static inline void book_enter(struct books *b, u32 slot, u32 cell, u32 account, u32 half)
+static inline void book_enter(struct books *b, struct book_young now)
 {
-    struct book_young *y = book_young(b, slot), before = *y;
-    *y = (struct book_young){slot, cell, account, half};
-    book_account_count(b, account, half, 1);
+    struct book_young *y = book_young(b, now.slot), before = *y;
+    *y = now;
+    book_account_count(b, now.account, now.whose >> 1, 1);
     if (UNLIKELY(before.cell)) book_grow_up(b, before);
 }
 

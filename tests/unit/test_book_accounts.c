@@ -204,6 +204,34 @@ static void links_left_behind_are_few(void **state)
     assert_int_equal(links_of(book_account_ring(b, 2, 0), seen), 0);
 }
 
+/* Who cancels and comes again at once gets the same cell, whose link is in the right ring already:
+ * nothing waits to join. Not so after another account's order came of age there, or once the link
+ * was taken out of the ring. */
+static void who_comes_again_keeps_the_link(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < 100; i++) rest(i, i % 2, 0);
+    u32 joins = b->grown_count;
+    for (u32 i = 20; i < 60; i++) { /* old ones all, by now */
+        cancel(i);
+        rest(i, i % 2, 0);
+    }
+    for (u32 i = 100; i < 108; i++) rest(i, 1, 0); /* the last of those come of age */
+    assert_int_equal(b->grown_count - joins, 8);   /* those that were young then, and no more */
+    compare();
+    cancel(30);
+    rest(30, 2, 0);
+    for (u32 i = 108; i < 116; i++) rest(i, 1, 0);
+    assert_int_equal(b->grown_count - joins, 17);
+    cancel_all(0, 1); /* its links part */
+    joins = b->grown_count;
+    for (u32 i = 200; i < 216; i++) rest(i, 1, 0);
+    assert_int_equal(b->grown_count - joins, 8);
+    compare();
+    for (u32 a = 0; a < 3; a++) cancel_all(0, a);
+    assert_int_equal(book_orders(b, 0), 0);
+}
+
 /* The arena full of accounts with one order each: none is lost, and a mass cancel finds its one. */
 static void one_order_each(void **state)
 {
@@ -218,6 +246,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(random_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(links_left_behind_are_few, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_comes_again_keeps_the_link, setup, teardown),
         cmocka_unit_test_setup_teardown(one_order_each, setup, teardown),
     };
     if (argc > 1) seed = strtoul(argv[1], NULL, 0);

@@ -28,6 +28,16 @@ static inline bool book_account_may_have(const struct books *b, u32 account, u32
     return (void)b, (void)account, (void)half, false;
 }
 
+static inline void book_account_keep(struct book_cell *c, u32 half, bool joined)
+{
+    (void)c, (void)half, (void)joined;
+}
+
+static inline bool book_account_kept(const struct book_cell *c, u32 account, u32 half)
+{
+    return (void)c, (void)account, (void)half, false;
+}
+
 static inline bool book_is_own(const struct book_cell *c, u32 account)
 {
     return (void)c, (void)account, false;
