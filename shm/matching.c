@@ -276,3 +276,15 @@ void matching_ahead(struct matching *m, const struct rec *const *cmds, u32 count
     m->batch = (struct book_batch){.requests = m->requests};
     for (u32 i = 0; i < count && tell(m, cmds[i]); i++) m->told = cmds[i]->seq;
 }
+
+void matching_look_ahead(struct matching *m, const struct log_reader *commands, u32 max)
+{
+    struct log_reader reader = *commands;
+    const struct rec *cmds[MATCHING_AHEAD];
+    u32 n = 0;
+    if (m->told > m->applied || !book_gains_ahead(m->books)) return;
+    for (; n < min_u64(max, COUNT_OF(cmds)) && (cmds[n] = log_peek(&reader)); n++) {
+        log_advance(&reader, cmds[n]);
+    }
+    if (n > 1) matching_ahead(m, cmds, n); /* one alone would wait for each load all the same */
+}

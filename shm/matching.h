@@ -59,4 +59,8 @@ bool matching_more(struct matching *m);
  * `told` must then be applied before it is called again, and none may be under way. */
 void matching_ahead(struct matching *m, const struct rec *const *cmds, u32 count);
 
+/* The same of at most `max` commands that a reader, which stays where it is, has before it: where
+ * the books gain by it, and unless some told before are still to be applied. */
+void matching_look_ahead(struct matching *m, const struct log_reader *commands, u32 max);
+
 #endif

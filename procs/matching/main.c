@@ -55,25 +55,13 @@ static bool step(struct run *run, struct process *p)
     return true;
 }
 
-/* Tell the machine of the commands of this turn, unless some it was told of are still to come. */
-static void tell_ahead(struct process *p)
-{
-    struct matching *m = &p->machine;
-    struct log_reader reader = p->commands;
-    const struct rec *cmds[TURN_COMMANDS];
-    u32 n = 0;
-    if (p->sweeping || m->told > m->applied || !book_gains_ahead(m->books)) return;
-    for (; n < TURN_COMMANDS && (cmds[n] = log_peek(&reader)); n++) log_advance(&reader, cmds[n]);
-    if (n) matching_ahead(m, cmds, n);
-}
-
 static u32 turn(struct run *run)
 {
     struct process *p = run->state;
     u64 seq = p->log.seq, trades = p->machine.trades, before = p->machine.applied;
     u32 work = 0;
     p->count = 0;
-    tell_ahead(p);
+    if (!p->sweeping) matching_look_ahead(&p->machine, &p->commands, TURN_COMMANDS);
     while (work < TURN_COMMANDS && step(run, p)) work++;
     if (!work) return 0;
     u64 now_ns = clock_mono(); /* before anybody can see it and go on */

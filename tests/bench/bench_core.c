@@ -48,6 +48,7 @@ static void batch(struct engine *e, struct flow *f, struct spent *s)
     log_publish(&e->command);
     u64 b = now();
     const struct rec *cmd;
+    matching_look_ahead(&e->matching, &e->commands, BATCH);
     for (; (cmd = log_peek(&e->commands)); log_advance(&e->commands, cmd))
         while (!matching_apply(&e->matching, cmd) && !matching_more(&e->matching))
             ;
