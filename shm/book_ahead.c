@@ -211,14 +211,15 @@ enum ahead { NOTHING, ORDERS, ALL };
 
 /* For requests some places on: the entry in the id table, then the order, then its queue. New
  * orders are treated alike, as a wrong guess costs more. */
-static inline void load_some(const struct books *b, const struct book_batch *t, u32 i)
+static inline void load_some(const struct books *b, struct book_batch *t, u32 i)
 {
     if (t->count - i <= 3 * PLACES) return;
     const struct book_request *r = &t->requests[i];
-    u32 far = (u32)r[2 * PLACES].o.id, near = (u32)r[PLACES].o.id, slots = b->config.slots_max;
+    u32 far = (u32)r[2 * PLACES].o.id, *cell = way_of(t, i + 2 * PLACES);
     book_load(book_slot(b, (u32)r[3 * PLACES].o.id));
-    if (LIKELY(far < slots)) book_fetch(b, book_place(b, far));
-    if (LIKELY(near < slots)) book_fetch(b, book_cell(b, book_place(b, near))->queue);
+    book_fetch(b, book_cell(b, *way_of(t, i + PLACES))->queue);
+    *cell = LIKELY(far < b->config.slots_max) ? book_place(b, far) : 0;
+    book_fetch(b, *cell);
 }
 
 /* Requests up to `end`, until the buffer is full. */
