@@ -63,9 +63,7 @@ static inline me_report_t *begin(u64 seq, u64 id)
     me_report_t *r = me.next;
     r->sequence_number = seq;
     r->order_id = id;
-    r->maker_order_id = 0;
-    r->taker_order_id = 0;
-    r->_reserved3 = 0;
+    memset(&r->maker_order_id, 0, sizeof(*r) - offsetof(me_report_t, maker_order_id));
     return r;
 }
 
