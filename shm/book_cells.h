@@ -319,6 +319,7 @@ static inline u32 book_pool_get(struct books *b, struct book_pool *pool, u32 byt
         if (UNLIKELY(pool->fresh == pool->end)) return 0;
         ref = pool->fresh;
         pool->fresh += bytes / 8;
+        book_cell(b, ref)->lots = 0; /* see book_account_keep(): an order's place keeps nothing */
     }
     pool->used++;
     return ref;

@@ -55,11 +55,11 @@ BOOK_ASIDE static void book_grow_up(struct books *b, struct book_young y)
 }
 
 /* Enter an order that rests in this cell; its slot belongs to no other resting order. */
-static inline void book_enter(struct books *b, struct book_young now)
+static inline void book_enter(struct books *b, struct book_young now, u32 half)
 {
     struct book_young *y = book_young(b, now.slot), before = *y;
     *y = now;
-    book_account_count(b, now.account, now.whose >> 1, 1);
+    book_account_count(b, now.account, half, 1);
     if (UNLIKELY(before.cell)) book_grow_up(b, before);
 }
 

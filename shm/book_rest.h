@@ -35,16 +35,15 @@ static inline bool book_queue_leave(struct books *b, u32 cell)
 /* Let an order rest in a queue that it fits; its slot belongs to no other, and a place is free. */
 static inline void book_rest_in(struct books *b, const struct book_order *o, u32 half, u32 queue)
 {
-    bool used = b->orders.top != 0; /* the place, before */
     u32 cell = book_pool_get(b, &b->orders, sizeof(struct book_cell));
     struct book_cell *c = book_cell(b, cell);
-    bool stays = used & book_account_kept(c, o->account, half);
+    bool stays = book_account_kept(c, o->account, half);
     c->id = o->id;
     c->account = o->account;
     book_half(b, half)->orders++;
     book_queue_join(b, cell, o->lots, queue);
     struct book_young young = {(u32)o->id, cell, o->account, half * 2 + stays};
-    book_enter(b, young); /* last: a call costs no saved register */
+    book_enter(b, young, half); /* last: a call costs no saved register */
 }
 
 /* Forget an order of this half that is in no queue any more. */
