@@ -210,8 +210,8 @@ static inline u32 *book_start(const struct books *b, u32 half, u64 prefix)
     return (u32 *)book_ref(b, b->starts) + (((u32)prefix + half * 0x9e3779b1U) & (BOOK_STARTS - 1));
 }
 
-/* What is found ahead for a request: for a new order the last node on the way to its level, marked
- * as such, and with BOOK_TAKEN if there is something in its place there; for a cancel that its
+/* What is found ahead for a request: for a new order its level, or the last node on the way there,
+ * marked as such, and with BOOK_TAKEN if there is something in its place; for a cancel that its
  * level will be empty, or also that the node above is left with one child. Requests branch by that
  * before they have read what decides: a wrong guess is then found out at once, not after all the
  * loads that lead there, for which the work on the next requests would be thrown away. */

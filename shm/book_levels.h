@@ -347,8 +347,9 @@ static inline u32 book_queue_near(struct books *b, u32 half, u64 key)
         h->best = h->front[++h->fronts] = queue;
         return book_hint_set(b, half, key, queue);
     }
-    if (UNLIKELY(b->way & BOOK_IS_NODE)) return 0;
-    u32 queue = book_hint(b, half, book_hash(key))->queue;
+    u32 queue = b->way;
+    if (UNLIKELY(queue & (BOOK_IS_NODE | BOOK_EMPTIES))) return 0;
+    if (LIKELY(!queue)) queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : 0;
 }
@@ -426,12 +427,13 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 /* ---- hints for books larger than the cache ---- */
 
 /* One step of the walk to a key, at what was asked for last: what it asks for next, 0 = there is no
- * more. *way: the last node on it so far. An order that joins a queue comes behind its last one. */
+ * more. *way: the last node on it so far, or the queue of the key. An order that joins a queue
+ * comes behind its last one. */
 static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *way)
 {
     if (!(ref & BOOK_IS_NODE)) {
         const struct book_queue *q = book_queue(b, ref);
-        if (q->key == key) book_fetch(b, q->ring.prev);
+        if (q->key == key) book_fetch(b, q->ring.prev), *way = ref;
         return 0;
     }
     const struct book_node *n = book_node(b, ref);
