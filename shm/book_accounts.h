@@ -114,19 +114,20 @@ static inline void book_account_join(struct books *b, struct book_grown g)
 }
 
 /* An order comes of age. Its link joins the account's ring when 16 more have come of age: until
- * then memory is asked for its neighbours, in a book larger than the cache. Should the order leave
- * in between, then its link joins as one left behind. */
+ * then memory is asked for its neighbours, old and new, in a book larger than the cache. Should the
+ * order leave in between, then its link joins as one left behind. */
 static inline void book_account_add(struct books *b, u32 cell, u32 account, u32 half)
 {
     u32 n = b->grown_count++;
     struct book_grown *g = &b->grown[n % BOOK_GROWN], first = *g;
     *g = (struct book_grown){book_link(b, cell), book_account_ring(b, account, half)};
     if (UNLIKELY(book_is_large(b))) {
-        u32 next = b->grown[(n + BOOK_GROWN / 2) % BOOK_GROWN].link;
+        const struct book_grown *next = &b->grown[(n + BOOK_GROWN / 2) % BOOK_GROWN];
         book_fetch(b, g->link);
         book_fetch(b, g->ring);
-        book_fetch(b, book_ring(b, next)->prev);
-        book_fetch(b, book_ring(b, next)->next);
+        book_fetch(b, book_ring(b, next->link)->prev);
+        book_fetch(b, book_ring(b, next->link)->next);
+        book_fetch(b, book_ring(b, next->ring)->prev);
     }
     book_account_join(b, first);
 }
