@@ -84,7 +84,7 @@ static inline int cancel_resting(struct books *b, u32 cell, u16 reason, struct b
     struct book_event *e = tell_resting(b, c, BOOK_CANCELED, reason, out);
     e->lots = c->lots;
     e->left = 0;
-    return book_unrest(b, cell);
+    return book_unrest_foreseen(b, cell);
 }
 
 /* ---- a taker's way through the book ---- */

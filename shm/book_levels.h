@@ -400,6 +400,11 @@ static inline void book_queue_drop_deep(struct books *b, struct book_half *h, u3
     book_queue_free(b, queue);
 }
 
+BOOK_ASIDE static void book_queue_drop_unforeseen(struct books *b, struct book_half *h, u32 queue)
+{
+    book_queue_drop_deep(b, h, queue);
+}
+
 static inline void book_queue_drop_front(struct books *b, struct book_half *h, u32 queue)
 {
     u32 place = book_front_place(b, h, book_queue(b, queue)->key);
@@ -420,7 +425,7 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
     struct book_half *h = book_half(b, q->half);
-    if (UNLIKELY(!book_in_front(b, h, q->key))) return book_queue_drop_foreseen(b, queue);
+    if (UNLIKELY(!book_in_front(b, h, q->key))) return book_queue_drop_unforeseen(b, h, queue);
     book_queue_drop_front(b, h, queue);
 }
 

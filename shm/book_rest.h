@@ -70,11 +70,18 @@ BOOK_ASIDE static int book_unrest(struct books *b, u32 cell)
     u32 queue = book_cell(b, cell)->queue, half = book_queue(b, queue)->half;
     bool last = book_queue_leave(b, cell);
     book_forget(b, cell, half);
-    if (book_will_empty(b)) {
-        if (LIKELY(last)) book_queue_drop_foreseen(b, queue);
-    } else {
-        if (last) book_queue_drop(b, queue);
-    }
+    if (last) book_queue_drop(b, queue);
+    return 0;
+}
+
+/* The same for a cancel, of which more may be known. */
+BOOK_ASIDE static int book_unrest_foreseen(struct books *b, u32 cell)
+{
+    if (!book_will_empty(b)) return book_unrest(b, cell);
+    u32 queue = book_cell(b, cell)->queue, half = book_queue(b, queue)->half;
+    bool last = book_queue_leave(b, cell);
+    book_forget(b, cell, half);
+    if (LIKELY(last)) book_queue_drop_foreseen(b, queue);
     return 0;
 }
 
