@@ -230,11 +230,12 @@ static inline bool book_is_open(const struct books *b, u32 market)
     return market < b->config.markets_max && book_half(b, market << 1)->head;
 }
 
-/* Start loading a line that will be written. The empty statement keeps gcc from taking a function
- * that only does this for one without effect, and dropping it. */
+/* Start loading a line: for reading, as nobody else has it, and as a hint may find out that it need
+ * not be written. The empty statement keeps gcc from taking a function that only does this for one
+ * without effect, and dropping it. */
 static inline void book_load(const void *p)
 {
-    __builtin_prefetch(p, 1);
+    __builtin_prefetch(p);
     __asm__ volatile("");
 }
 
