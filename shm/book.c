@@ -96,7 +96,8 @@ static bool sated(const struct book_taker *t, u64 price)
 }
 
 /* One fill against the first order of the best level, at that order's price. */
-static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_events *out)
+static inline void trade(struct books *b, struct book_taker *t, u32 queue, u32 cell,
+                         struct book_events *out)
 {
     struct book_cell *maker = book_cell(b, cell);
     u64 lots = min_u64(t->o.lots, maker->lots);
@@ -117,10 +118,10 @@ static void trade(struct books *b, struct book_taker *t, u32 cell, struct book_e
     e->maker_left = left;
     if (left) {
         maker->lots = left;
-        book_queue(b, maker->queue)->lots -= lots;
+        book_queue(b, queue)->lots -= lots;
         return;
     }
-    book_unrest(b, cell);
+    book_leave(b, cell, queue, t->against);
 }
 
 /* The taker stands before an own order. */
@@ -150,7 +151,7 @@ static int match(struct books *b, struct book_taker *t, struct book_events *out)
         if (UNLIKELY(book_is_own(book_cell(b, first), t->o.account))) {
             meet_own(b, t, first, out);
         } else {
-            trade(b, t, first, out);
+            trade(b, t, queue, first, out);
         }
     }
     return BOOK_DONE;

@@ -63,14 +63,20 @@ static inline void book_forget(struct books *b, u32 cell, u32 half)
     book_pool_put(b, &b->orders, cell);
 }
 
-/* Take an order out of the book. Not part of its callers, nor is what it calls: none need save
+/* Take an order out of this queue, and out of the book. */
+static inline void book_leave(struct books *b, u32 cell, u32 queue, u32 half)
+{
+    bool last = book_queue_leave(b, cell);
+    book_forget(b, cell, half);
+    if (last) book_queue_drop(b, queue); /* at the end, where a call costs no saved register */
+}
+
+/* The same where neither is known. Not part of its callers, nor is what it calls: none need save
  * registers then. 0, as it is the last that most have to do. */
 BOOK_ASIDE static int book_unrest(struct books *b, u32 cell)
 {
-    u32 queue = book_cell(b, cell)->queue, half = book_queue(b, queue)->half;
-    bool last = book_queue_leave(b, cell);
-    book_forget(b, cell, half);
-    if (last) book_queue_drop(b, queue);
+    u32 queue = book_cell(b, cell)->queue;
+    book_leave(b, cell, queue, book_queue(b, queue)->half);
     return 0;
 }
 
