@@ -27,12 +27,10 @@ static inline u64 head_of(u8 kind, u16 code, u64 side_and_market)
     return kind | (u64)code << 16 | side_and_market;
 }
 
-/* A new event, of which the caller adds the rest. */
-static inline struct book_event *event(u64 head, u32 account, u32 maker_account,
-                                       struct book_events *out)
+/* A new event, of which the caller adds the rest. `accounts`: the maker's in the upper half. */
+static inline struct book_event *event(u64 head, u64 accounts, struct book_events *out)
 {
     struct book_event *e = &out->at[out->count++];
-    u64 accounts = account | (u64)maker_account << 32;
     memcpy(e, &head, sizeof(head));
     memcpy(&e->account, &accounts, sizeof(accounts));
     return e;
@@ -40,9 +38,9 @@ static inline struct book_event *event(u64 head, u32 account, u32 maker_account,
 
 /* The same without a maker. Whoever adds price, lots, id and left does so one by one, as it reads
  * them: all read before would be kept in registers that must be saved. */
-static inline struct book_event *lone_event(u64 head, u32 account, struct book_events *out)
+static inline struct book_event *lone_event(u64 head, u64 account, struct book_events *out)
 {
-    struct book_event *e = event(head, account, 0, out);
+    struct book_event *e = event(head, account, out);
     e->maker = 0;
     e->maker_left = 0;
     return e;
@@ -72,19 +70,26 @@ static inline struct book_event *tell_resting(const struct books *b, const struc
 {
     const struct book_queue *q = book_queue(b, c->queue);
     const struct book_half *h = book_half(b, q->half);
+    u64 price = book_half_key(h, q->key); /* first: one value to keep, not two */
     struct book_event *e = lone_event(head_of(kind, code, h->head), c->account, out);
-    e->price = book_half_key(h, q->key);
+    e->price = price;
     e->id = c->id;
     return e;
 }
 
-static inline int cancel_resting(struct books *b, u32 cell, u16 reason, struct book_events *out)
+static inline void tell_canceled(const struct books *b, u32 cell, u16 reason,
+                                 struct book_events *out)
 {
     const struct book_cell *c = book_cell(b, cell);
     struct book_event *e = tell_resting(b, c, BOOK_CANCELED, reason, out);
     e->lots = c->lots;
     e->left = 0;
-    return book_unrest_foreseen(b, cell);
+}
+
+static inline int cancel_resting(struct books *b, u32 cell, u16 reason, struct book_events *out)
+{
+    tell_canceled(b, cell, reason, out);
+    return book_unrest(b, cell);
 }
 
 /* ---- a taker's way through the book ---- */
@@ -109,7 +114,7 @@ static inline void trade(struct books *b, struct book_taker *t, u32 queue, u32 c
     t->traded = true;
     u64 left = maker->lots - lots;
     u64 head = head_of(BOOK_TRADE, 0, book_half(b, t->half)->head);
-    struct book_event *e = event(head, t->o.account, maker->account, out);
+    struct book_event *e = event(head, t->o.account | (u64)maker->account << 32, out);
     e->price = t->price;
     e->lots = lots;
     e->id = t->o.id;
@@ -157,10 +162,20 @@ static int match(struct books *b, struct book_taker *t, struct book_events *out)
     return BOOK_DONE;
 }
 
-/* The order rests behind those of this queue. */
+/* The end of an order that could rest, had it room. */
+BOOK_ASIDE static int no_room(const struct books *b, const struct book_order *o,
+                              struct book_events *out)
+{
+    bool traded = o == &b->taker.o && b->taker.traded; /* it can no longer be refused */
+    if (!traded) return refused(o, BOOK_CODE_CAPACITY, out);
+    return tell(o, BOOK_CANCELED, BOOK_BY_CAPACITY, o->lots, 0, out);
+}
+
+/* The order rests behind those of this queue, if it fits. */
 BOOK_ASIDE static int come_to_rest(struct books *b, const struct book_order *o, u32 half, u32 queue,
                                    struct book_events *out)
 {
+    if (UNLIKELY(!book_fits(b, queue, o->lots))) return no_room(b, o, out);
     u64 head = head_of(BOOK_RESTED, 0, book_half(b, half)->head);
     struct book_event *e = lone_event(head, o->account, out);
     e->price = o->price;
@@ -170,17 +185,14 @@ BOOK_ASIDE static int come_to_rest(struct books *b, const struct book_order *o, 
     return BOOK_DONE;
 }
 
-/* The end of an order that takes no more. `traded`: it can no longer be refused. */
-BOOK_ASIDE static int settle(struct books *b, const struct book_order *o, u32 half, bool traded,
+/* The end of an order that takes no more. */
+BOOK_ASIDE static int settle(struct books *b, const struct book_order *o, u32 half,
                              struct book_events *out)
 {
     if (o->tif == BOOK_IOC) return tell(o, BOOK_CANCELED, BOOK_BY_IOC, o->lots, 0, out);
     if (o->tif == BOOK_FOK) return tell(o, BOOK_CANCELED, BOOK_BY_FOK, o->lots, 0, out);
     u32 queue = LIKELY(book_has_room(b)) ? book_queue_get(b, half, book_key(half, o->price)) : 0;
-    if (LIKELY(queue) && LIKELY(book_fits(b, queue, o->lots)))
-        return come_to_rest(b, o, half, queue, out);
-    if (!traded) return refused(o, BOOK_CODE_CAPACITY, out);
-    return tell(o, BOOK_CANCELED, BOOK_BY_CAPACITY, o->lots, 0, out);
+    return LIKELY(queue) ? come_to_rest(b, o, half, queue, out) : no_room(b, o, out);
 }
 
 /* Match, then end the taker in exactly one way. */
@@ -191,7 +203,7 @@ static int run(struct books *b, struct book_events *out)
     if (match(b, t, out) == BOOK_MORE || UNLIKELY(full(out))) return BOOK_MORE;
     t->busy = BOOK_IDLE;
     if (t->end) return tell(&t->o, BOOK_CANCELED, t->end, t->o.lots, 0, out);
-    if (!sated(t, t->price)) return settle(b, &t->o, t->half, t->traded, out);
+    if (!sated(t, t->price)) return settle(b, &t->o, t->half, out);
     if (t->traded) return tell(&t->o, BOOK_FILLED, 0, 0, 0, out);
     return tell(&t->o, BOOK_CANCELED, BOOK_BY_BUDGET, t->o.lots, 0, out);
 }
@@ -333,7 +345,19 @@ BOOK_ASIDE static int cross(struct books *b, const struct book_order *o, u32 hal
     return plain || may_take(b, t, out) ? run(b, out) : BOOK_DONE;
 }
 
-/* A new order whose fields are fine. Most rest at a price in use. */
+/* Most orders rest at a price in use. Not part of what looks at their fields, which would have to
+ * save registers for it. */
+BOOK_ASIDE static int rest_near(struct books *b, const struct book_order *o, u32 half,
+                                struct book_events *out)
+{
+    if (LIKELY(book_has_room(b))) {
+        u32 queue = book_queue_near(b, half, book_half_key(book_half(b, half), o->price));
+        if (LIKELY(queue)) return come_to_rest(b, o, half, queue, out);
+    }
+    return settle(b, o, half, out);
+}
+
+/* A new order whose fields are fine. */
 static inline int enter(struct books *b, const struct book_order *o, u32 half,
                         struct book_events *out)
 {
@@ -341,13 +365,7 @@ static inline int enter(struct books *b, const struct book_order *o, u32 half,
     if (UNLIKELY(book_reaches(b, other, book_half_key(other, o->price)))) {
         return cross(b, o, half, out);
     }
-    if (LIKELY(o->tif == BOOK_GTC) && LIKELY(book_has_room(b))) {
-        u32 queue = book_queue_near(b, half, book_half_key(book_half(b, half), o->price));
-        if (LIKELY(queue) && LIKELY(book_fits(b, queue, o->lots))) {
-            return come_to_rest(b, o, half, queue, out);
-        }
-    }
-    return settle(b, o, half, false, out);
+    return LIKELY(o->tif == BOOK_GTC) ? rest_near(b, o, half, out) : settle(b, o, half, out);
 }
 
 BOOK_ASIDE static int examine(struct books *b, const struct book_order *o, struct book_events *out)
@@ -377,6 +395,15 @@ int book_cancel(struct books *b, u64 id, u16 reason, struct book_events *out)
     u32 cell;
     if (UNLIKELY(!book_lookup(b, id, &cell))) return unknown(id, out);
     return cancel_resting(b, cell, reason, out);
+}
+
+int book_cancel_foreseen(struct books *b, u64 id, u16 reason, struct book_events *out)
+{
+    CHECK(!b->taker.busy && !full(out));
+    u32 cell;
+    if (UNLIKELY(!book_lookup(b, id, &cell))) return unknown(id, out);
+    tell_canceled(b, cell, reason, out);
+    return book_unrest_foreseen(b, cell);
 }
 
 /* What an amended order would be as a new one. */

@@ -184,6 +184,16 @@ static inline int make(struct books *b, const struct book_request *r, struct boo
     return book_cancel_all(b, o->market, o->account, o->side, r->reason, out);
 }
 
+/* A request for which something may have been found. */
+static inline int make_foreseen(struct books *b, const struct book_request *r,
+                                struct book_events *out)
+{
+    if (r->what == BOOK_CANCEL && book_will_empty(b)) {
+        return book_cancel_foreseen(b, r->o.id, r->reason, out);
+    }
+    return make(b, r, out);
+}
+
 static inline int make_next(struct books *b, struct book_batch *t, struct book_events *out)
 {
     int status;
@@ -192,7 +202,7 @@ static inline int make_next(struct books *b, struct book_batch *t, struct book_e
     } else {
         if (book_is_large(b) && t->done >= t->asks) ask_ahead(b, t);
         b->way = t->way[t->done % COUNT_OF(t->way)];
-        status = make(b, &t->requests[t->done], out);
+        status = make_foreseen(b, &t->requests[t->done], out);
         b->way = 0;
     }
     t->done += status == BOOK_DONE;
@@ -233,7 +243,7 @@ static inline int run_to(struct books *b, struct book_batch *t, u32 end, enum ah
         if (out->max - out->count < BOOK_EVENTS_MIN) break;
         if (ahead == ORDERS) load_some(b, t, i);
         if (ahead == ALL) b->way = *way_of(t, i);
-        status = make(b, r, out);
+        status = ahead == ALL ? make_foreseen(b, r, out) : make(b, r, out);
         if (UNLIKELY(status == BOOK_MORE)) break;
     }
     b->way = 0;

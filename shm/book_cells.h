@@ -225,6 +225,9 @@ static inline bool book_will_empty(const struct books *b)
     return (b->way & (BOOK_IS_NODE | BOOK_EMPTIES)) == BOOK_EMPTIES;
 }
 
+/* book_cancel() of an order whose level will be empty, as far as was found ahead. */
+int book_cancel_foreseen(struct books *b, u64 id, u16 reason, struct book_events *out);
+
 static inline bool book_is_open(const struct books *b, u32 market)
 {
     return market < b->config.markets_max && book_half(b, market << 1)->head;

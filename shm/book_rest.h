@@ -80,10 +80,9 @@ BOOK_ASIDE static int book_unrest(struct books *b, u32 cell)
     return 0;
 }
 
-/* The same for a cancel, of which more may be known. */
+/* The same where it is likely the last of its queue. */
 BOOK_ASIDE static int book_unrest_foreseen(struct books *b, u32 cell)
 {
-    if (!book_will_empty(b)) return book_unrest(b, cell);
     u32 queue = book_cell(b, cell)->queue, half = book_queue(b, queue)->half;
     bool last = book_queue_leave(b, cell);
     book_forget(b, cell, half);

@@ -18,6 +18,7 @@
 #define book_cancel          RENAME(book_cancel)
 #define book_amend           RENAME(book_amend)
 #define book_cancel_all      RENAME(book_cancel_all)
+#define book_cancel_foreseen RENAME(book_cancel_foreseen)
 #define book_continue        RENAME(book_continue)
 #define book_run_one         RENAME(book_run_one)
 #define book_gains_ahead     RENAME(book_gains_ahead)
