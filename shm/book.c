@@ -181,8 +181,7 @@ BOOK_ASIDE static int come_to_rest(struct books *b, const struct book_order *o, 
     e->price = o->price;
     e->lots = e->left = o->lots;
     e->id = o->id;
-    book_rest_in(b, o, half, queue);
-    return BOOK_DONE;
+    return book_rest_in(b, o, half, queue);
 }
 
 /* The end of an order that takes no more. */

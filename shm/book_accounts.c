@@ -83,7 +83,7 @@ u32 book_account_resting(const struct books *b, u32 account, u32 half)
     u32 n = 0, ring = book_account_ring(b, account, half);
     for (u32 i = 0; i < BOOK_YOUNG; i++) {
         const struct book_young *y = book_young(b, i);
-        n += y->cell && y->account == account && y->whose >> 1 == half;
+        n += y->cell && (y->whose & ~BOOK_JOINED) == book_whose(account, half);
     }
     for (u32 i = 0; i < BOOK_GROWN; i++) {
         u32 link = b->grown[i].link;
@@ -117,7 +117,7 @@ static void bring_in(struct books *b, u32 account, u32 half)
 {
     for (u32 i = 0; i < BOOK_YOUNG; i++) {
         struct book_young *y = book_young(b, i);
-        if (!y->cell || y->account != account || y->whose >> 1 != half) continue;
+        if (!y->cell || (y->whose & ~BOOK_JOINED) != book_whose(account, half)) continue;
         book_grow_up(b, *y);
         *y = (struct book_young){.slot = ~y->slot}; /* no slot that is asked for here */
     }

@@ -78,16 +78,16 @@ static inline u32 book_account_ring(const struct books *b, u32 account, u32 half
 
 /* A free cell keeps in mind that its link stayed behind in the ring of its last order, who and in
  * which half that was: the next one may be of the same account, as who cancels often comes again at
- * once. `joined`: the order was in the ring. */
-static inline void book_account_keep(struct book_cell *c, u32 half, bool joined)
+ * once. Nothing if the order was not in the ring: what it keeps then is not what is asked for. */
+static inline void book_account_keep(struct book_cell *c, u64 whose)
 {
-    c->lots = joined ? half + 1UL : 0;
+    c->lots = whose;
 }
 
-/* True if the link of a cell that was free is in the account's ring already. */
-static inline bool book_account_kept(const struct book_cell *c, u32 account, u32 half)
+/* BOOK_JOINED if the link of a cell that was free is in the right ring already, else 0. */
+static inline u64 book_account_kept(const struct book_cell *c, u64 whose)
 {
-    return (c->lots == half + 1UL) & (c->account == account);
+    return (u64)(c->lots == (whose | BOOK_JOINED)) << 32;
 }
 
 /* A link leaves the ring it is in, if it is in one. */

@@ -25,7 +25,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x39534b4f4f424545UL /* "EEBOOKS9" */
+#define BOOKS_MAGIC 0x41534b4f4f424545UL /* "EEBOOKSA" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -105,10 +105,16 @@ SIZE_IS(struct book_half, 256); /* a power of two: each request looks at both si
 
 struct book_young {
     u32 slot;
-    u32 cell; /* 0 = the order has left */
-    u32 account;
-    u32 whose; /* its half, twice; and 1 if its link is in the right ring already */
+    u32 cell;  /* 0 = the order has left */
+    u64 whose; /* book_whose(), and BOOK_JOINED if its link is in the right ring already */
 };
+#define BOOK_JOINED (1UL << 32)
+
+/* Account and half of an order, in one word. */
+static inline u64 book_whose(u32 account, u32 half)
+{
+    return account | (u64)half << 33;
+}
 
 /* Orders that came of age and wait until that many more have: their links, and the rings to join.
  */

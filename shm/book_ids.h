@@ -47,20 +47,25 @@ static inline bool book_slot_taken(const struct books *b, u64 id)
     return old && (u32)old == (u32)id;
 }
 
-/* A young order comes of age: it is entered where old ones are. */
-BOOK_ASIDE static void book_grow_up(struct books *b, struct book_young y)
-{
-    *book_slot(b, y.slot) = y.cell;
-    if (!(y.whose & 1)) book_account_add(b, y.cell, y.account, y.whose >> 1);
-}
-
-/* Enter an order that rests in this cell; its slot belongs to no other resting order. */
-static inline void book_enter(struct books *b, struct book_young now, u32 half)
+/* A young order comes of age, as another takes its entry: it is entered where old ones are. */
+BOOK_ASIDE static int book_grow_up(struct books *b, struct book_young now)
 {
     struct book_young *y = book_young(b, now.slot), before = *y;
     *y = now;
-    book_account_count(b, now.account, half, 1);
-    if (UNLIKELY(before.cell)) book_grow_up(b, before);
+    *book_slot(b, before.slot) = before.cell;
+    if (!(before.whose & BOOK_JOINED)) {
+        book_account_add(b, before.cell, (u32)before.whose, (u32)(before.whose >> 33));
+    }
+    return 0;
+}
+
+/* Enter an order that rests in this cell; its slot belongs to no other resting order. */
+static inline int book_enter(struct books *b, struct book_young now)
+{
+    struct book_young *y = book_young(b, now.slot);
+    if (UNLIKELY(y->cell)) return book_grow_up(b, now);
+    *y = now;
+    return 0;
 }
 
 #endif

@@ -337,7 +337,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 
 /* The same where that takes no call, which would cost the caller saved registers: most are in use
  * and have a hint, or are made as the best. Else 0, and nothing is made. */
-static inline u32 book_queue_near(struct books *b, u32 half, u64 key)
+static inline __attribute__((always_inline)) u32 book_queue_near(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
     if (key < book_queue(b, h->best)->key) {

@@ -32,18 +32,21 @@ static inline bool book_queue_leave(struct books *b, u32 cell)
     return book_ring_take(b, cell);
 }
 
-/* Let an order rest in a queue that it fits; its slot belongs to no other, and a place is free. */
-static inline void book_rest_in(struct books *b, const struct book_order *o, u32 half, u32 queue)
+/* Let an order rest in a queue that it fits; its slot belongs to no other, and a place is free. 0,
+ * as for book_unrest(). */
+BOOK_ASIDE static int book_rest_in(struct books *b, const struct book_order *o, u32 half, u32 queue)
 {
+    book_half(b, half)->orders++;
+    book_account_count(b, o->account, half, 1);
     u32 cell = book_pool_get(b, &b->orders, sizeof(struct book_cell));
     struct book_cell *c = book_cell(b, cell);
-    bool stays = book_account_kept(c, o->account, half);
+    u64 whose = book_whose(o->account, half);
+    whose |= book_account_kept(c, whose);
     c->id = o->id;
     c->account = o->account;
-    book_half(b, half)->orders++;
     book_queue_join(b, cell, o->lots, queue);
-    struct book_young young = {(u32)o->id, cell, o->account, half * 2 + stays};
-    book_enter(b, young, half); /* last: a call costs no saved register */
+    struct book_young young = {(u32)o->id, cell, whose};
+    return book_enter(b, young);
 }
 
 /* Forget an order of this half that is in no queue any more. */
@@ -51,14 +54,14 @@ static inline void book_forget(struct books *b, u32 cell, u32 half)
 {
     struct book_cell *c = book_cell(b, cell);
     book_half(b, half)->orders--;
+    book_account_count(b, c->account, half, -1);
     struct book_young *y = book_young(b, (u32)c->id);
-    bool joined = true;
     if (y->cell == cell) {
         y->cell = 0;
-        joined = y->whose & 1;
+        book_account_keep(c, y->whose);
+    } else {
+        book_account_keep(c, book_whose(c->account, half) | BOOK_JOINED);
     }
-    book_account_keep(c, half, joined);
-    book_account_count(b, c->account, half, -1);
     c->id = 0;
     book_pool_put(b, &b->orders, cell);
 }

@@ -28,14 +28,14 @@ static inline bool book_account_may_have(const struct books *b, u32 account, u32
     return (void)b, (void)account, (void)half, false;
 }
 
-static inline void book_account_keep(struct book_cell *c, u32 half, bool joined)
+static inline void book_account_keep(struct book_cell *c, u64 whose)
 {
-    (void)c, (void)half, (void)joined;
+    (void)c, (void)whose;
 }
 
-static inline bool book_account_kept(const struct book_cell *c, u32 account, u32 half)
+static inline u64 book_account_kept(const struct book_cell *c, u64 whose)
 {
-    return (void)c, (void)account, (void)half, false;
+    return (void)c, (void)whose, 0UL;
 }
 
 static inline bool book_is_own(const struct book_cell *c, u32 account)
