@@ -348,8 +348,11 @@ static inline __attribute__((always_inline)) u32 book_queue_near(struct books *b
         return book_hint_set(b, half, key, queue);
     }
     u32 queue = b->way;
-    if (UNLIKELY(queue & (BOOK_IS_NODE | BOOK_EMPTIES))) return 0;
-    if (LIKELY(!queue)) queue = book_hint(b, half, book_hash(key))->queue;
+    if (LIKELY(!queue)) {
+        queue = book_hint(b, half, book_hash(key))->queue;
+    } else if (UNLIKELY(queue & (BOOK_IS_NODE | BOOK_EMPTIES))) {
+        return 0;
+    }
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : 0;
 }
