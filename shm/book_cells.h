@@ -210,7 +210,8 @@ static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 h
     return book_ref(b, b->hints + half * BOOK_HINTS + (hash & (BOOK_HINTS - 1)));
 }
 
-/* The node of a prefix, three digits below the root of a half; of all halves, and never trusted. */
+/* The node of a prefix, three digits below the root of a half, or what book_trie_begin() keeps; of
+ * all halves, and never trusted. */
 static inline u32 *book_start(const struct books *b, u32 half, u64 prefix)
 {
     return (u32 *)book_ref(b, b->starts) + (((u32)prefix + half * 0x9e3779b1U) & (BOOK_STARTS - 1));

@@ -106,15 +106,51 @@ static inline u32 book_trie_walk(const struct books *b, u32 start, u64 key, u32 
     return ref;
 }
 
-/* The same for a key that is about to be made, from the node found ahead of it if that is still
- * right, else from the root. */
-static inline u32 book_trie_place(const struct books *b, u32 half, u64 key, u32 *parent)
+/* The last node on the way to a key that chooses by the digit at `shift` or an earlier one; else
+ * the root. */
+BOOK_ASIDE static u32 book_trie_down(const struct books *b, u32 half, u64 key, u32 shift)
+{
+    u32 last = book_half(b, half)->root, ref = last;
+    while (ref & BOOK_IS_NODE && book_trie_passes(b, ref, half, key)) {
+        const struct book_node *n = book_node(b, ref);
+        if (n->shift < shift) break;
+        u32 digit = book_digit(key, n->shift);
+        last = ref;
+        ref = n->bits >> digit & 1 ? n->child[digit] : 0;
+    }
+    return last;
+}
+
+#define BOOK_FAR 20U /* shift of a root from which on the way down is long */
+
+/* Where the walk to a key may begin: as prices get sparser with the distance from the best, the way
+ * from the root often leads along that to the best of the trie, a node for each magnitude. So nodes
+ * are kept by the digit where a key parts from the best one, and by what it has there: the node
+ * below that, if there is one. */
+static inline u32 book_trie_begin(struct books *b, u32 half, u64 key)
+{
+    u32 node = book_half(b, half)->root;
+    if (!(node & BOOK_IS_NODE) || book_node(b, node)->shift < BOOK_FAR) return node;
+    u64 best = book_queue(b, book_half(b, half)->front[0])->key;
+    u32 shift = (63U - (u32)__builtin_clzl((key ^ best) | 1)) & ~(BOOK_TRIE_BITS - 1);
+    u32 prefix = shift / BOOK_TRIE_BITS * BOOK_TRIE_WAYS | book_digit(key, shift);
+    u32 *kept = book_start(b, half, prefix);
+    node = *kept;
+    if (LIKELY(node & BOOK_IS_NODE) && LIKELY(book_trie_passes(b, node, half, key))) return node;
+    node = book_trie_down(b, half, key, shift < BOOK_TRIE_BITS ? 0 : shift - BOOK_TRIE_BITS);
+    if (LIKELY(node & BOOK_IS_NODE)) *kept = node;
+    return node;
+}
+
+/* The place of a key that is about to be made, from the node found ahead of it if that is still
+ * right. */
+static inline u32 book_trie_place(struct books *b, u32 half, u64 key, u32 *parent)
 {
     if (b->way & BOOK_IS_NODE && book_node(b, b->way & ~BOOK_TAKEN)->half == half) {
         u32 ref = book_trie_walk(b, b->way & ~BOOK_TAKEN, key, parent);
         if (LIKELY(*parent)) return ref;
     }
-    return book_trie_walk(b, book_half(b, half)->root, key, parent);
+    return book_trie_walk(b, book_trie_begin(b, half, key), key, parent);
 }
 
 /* A new node where the way to a key parts from that to `ref`, below `parent`: there are as many
