@@ -103,7 +103,9 @@ static void compare_side(const struct books *b, const struct model *m, u32 marke
         struct book_level l = {.price = queue[i].price};
         for (; i < n && queue[i].price == l.price; i++) l.lots += queue[i].lots, l.orders++;
         assert_true(levels < listed);
-        assert_memory_equal(&depth[levels], &l, sizeof(l));
+        assert_int_equal(depth[levels].price, l.price);
+        assert_int_equal(depth[levels].lots, l.lots);
+        assert_int_equal(depth[levels].orders, l.orders);
         assert_int_equal(book_lots_at(b, market, side, l.price), l.lots);
         u64 better = side == BOOK_BUY ? l.price + 1 : l.price - 1;
         if (levels == 0 || depth[levels - 1].price != better) {
