@@ -130,9 +130,9 @@ int books_open(struct books *b, u32 market)
                        b->config.markets_max);
     }
     if (book_is_open(b, market)) return err_set("books: market %u is open already", market);
-    for (u8 side = BOOK_BUY; side <= BOOK_SELL; side++) {
-        u32 half = book_half_of(market, side);
-        book_half(b, half)->head = book_head(market, side);
+    for (u32 s = 0; s < 2; s++) {
+        u32 half = market << 1 | s;
+        book_half(b, half)->head = book_head(market, book_half_side(half));
         book_half(b, half)->mirror = book_key(half, 0);
     }
     return 0;
