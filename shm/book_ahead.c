@@ -260,13 +260,13 @@ int book_run(struct books *b, struct book_batch *t, struct book_events *out)
         t->done++;
     }
     while (t->done < t->count && status == BOOK_DONE) {
-        if (b->orders.used < BOOK_MIDDLE) {
-            status = run_to(b, t, t->count, NOTHING, out);
-        } else if (!book_is_large(b)) {
-            status = run_to(b, t, t->count, ORDERS, out);
-        } else {
+        if (book_is_large(b)) {
             if (t->done >= t->asks) ask_ahead(b, t);
             status = run_to(b, t, (u32)min_u64(t->asks, t->count), ALL, out);
+        } else if (b->orders.used >= BOOK_MIDDLE) {
+            status = run_to(b, t, t->count, ORDERS, out);
+        } else {
+            status = run_to(b, t, t->count, NOTHING, out);
         }
     }
     return status;
