@@ -243,8 +243,10 @@ struct book_batch {
  * next call with the same batch, but questions. */
 int book_run_one(struct books *b, struct book_batch *t, struct book_events *out);
 
-/* Are the books so large that a batch gains anything? */
-bool book_gains_ahead(const struct books *b);
+/* Are the books so large that a batch gains anything? To be asked before each one: where the last
+ * ones did not, as their requests met in few places, now and then the answer is yes all the same,
+ * to see whether they still do. */
+bool book_gains_ahead(struct books *b);
 
 /* Make all the requests that are left. BOOK_MORE: the buffer is full, between two requests or amid
  * one; empty it and call again. */

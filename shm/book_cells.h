@@ -25,7 +25,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x41534b4f4f424545UL /* "EEBOOKSA" */
+#define BOOKS_MAGIC 0x42534b4f4f424545UL /* "EEBOOKSB" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -34,6 +34,9 @@
 #endif
 #ifndef BOOK_MIDDLE
 #define BOOK_MIDDLE 8192U /* orders from which on theirs no longer stay in the nearer caches */
+#endif
+#ifndef BOOK_SCATTERED
+#define BOOK_SCATTERED 4096U /* levels from which on they and their nodes no longer stay there */
 #endif
 #ifndef BOOK_HINTS
 #define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
@@ -164,7 +167,9 @@ struct books {
     u32 links;  /* ref of the link that an order at ref 0 would have */
     u32 rings, counts, joined; /* refs of the tables of accounts: struct book_ring, u32, u8 */
     u32 accounts_mask;
-    u32 way; /* what was found ahead for the next request: see BOOK_IS_NODE; never trusted */
+    u32 way;     /* what was found ahead for the next request: see BOOK_IS_NODE; never trusted */
+    u32 crowded; /* requests meet in few places, when last looked at: nothing is asked ahead */
+    u32 batches; /* in how many that was a question, modulo 2^32 */
     struct book_pool orders, queues, nodes;
     u32 orders_limit; /* books_limit, */
     u32 orders_room;  /* and orders_max if that is less */
@@ -258,6 +263,12 @@ static inline void book_fetch(const struct books *b, u32 ref)
 static inline bool book_is_large(const struct books *b)
 {
     return b->orders.used >= BOOK_LARGE;
+}
+
+/* Its levels are too many as well: those of orders that crowd at few prices stay in the cache. */
+static inline bool book_is_scattered(const struct books *b)
+{
+    return b->queues.used >= BOOK_SCATTERED;
 }
 
 /* True once it ever was: the orders that are left lie scattered. A sweep asks memory ahead then. */

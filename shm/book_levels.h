@@ -388,6 +388,8 @@ static inline __attribute__((always_inline)) u32 book_queue_near(struct books *b
         queue = book_hint(b, half, book_hash(key))->queue;
     } else if (UNLIKELY(queue & (BOOK_IS_NODE | BOOK_EMPTIES))) {
         return 0;
+    } else {
+        book_hint_set(b, half, key, queue); /* by which is_crowded() knows */
     }
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : 0;

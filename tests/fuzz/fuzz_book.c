@@ -4,8 +4,9 @@
  * The first byte says how many orders fit and how large batches are, then six bytes are one
  * request: what, ids, price, lots, flags, room of the event buffer. The book takes itself for a
  * large one, so that batches look ahead. */
-#define BOOK_LARGE 1U
-#define BOOK_LEFT  4U /* rings of accounts are tidied from so many free cells on */
+#define BOOK_LARGE     1U
+#define BOOK_SCATTERED 4U
+#define BOOK_LEFT      4U /* rings of accounts are tidied from so many free cells on */
 // NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_accounts.c"

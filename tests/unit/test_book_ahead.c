@@ -1,5 +1,7 @@
 /* Batches whose way through the trie was looked for ahead, while the requests before them take
- * nodes away and make others: the same events and books as by one request after the other.
+ * nodes away and make others: the same events and books as by one request after the other. In turns
+ * they crowd at a few prices, where nothing is looked for; the tables by which that is known are
+ * small here.
  *
  *   test_book_ahead [seed] */
 #include <setjmp.h>
@@ -9,7 +11,10 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define BOOK_LARGE 1U
+#define BOOK_LARGE     1U
+#define BOOK_SCATTERED 8U
+#define BOOK_YOUNG     64U
+#define BOOK_HINTS     64U
 // NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_accounts.c"
@@ -22,6 +27,8 @@
 #define BATCH   300U
 #define MARKETS 2U
 #define BATCHES 1000U
+#define TURN    50U /* batches until orders begin to crowd, or no longer do */
+#define CROWD   16U /* slots of those */
 
 static u64 seed = 1;
 
@@ -43,21 +50,22 @@ static struct books *make_books(void)
 }
 
 /* Few digits of many: ways part at every depth, and often. Buys stay below sells. */
-static u64 price_for(u8 side)
+static u64 price_for(u8 side, bool crowds)
 {
     u64 r = next_random(), price = 1 + (r & 3) + (r >> 2 & 3) * 256 + (r >> 4 & 3) * (1UL << 20);
-    if (r >> 6 & 1) price += (r >> 7 & 15) << 40;
+    if (crowds) price = 1 + (r & 3);
+    if (!crowds && r >> 6 & 1) price += (r >> 7 & 15) << 40;
     return price + (side == BOOK_SELL ? 1UL << 50 : 0);
 }
 
 /* A slot's order comes, or moves, or goes. */
-static struct book_request request(u64 *ids)
+static struct book_request request(u64 *ids, bool crowds)
 {
-    u64 r = next_random(), slot = r % SLOTS;
+    u64 r = next_random(), slot = r % (crowds ? CROWD : SLOTS);
     u8 side = slot & 1 ? BOOK_BUY : BOOK_SELL;
     struct book_request q = {.what = BOOK_SUBMIT, .reason = BOOK_BY_USER};
     q.o = (struct book_order){.id = ids[slot],
-                              .price = price_for(side),
+                              .price = price_for(side, crowds),
                               .lots = 1 + (r >> 10) % 9,
                               .market = (u32)(slot >> 1) % MARKETS,
                               .account = (u32)(r >> 20) % 7,
@@ -82,14 +90,17 @@ static void same_as_one_by_one(void **state)
     static struct book_event want[4 * BATCH], got[4 * BATCH];
     struct books *b = make_books(), *one = make_books();
     u64 ids[SLOTS] = {0};
+    u32 seen[2] = {0};
     for (u32 k = 0; k < BATCHES; k++) {
+        bool crowds = k / TURN % 2 != 0;
         u32 n = 1 + (u32)(next_random() % BATCH);
         struct book_events wanted = {.at = want, .max = 4 * BATCH};
         struct book_events gathered = {.at = got, .max = 4 * BATCH};
         struct book_batch t = {.requests = q, .count = n};
-        for (u32 i = 0; i < n; i++) q[i] = request(ids);
+        for (u32 i = 0; i < n; i++) q[i] = request(ids, crowds);
         for (u32 i = 0; i < n; i++) assert_int_equal(make(one, &q[i], &wanted), BOOK_DONE);
         assert_int_equal(book_run(b, &t, &gathered), BOOK_DONE);
+        seen[crowds] += b->crowded;
         assert_int_equal(gathered.count, wanted.count);
         assert_memory_equal(got, want, wanted.count * sizeof(want[0]));
         for (u32 m = 0; m < MARKETS; m++) {
@@ -97,6 +108,8 @@ static void same_as_one_by_one(void **state)
             assert_int_equal(book_levels(b, m), book_levels(one, m));
         }
     }
+    assert_in_range(seen[false], 0, BATCHES / 20);     /* looked for ahead where it helps, */
+    assert_in_range(seen[true], BATCHES / 4, BATCHES); /* and not where it does not */
     free(books_delete(books_leave(b)));
     free(books_delete(books_leave(one)));
 }
