@@ -42,11 +42,8 @@ static int trade(void **state)
     a = (struct audit){.load = &l, .exchange = &x};
     audit_fund(&a);
     for (u32 part = 0; part < 2; part++) {
-        load_resume(&l);
-        load_run(&l, TRADE_MS);
-        if (!load_settle(&l, SETTLE_MS)) return -1;
-        audit_all(&a);
-        if (l.faults || exchange_down(&x)) return -1;
+        load_trade(&l, TRADE_MS);
+        if (!audit_settled(&a, SETTLE_MS) || exchange_down(&x)) return -1;
         if (part) break;
         if (exchange_up(&x)) return -1;
         l.client.port = x.port;

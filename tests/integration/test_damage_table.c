@@ -84,11 +84,8 @@ static void copy_to(const char *name, char path[120])
 
 static bool trade_and_stop(u32 ms)
 {
-    load_resume(&l);
-    load_run(&l, ms);
-    if (!load_settle(&l, SETTLE_MS)) return false;
-    audit_all(&a);
-    return !l.faults && !exchange_down(&x);
+    load_trade(&l, ms);
+    return audit_settled(&a, SETTLE_MS) && !exchange_down(&x);
 }
 
 /* As it was stopped, and as the traders then knew it. */
@@ -208,8 +205,7 @@ static void make_killed(void)
     struct tree *t = &trees[KILLED];
     put_whole();
     CHECK(start_again());
-    load_resume(&l);
-    load_run(&l, 1500);
+    load_trade(&l, 1500);
     load_burst(&l, 3);
     exchange_kill_all(&x);
     copy_to("killed", t->dir);

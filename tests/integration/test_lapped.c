@@ -58,18 +58,9 @@ static int stop(void **state)
     return 0;
 }
 
-static void trade(u32 ms)
-{
-    load_resume(&l);
-    load_run(&l, ms);
-}
-
 static void all_is_there(void)
 {
-    assert_true(load_settle(&l, SETTLE_MS));
-    audit_all(&a);
-    if (l.faults) exchange_show_logs(&x);
-    assert_int_equal(l.faults, 0);
+    assert_true(audit_settled(&a, SETTLE_MS));
 }
 
 /* --- Logs and their readers --------------------------------------------------------------------*/
@@ -116,7 +107,8 @@ static void lap(const char *name, u32 role, u32 log)
     pid_t pid = pid_of(name);
     u64 head = head_of(log);
     kill(pid, SIGSTOP);
-    for (u32 ms = 0; ms < STOP_MS && rounds_since(log, head) < 2; ms += SLICE_MS) trade(SLICE_MS);
+    for (u32 ms = 0; ms < STOP_MS && rounds_since(log, head) < 2; ms += SLICE_MS)
+        load_trade(&l, SLICE_MS);
     u64 round = rounds_since(log, head), target = seq_of(log);
     u64 behind = target - position(role, log);
     kill(pid, SIGCONT);
@@ -180,7 +172,7 @@ static void history_has_every_fill(void)
 static void views_go_on(void **state)
 {
     (void)state;
-    trade(500);
+    load_trade(&l, 500);
     lap("history", ROLE_HISTORY, LOG_ACCOUNT);
     lap("market", ROLE_MARKET, LOG_MATCH(0));
     lap("snapshot", ROLE_SNAPSHOT, LOG_COMMAND);
@@ -215,14 +207,14 @@ static void standbys_go_on(void **state)
         lap(pairs[i].name, pairs[i].role, LOG_COMMAND);
         const struct proc_block *b = segment_proc(&view, pairs[i].role, 0);
         u64 checked = atomic_load_explicit(&b->checked, memory_order_relaxed);
-        trade(2000);
+        load_trade(&l, 2000);
         assert_true(atomic_load_explicit(&b->checked, memory_order_relaxed) > checked);
         wait_for_level(b);
         assert_true(metric_get(b, METRIC_STANDBY_CHECKED) > checked);
         assert_int_equal(metric_get(b, METRIC_STANDBY_DIFFERENCES), 0);
         pid_t heir = pid_of(pairs[i].name);
         exchange_kill(pid_of(pairs[i].primary));
-        trade(1000);
+        load_trade(&l, 1000);
         assert_int_equal(pid_of(pairs[i].primary), heir);
         all_is_there();
     }
@@ -236,11 +228,11 @@ static void writers_wait(void **state)
     static const char *const names[] = {"journal", "matching@0"};
     for (u32 i = 0; i < COUNT_OF(names); i++) {
         pid_t pid = pid_of(names[i]);
-        trade(500);
+        load_trade(&l, 500);
         kill(pid, SIGSTOP);
-        trade(i ? 300 : 3000); /* a matching process that misses five beats is replaced */
+        load_trade(&l, i ? 300 : 3000); /* a matching process that misses five beats is replaced */
         kill(pid, SIGCONT);
-        trade(500);
+        load_trade(&l, 500);
         if (!i) assert_int_equal(pid_of(names[i]), pid);
         all_is_there();
     }

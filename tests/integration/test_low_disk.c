@@ -223,18 +223,9 @@ static u64 durable(void)
 
 /* --- The story ---------------------------------------------------------------------------------*/
 
-static void trade(u32 ms)
-{
-    load_resume(&l);
-    load_run(&l, ms);
-}
-
 static void all_is_there(void)
 {
-    assert_true(load_settle(&l, SETTLE_MS));
-    audit_all(&a);
-    if (l.faults) exchange_show_logs(&x);
-    assert_int_equal(l.faults, 0);
+    assert_true(audit_settled(&a, SETTLE_MS));
 }
 
 static void short_of_space(void)
@@ -271,7 +262,7 @@ static void space_again(void)
     wait_for("status --json", "\"mode\":\"normal\"");
     log_says("journal", "there is space on the disk again");
     u64 accepted = l.accepted;
-    trade(1000);
+    load_trade(&l, 1000);
     assert_true(l.accepted > accepted + 50);
     all_is_there();
 }
@@ -287,9 +278,9 @@ static void restarted(void)
 /* Full at once, everybody killed, and a start while there is no space. */
 static void killed_while_full(void)
 {
-    trade(500);
+    load_trade(&l, 500);
     fill_up();
-    trade(1500);
+    load_trade(&l, 1500);
     exchange_look(&x);
     exchange_kill_all(&x);
     client_drain(&l.client);
@@ -307,7 +298,7 @@ static void killed_while_full(void)
         wait_for("status --json", "\"mode\":\"normal\"");
     }
     l.client.port = x.port;
-    trade(500);
+    load_trade(&l, 500);
     all_is_there();
 }
 
@@ -316,7 +307,7 @@ static void a_disk_fills_up(void **state)
     (void)state;
     if (!disk[0]) skip();
     audit_fund(&a);
-    trade(2000);
+    load_trade(&l, 2000);
     all_is_there();
     short_of_space();
     out_of_space();

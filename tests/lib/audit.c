@@ -374,3 +374,16 @@ void audit_all(struct audit *a)
         trades_stand(a, m);
     }
 }
+
+bool audit_settled(struct audit *a, u64 ms)
+{
+    bool settled = load_settle(a->load, ms);
+    if (settled) {
+        audit_all(a);
+    } else {
+        printf("%u orders never get an answer\n", a->load->unknown_count);
+    }
+    bool fine = settled && !a->load->faults;
+    if (!fine) exchange_show_logs(a->exchange);
+    return fine;
+}

@@ -42,4 +42,8 @@ void audit_look(struct audit *a);
 /* The whole. The load is settled. Faults are counted by the load. */
 void audit_all(struct audit *a);
 
+/* Let the load settle for so many ms at most, then the whole. False if an order never got an answer
+ * or there was ever a fault; what the processes wrote is shown then. */
+bool audit_settled(struct audit *a, u64 ms);
+
 #endif

@@ -311,6 +311,12 @@ void load_run(struct load *l, u64 ms)
     } while (now < until);
 }
 
+void load_trade(struct load *l, u64 ms)
+{
+    load_resume(l);
+    load_run(l, ms);
+}
+
 void load_burst(struct load *l, u32 answers)
 {
     client_drain(&l->client);

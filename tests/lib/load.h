@@ -72,6 +72,9 @@ void load_burst(struct load *l, u32 answers);
 /* Begin the pace anew, after a time without load. */
 void load_resume(struct load *l);
 
+/* The same, then trade for about `ms`. */
+void load_trade(struct load *l, u64 ms);
+
 /* Finish what is under way, then ask again for every order without an answer until each has one.
  * False when some have none after `patience_ms`. */
 bool load_settle(struct load *l, u64 patience_ms);
