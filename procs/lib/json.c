@@ -174,8 +174,9 @@ static json_t *plain_number(struct plain *p)
     json_int_t value = 0;
     while (p->at < p->end && *p->at >= '0' && *p->at <= '9' && p->at - from < 18)
         value = value * 10 + (*p->at++ - '0');
-    bool padded = *from == '0' && p->at - from > 1;
-    return p->at == from || padded ? NULL : json_integer(value);
+    size_t digits = (size_t)(p->at - from); /* none: there may be nothing to look at */
+    bool padded = digits > 1 && *from == '0';
+    return !digits || padded ? NULL : json_integer(value);
 }
 
 static json_t *plain_object(struct plain *p, u32 depth);

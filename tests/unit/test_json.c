@@ -6,6 +6,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define ROUNDS 100000U
 
@@ -18,14 +20,19 @@ static json_t *read_strictly(const char *text, size_t len)
     return NULL;
 }
 
+/* In memory that ends with the text: sanitizers see who reads on. */
 static void compare(const char *text, size_t len)
 {
-    json_t *a = json_read_object(text, len), *b = read_strictly(text, len);
+    char *exact = malloc(len);
+    assert_true(exact || !len);
+    if (len) memcpy(exact, text, len);
+    json_t *a = json_read_object(exact, len), *b = read_strictly(exact, len);
     if (!a != !b || (a && !json_equal(a, b)))
         fail_msg("%.*s: read as %s, which jansson %s", (int)len, text, a ? "good" : "bad",
                  b ? "reads otherwise" : "refuses");
     json_decref(a);
     json_decref(b);
+    free(exact);
 }
 
 static void agrees_on_edges(void **state)
@@ -40,6 +47,8 @@ static void agrees_on_edges(void **state)
         "{\"a\":1,}",
         "{\"a\":1,\"b\"}",
         "{\"a\":1,\"b\":}",
+        "{\"a\":",
+        "{\"a\":0",
         "{\"a\":}",
         "{,\"a\":1}",
         "{\"a\" 1}",
