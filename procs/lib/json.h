@@ -47,7 +47,8 @@ void json_put_close(struct json_out *o, char bracket);
 /* A key; `name` is plain ASCII that needs no escapes. */
 void json_put_key(struct json_out *o, const char *name);
 
-/* A string, escaped. `text` is UTF-8 of `len` bytes. */
+/* A string, escaped. `text` is UTF-8 of `len` bytes; a byte that is not, as where somebody's words
+ * were cut for an error message, becomes U+FFFD. */
 void json_put_string(struct json_out *o, const char *text, size_t len);
 void json_put_cstring(struct json_out *o, const char *text);
 

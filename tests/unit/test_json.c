@@ -154,12 +154,56 @@ static void agrees_on_anything(void **state)
     assert_in_range(good, ROUNDS / 10, ROUNDS - ROUNDS / 10); /* else it tests one side only */
 }
 
+/* --- Writing -----------------------------------------------------------------------------------*/
+
+/* What a string of these bytes is read as: always JSON. */
+static void assert_written(const char *bytes, size_t len, const char *want)
+{
+    char text[256];
+    struct json_out o;
+    json_out_init(&o, text, sizeof text);
+    json_put_string(&o, bytes, len);
+    assert_false(o.full);
+    json_error_t error;
+    json_t *value = json_loadb(text, o.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!value) fail_msg("%.*s: %s", (int)o.len, text, error.text);
+    if (want) assert_string_equal(json_string_value(value), want);
+    json_decref(value);
+}
+
+static void replaces_what_is_no_character(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *want;
+    } CASES[] = {
+        {"plain \"\\\n", "plain \"\\\n"},
+        {"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"cut \xde", "cut \xef\xbf\xbd"},
+        {"\xde'", "\xef\xbf\xbd'"},
+        {"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\x80", "\xef\xbf\xbd"},
+        {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* too long a form */
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* a surrogate */
+        {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* too far */
+    };
+    for (size_t i = 0; i < COUNT_OF(CASES); i++)
+        assert_written(CASES[i].bytes, strlen(CASES[i].bytes), CASES[i].want);
+    for (u32 i = 0; i < ROUNDS; i++) {
+        char bytes[8];
+        size_t len = dice(sizeof bytes + 1);
+        for (size_t k = 0; k < len; k++) bytes[k] = (char)(dice(3) ? 0x80 + dice(128) : dice(128));
+        assert_written(bytes, len, NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_on_edges),
         cmocka_unit_test(reads_the_length_it_is_given),
         cmocka_unit_test(agrees_on_anything),
+        cmocka_unit_test(replaces_what_is_no_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
