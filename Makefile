@@ -31,6 +31,7 @@ MARCH        ?= native# built where it runs; for binaries that travel: MARCH=x86
 JOBS         ?= $(shell nproc)
 SEED         ?= 1
 FUZZ_SECONDS ?= 60#     for each fuzz target
+FUZZ_SEED    ?= 0#      of its mutations; 0: another one each time
 PREFIX       ?= /usr/local
 DESTDIR      ?=
 LIMIT        ?= 600#    seconds for one integration test
@@ -231,7 +232,8 @@ fuzz:
 	$(MAKE) -j$(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers
 	mkdir -p $(fuzz_SRC:tests/fuzz/fuzz_%.c=build-fuzz/corpus/%)
 	@scripts/run-tests.sh -j$(JOBS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(fuzz_SRC:tests/fuzz/fuzz_%.c=%),\
-	    "build-fuzz/fuzz/fuzz_$(f) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build-fuzz/$(f)- \
+	    "build-fuzz/fuzz/fuzz_$(f) -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) \
+	    -artifact_prefix=build-fuzz/$(f)- \
 	    build-fuzz/corpus/$(f) tests/fuzz/corpus/$(f)")
 
 sim: $(SIM)
@@ -308,7 +310,7 @@ help:
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, shellcheck, file sizes, alerts and dashboard'
 	@echo 'make bench      all figures;  make bench-book SEED=n  the order book alone'
 	@echo 'make bench-public HARNESS=dir SEED=n  the book in the public benchmark (tests/bench/public/README.md)'
-	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make fuzz       every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS); FUZZ_SEED=n to repeat one'
 	@echo 'make sim        the simulator with SEED=$(SEED);  make sim-long  an hour of seeds from there'
 	@echo 'make docs       docs/metrics.md from shm/metrics.def'
 	@echo 'make install    to PREFIX=$(PREFIX) below DESTDIR'

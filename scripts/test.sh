@@ -20,6 +20,7 @@ interleavings              | $make check-interleave
 build with sanitizers      | $make $sanitized $programs
 unit tests, sanitized      | $make $sanitized check-unit
 fuzz corpora, sanitized    | $make $sanitized check-replay
+fuzzing, briefly           | $make fuzz FUZZ_SECONDS=10 FUZZ_SEED=1
 threads, race detector     | $make SAN=thread check-mt
 integration                | $make check-integration
 end to end                 | $make check-e2e

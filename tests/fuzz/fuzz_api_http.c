@@ -20,9 +20,22 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static struct rules *rules;
 
+/* What was sent may be quoted there, and cut: it must be written as valid JSON all the same. */
+static void check_detail(const char *detail)
+{
+    char text[6 * DETAIL_MAX + 2]; /* each byte may be escaped */
+    struct json_out o;
+    json_out_init(&o, text, sizeof text);
+    json_put_cstring(&o, detail);
+    json_t *back = json_loadb(text, o.len, JSON_DECODE_ANY, NULL);
+    CHECK(!o.full && back);
+    json_decref(back);
+}
+
 static void check_refused(const struct problem *p)
 {
     CHECK(p->code && wire_code(p->code)->code == p->code);
+    check_detail(p->detail);
     CHECK(p->field && p->detail[0]);
     CHECK(wire_code(p->code)->http >= 400 && wire_code(p->code)->http < 500);
 }
