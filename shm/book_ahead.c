@@ -161,14 +161,12 @@ static void take_step(struct books *b, struct book_batch *t)
 
 #define SAMPLED 16U /* batches from one look to the next */
 
-/* A request that likely finds all in the cache: a price that is better than all in the trie, or
- * lately had an order; an order that came lately. */
+/* A request that likely finds all in the cache; of orders that rest, those that came lately. */
 static bool is_near(const struct books *b, const struct book_request *r)
 {
     if (r->what != BOOK_SUBMIT) return book_young(b, (u32)r->o.id)->slot == (u32)r->o.id;
-    u32 half = half_of(b, &r->o), hash = book_hash(book_key(half, r->o.price));
-    return book_hint(b, half, hash)->hash == hash ||
-           book_in_front(b, book_half(b, half), book_key(half, r->o.price));
+    u32 half = half_of(b, &r->o);
+    return book_is_near(b, half, book_key(half, r->o.price));
 }
 
 /* True if nearly all of the next requests are: asking ahead costs each some 20 ns, and saves one

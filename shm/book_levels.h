@@ -389,7 +389,7 @@ static inline __attribute__((always_inline)) u32 book_queue_near(struct books *b
     } else if (UNLIKELY(queue & (BOOK_IS_NODE | BOOK_EMPTIES))) {
         return 0;
     } else {
-        book_hint_set(b, half, key, queue); /* by which is_crowded() knows */
+        book_hint_set(b, half, key, queue); /* by which book_is_near() knows */
     }
     const struct book_queue *q = book_queue(b, queue);
     return LIKELY(q->key == key && q->half == half) ? queue : 0;
@@ -471,6 +471,14 @@ BOOK_ASIDE static void book_queue_drop(struct books *b, u32 queue)
 }
 
 /* ---- hints for books larger than the cache ---- */
+
+/* True for a key that is better than all in the trie, or was lately looked for: what leads to its
+ * queue is likely in the cache. */
+static inline bool book_is_near(const struct books *b, u32 half, u64 key)
+{
+    u32 hash = book_hash(key);
+    return book_hint(b, half, hash)->hash == hash || book_in_front(b, book_half(b, half), key);
+}
 
 /* One step of the walk to a key, at what was asked for last: what it asks for next, 0 = there is no
  * more. *way: the last node on it so far, or the queue of the key. An order that joins a queue

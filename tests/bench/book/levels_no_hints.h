@@ -7,6 +7,11 @@
 
 #define book_queue_drop_foreseen book_queue_drop
 
+static inline bool book_is_near(const struct books *b, u32 half, u64 key)
+{
+    return (void)b, (void)half, (void)key, false;
+}
+
 static inline u32 book_get_ahead(const struct books *b, u32 half, u64 key, u32 *way)
 {
     return (void)b, (void)half, (void)key, (void)way, 0U;
