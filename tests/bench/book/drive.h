@@ -14,7 +14,7 @@
 #define DRIVE_PASTE(a, b) a##b
 #define DRIVE_JOIN(a, b)  DRIVE_PASTE(a, b)
 #define DRIVE_EVENTS      64U
-#define DRIVE_BATCH       512U
+#define DRIVE_BATCH       512U /* divides DRIVE_PIECE */
 
 static u64 drive_now_ns(void)
 {
@@ -121,8 +121,10 @@ struct drive_result DRIVE_JOIN(DRIVE_NAME, _drive)(const struct flow *f, void *m
         u64 events = how->batch || i < how->from ? drive_batch(b, r, (u32)n, &out)
                                                  : drive_each(b, r, (u32)n, cycles, &out);
         if (i < how->from) continue;
-        d.ns += drive_now_ns() - start;
+        u64 ns = drive_now_ns() - start;
+        d.ns += ns;
         d.events += events;
+        if (how->pieces) how->pieces[(i - how->from) / DRIVE_PIECE] += ns;
     }
     d.checksum = book_checksum(b, 0);
     d.orders = book_orders(b, 0);

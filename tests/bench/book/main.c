@@ -3,7 +3,8 @@
  *   book [seed [orders [NAME]]]      default 1, 400000 new orders a flow, all; else those with NAME
  *
  * Every flow runs in rounds; in a round each build of the book runs it once, so that a noisy
- * machine is noisy for all. Given are medians of the rounds (and the best round of the product).
+ * machine is noisy for all. Of each piece of a flow the median of the rounds counts (`best`: of the
+ * product, the least).
  * The last line is `worst <M messages/s> <flow>` of the product over all flows. */
 #include "tests/bench/book/shapes.h"
 #include "tests/bench/book/variants.h"
@@ -15,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS   3U
+#define ROUNDS   5U
 #define ACCOUNTS 1000U
 
 typedef struct drive_result drive_fn(const struct flow *, void *, const struct drive_how *);
@@ -35,7 +36,7 @@ static void *arena;
 
 static int by_value(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
     return x < y ? -1 : x > y;
 }
 
@@ -143,40 +144,75 @@ static double cycle_ns(const struct flow *f)
 
 /* ---- one flow through all builds ---- */
 
-static double rate(drive_fn *drive, const struct flow *f, const struct drive_how *how, u64 *sum)
+/* A build's times: ns[round][piece]. */
+struct timing {
+    u64 *ns[ROUNDS];
+    u64 units, checksum;
+};
+
+static struct timing timing_new(u64 pieces)
 {
-    struct drive_result r = drive(f, arena, how);
-    *sum = r.checksum;
-    u64 units = f->sweeps ? r.events : f->n - how->from;
-    return (double)units / (double)r.ns * 1e3;
+    struct timing t = {0};
+    for (u32 r = 0; r < ROUNDS; r++) CHECK((t.ns[r] = calloc(pieces, sizeof(u64))));
+    return t;
 }
+
+static void timing_free(struct timing *t)
+{
+    for (u32 r = 0; r < ROUNDS; r++) free(t->ns[r]);
+}
+
+static void time_round(struct timing *t, u32 round, drive_fn *drive, const struct flow *f,
+                       struct drive_how how)
+{
+    how.pieces = t->ns[round];
+    struct drive_result r = drive(f, arena, &how);
+    t->units = f->sweeps ? r.events : f->n - how.from;
+    t->checksum = r.checksum;
+}
+
+/* M messages/s if each piece takes what it did in the round of this rank, 0 = the fastest. */
+static double rate(const struct timing *t, u64 pieces, u32 rank)
+{
+    u64 sum = 0;
+    for (u64 p = 0; p < pieces; p++) {
+        u64 ns[ROUNDS];
+        for (u32 r = 0; r < ROUNDS; r++) ns[r] = t->ns[r][p];
+        qsort(ns, ROUNDS, sizeof(ns[0]), by_value);
+        sum += ns[rank];
+    }
+    return (double)t->units / (double)sum * 1e3;
+}
+
+#define ONE_BY_ONE COUNT_OF(builds) /* of the product */
 
 static void run_flow(const struct flow *f, u64 from, bool narrow, double ns_per_cycle)
 {
-    double m[COUNT_OF(builds) + 1][ROUNDS];
-    u64 sum[COUNT_OF(builds) + 1] = {0};
+    struct timing t[COUNT_OF(builds) + 1];
+    u64 pieces = (f->n - from) / DRIVE_PIECE + 1;
+    for (u32 v = 0; v <= ONE_BY_ONE; v++) t[v] = timing_new(pieces);
     for (u32 r = 0; r < ROUNDS; r++) {
-        for (u32 v = 0; v < COUNT_OF(builds); v++) {
-            if (builds[v].narrow && !narrow) continue;
-            struct drive_how batches = {.from = from, .batch = true};
-            m[v][r] = rate(builds[v].drive, f, &batches, &sum[v]);
+        for (u32 v = 0; v <= ONE_BY_ONE; v++) {
+            bool each = v == ONE_BY_ONE;
+            if (!each && builds[v].narrow && !narrow) continue;
+            time_round(&t[v], r, each ? product_drive : builds[v].drive, f,
+                       (struct drive_how){.from = from, .batch = !each});
         }
-        struct drive_how each = {.from = from};
-        m[COUNT_OF(builds)][r] = rate(product_drive, f, &each, &sum[COUNT_OF(builds)]);
     }
     printf("%-14s %8lu messages%s", f->name, f->n - from, f->sweeps ? " (rates: fills/s)" : "");
-    for (u32 v = 0; v <= COUNT_OF(builds); v++) {
-        bool last = v == COUNT_OF(builds);
-        if (!last && builds[v].narrow && !narrow) continue;
-        qsort(m[v], ROUNDS, sizeof(m[v][0]), by_value);
-        printf("  %s %.1f", last ? "one by one" : builds[v].name, m[v][ROUNDS / 2]);
-        bool same = sum[v] == sum[0] || v == 1; /* bare does not look at accounts */
+    for (u32 v = 0; v <= ONE_BY_ONE; v++) {
+        if (!t[v].units) continue;
+        printf("  %s %.1f", v == ONE_BY_ONE ? "one by one" : builds[v].name,
+               rate(&t[v], pieces, ROUNDS / 2));
+        bool same = t[v].checksum == t[0].checksum || v == 1; /* bare does not look at accounts */
         if (!same) printf(" (OTHER BOOK)");
         CHECK(same);
     }
-    printf("  best %.1f\n", m[0][ROUNDS - 1]);
-    if (m[0][ROUNDS / 2] < worst) {
-        worst = m[0][ROUNDS / 2];
+    double median = rate(&t[0], pieces, ROUNDS / 2);
+    printf("  best %.1f\n", rate(&t[0], pieces, 0));
+    for (u32 v = 0; v <= ONE_BY_ONE; v++) timing_free(&t[v]);
+    if (median < worst) {
+        worst = median;
         snprintf(worst_name, sizeof(worst_name), "%s", f->name);
     }
     latencies(f, from, ns_per_cycle);
@@ -192,8 +228,8 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *only = argc > 3 ? argv[3] : NULL;
-    printf("seed %lu, %u new orders a flow, M messages/s, medians of %u rounds\n", seed, orders,
-           ROUNDS);
+    printf("seed %lu, %u new orders a flow, M messages/s, medians of %u rounds, piece by piece\n",
+           seed, orders, ROUNDS);
     pin();
     map_arena();
     double ns_per_cycle = 0;

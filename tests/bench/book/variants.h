@@ -7,10 +7,15 @@
 #define DRIVE_ORDERS (1U << 20) /* arena of every run */
 #define DRIVE_BYTES  (512UL << 20)
 
+/* Time is told apart by pieces of so many messages, a millisecond at most: where a host serves
+ * others too, a run is slow here and there, seldom all of it. */
+#define DRIVE_PIECE (1U << 14)
+
 struct drive_how {
     u64 from;    /* messages before this one are run, but not timed */
     bool batch;  /* by book_run, DRIVE_BATCH at a time; else one by one */
     u32 *cycles; /* of each message, or NULL */
+    u64 *pieces; /* ns of each piece from `from` on, or NULL */
 };
 
 struct drive_result {
