@@ -18,18 +18,6 @@
 #include "shm/proc.h"
 #include "shm/region.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* --- System calls ------------------------------------------------------------------------------
  */
 
@@ -209,7 +197,7 @@ static int enter_landlock(const char *dir, const struct sandbox_path *paths, u32
 int sandbox_enter(const char *dir, const struct sandbox_path *paths, u32 calls, u32 *guards)
 {
     *guards = 0;
-    if (SANITIZED) return 0;
+    if (SANDBOX_LEFT_OUT) return 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return err_sys("giving up new privileges");
     if (enter_landlock(dir, paths, guards)) return -1;
     return enter_seccomp(calls, guards);

@@ -12,6 +12,19 @@
 
 #include "shm/base.h"
 
+/* 1 in a build under a sanitizer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_LEFT_OUT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define SANDBOX_LEFT_OUT 1
+#endif
+#endif
+#ifndef SANDBOX_LEFT_OUT
+#define SANDBOX_LEFT_OUT 0
+#endif
+
 /* System calls beyond those every process needs (memory without PROT_EXEC, clocks, futex, reading
  * and writing open descriptors, signals, exit). */
 enum sandbox_calls {

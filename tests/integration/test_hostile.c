@@ -5,8 +5,8 @@
  * is tried again without the sandbox, so that the user alone must stop it. At last forged messages
  * go to verify in the place of api@1, which is stopped meanwhile: nothing may become of them.
  *
- * Only root can give roles users of their own; otherwise the test of users is left out, and says
- * so.
+ * Only root can give roles users of their own, and there is no sandbox under sanitizers; the test
+ * of either is left out then, and says so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static struct segment segment;
 static struct client client;
 static struct client_wallet victim;
 static u64 order_id;
-static bool as_root;
+static bool as_root, sandboxed;
 
 /* ---- The exchange and its victim --------------------------------------------------------------*/
 
@@ -54,6 +54,7 @@ static int start(void **state)
     u64 seed = 7;
     (void)state;
     as_root = geteuid() == 0;
+    sandboxed = !SANDBOX_LEFT_OUT;
     if (exchange_start(&x)) return -1;
     client_open(&client, 1, x.port);
     wallet_make(&victim, &seed);
@@ -87,6 +88,7 @@ static void become_api(bool sandbox)
     }
     if (!sandbox) return;
     CHECK(sandbox_enter(segment.boot.dir, NULL, SANDBOX_SOCKETS | SANDBOX_THREADS, &guards) == 0);
+    CHECK(sandboxed == !!(guards & GUARD_SECCOMP));
 }
 
 /* What came of an attack in a gateway of its own: 0 = it succeeded. */
@@ -106,6 +108,12 @@ static int outcome_of(int (*attack)(const void *), const void *what, bool sandbo
     }
     CHECK(waitpid(child, &status, 0) == child);
     return WIFSIGNALED(status) ? FAULT + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* In the sandbox nothing comes of it. */
+static void assert_stopped(int (*attack)(const void *), const void *what)
+{
+    if (sandboxed) assert_int_not_equal(outcome_of(attack, what, true), DONE);
 }
 
 /* ---- Memory -----------------------------------------------------------------------------------*/
@@ -181,7 +189,7 @@ static void it_opens_nothing_of_others(void **state)
     for (u32 i = 0; i < view.topo.region_count; i++) {
         bool own = view.topo.regions[i].owner == (u32)self;
         const char *file = view.regions[i].path;
-        assert_int_not_equal(outcome_of(open_region, file, true), DONE);
+        assert_stopped(open_region, file);
         if (!as_root || own) continue;
         const struct topo_proc *owner = &view.topo.procs[view.topo.regions[i].owner];
         if (owner->role == ROLE_API) continue; /* the same user: gateways are one */
@@ -191,7 +199,7 @@ static void it_opens_nothing_of_others(void **state)
     segment_detach(&view);
     for (u32 i = 0; i < COUNT_OF(below); i++) {
         snprintf(path, sizeof path, "%s/%s", x.dir, below[i]);
-        assert_int_not_equal(outcome_of(read_file, path, true), DONE);
+        assert_stopped(read_file, path);
         if (as_root && outcome_of(read_file, path, false) == DONE) fail_msg("%s opened", path);
     }
 }
@@ -244,13 +252,14 @@ static void it_reaches_no_other_process(void **state)
     for (u32 i = 0; i < x.count; i++) {
         bool same_user = !strncmp(x.procs[i].name, "api", 3);
         for (u32 k = 0; k < COUNT_OF(attacks); k++) {
-            assert_int_not_equal(outcome_of(attacks[k], &x.procs[i].pid, true), DONE);
+            assert_stopped(attacks[k], &x.procs[i].pid);
             if (!as_root || same_user) continue;
             if (outcome_of(attacks[k], &x.procs[i].pid, false) == DONE)
                 fail_msg("attack %u on %s succeeded", k, x.procs[i].name);
         }
     }
-    assert_int_equal(outcome_of(run_program, "/bin/sh", true), FAULT + SIGSYS);
+    if (sandboxed) assert_int_equal(outcome_of(run_program, "/bin/sh", true), FAULT + SIGSYS);
+    if (!sandboxed) printf("no sandbox under sanitizers: what it holds was not tested\n");
     if (!as_root) printf("not root: that users alone hold was not tested\n");
 }
 
