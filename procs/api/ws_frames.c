@@ -7,6 +7,7 @@
 #include "procs/api/stream.h"
 #include "procs/api/ws.h"
 #include "procs/api/ws_channels.h"
+#include "procs/lib/utf8.h"
 
 /* Bytes for wslay: first what came with the upgrade, then the socket. */
 static ssize_t on_read(u8 *buf, size_t len, int flags, void *context)
@@ -106,20 +107,11 @@ static bool may_close_with(u16 code)
     return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
-/* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool is_utf8(const u8 *s, size_t len)
 {
-    for (size_t i = 0; i < len;) {
-        u8 lead = s[i++], least = 0x80, most = 0xbf; /* of the byte that follows */
-        if (lead < 0x80) continue;
-        u32 more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-        if (lead < 0xc2 || lead > 0xf4 || more > len - i) return false;
-        if (lead == 0xe0) least = 0xa0;
-        if (lead == 0xed) most = 0x9f;
-        if (lead == 0xf0) least = 0x90;
-        if (lead == 0xf4) most = 0x8f;
-        for (; more; more--, least = 0x80, most = 0xbf)
-            if (s[i] < least || s[i++] > most) return false;
+    for (size_t n; len; len -= n, s += n) {
+        n = utf8_character(s, len);
+        if (!n) return false;
     }
     return true;
 }

@@ -1,6 +1,7 @@
 #include "procs/lib/json.h"
 
 #include "procs/lib/decimal.h"
+#include "procs/lib/utf8.h"
 #include "shm/err.h"
 
 static void put_char(struct json_out *o, char c)
@@ -42,22 +43,6 @@ static void put_escape(struct json_out *o, unsigned char c)
     json_put_raw(o, text, sizeof text);
 }
 
-/* Bytes of the character beyond ASCII that begins a text, 0 if none does (RFC 3629). */
-static size_t character(const char *text, size_t len)
-{
-    static const u32 LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char c = (unsigned char)*text;
-    size_t n = c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
-    if (!n || n > len) return 0;
-    u32 code = c & (0x7fU >> n);
-    for (size_t i = 1; i < n; i++) {
-        if (((unsigned char)text[i] & 0xc0) != 0x80) return 0;
-        code = code << 6 | ((unsigned char)text[i] & 0x3f);
-    }
-    bool surrogate = code >> 11 == 0xd800 >> 11;
-    return code < LEAST[n] || code > 0x10ffff || surrogate ? 0 : n;
-}
-
 void json_put_string(struct json_out *o, const char *text, size_t len)
 {
     put_comma(o);
@@ -66,7 +51,7 @@ void json_put_string(struct json_out *o, const char *text, size_t len)
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         if (LIKELY(c >= 0x20 && c != '"' && c != '\\' && c < 0x7f)) continue;
-        size_t n = c >= 0x80 ? character(text + i, len - i) : 0;
+        size_t n = c >= 0x80 ? utf8_character(text + i, len - i) : 0;
         if (n) {
             i += n - 1;
             continue;

@@ -6,6 +6,7 @@
 
 #include "procs/lib/clock.h"
 #include "procs/lib/json.h"
+#include "procs/lib/utf8.h"
 
 #define ESCAPED 6 /* a byte of a message may take as many in JSON */
 
@@ -86,18 +87,9 @@ static void say(char *line, size_t length)
 /* Bytes that are no UTF-8 (a file's name in another encoding) would make the line unreadable. */
 static void make_utf8(char *text)
 {
-    for (u8 *c = (u8 *)text; *c;) {
-        u32 more = *c < 0x80                 ? 0
-                   : *c >= 0xc2 && *c < 0xe0 ? 1
-                   : *c >= 0xe0 && *c < 0xf0 ? 2
-                   : *c >= 0xf0 && *c < 0xf5 ? 3
-                                             : 4;
-        u32 good = 0;
-        while (more < 4 && good < more && (c[good + 1] & 0xc0) == 0x80) good++;
-        bool overlong = (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xf0 && c[1] < 0x90) ||
-                        (*c == 0xed && c[1] >= 0xa0) || (*c == 0xf4 && c[1] >= 0x90);
-        if (more < 4 && good == more && !overlong) c += more + 1;
-        else *c++ = '?';
+    for (size_t left = strlen(text), n; left; left -= n, text += n) {
+        n = utf8_character(text, left);
+        if (!n) *text = '?', n = 1;
     }
 }
 
