@@ -169,29 +169,37 @@ static bool is_near(const struct books *b, const struct book_request *r)
     return book_is_near(b, half, book_key(half, r->o.price));
 }
 
-/* True if nearly all of the next requests are: asking ahead costs each some 20 ns, and saves one
- * that is not near ten times as much. */
-BOOK_ASIDE static bool is_crowded(const struct books *b, const struct book_batch *t)
+/* Many enough orders, or levels, that it is a question. */
+static inline bool may_ask(const struct books *b)
+{
+    return book_is_large(b) || b->queues.used >= BOOK_STREWN;
+}
+
+/* What to ask for, by how many of the next requests are near: asking for all costs each some 20
+ * ns, and saves one that is not near ten times as much in a large book. In one that just outgrew
+ * the nearer caches it saves less, unless hardly any are near, as where prices are scattered
+ * evenly. */
+BOOK_ASIDE static enum book_asks look(const struct books *b, const struct book_batch *t)
 {
     u32 n = (u32)min_u64(t->count - t->done, BOOK_GROUP), near = 0;
     for (u32 i = 0; i < n; i++) near += is_near(b, &t->requests[t->done + i]);
-    return near >= n - n / 16;
+    if (!book_is_large(b)) return near <= n / 10 ? BOOK_ASKS_ALL : BOOK_ASKS_ORDERS;
+    return near < n - n / 16 ? BOOK_ASKS_ALL : BOOK_ASKS_NOTHING;
 }
 
 /* At the start of a batch. */
-static inline bool stays_crowded(struct books *b, const struct book_batch *t)
+static inline bool asks_all(struct books *b, const struct book_batch *t)
 {
-    if (b->crowded || b->batches++ % SAMPLED == 0) b->crowded = is_crowded(b, t);
-    return b->crowded;
+    if (b->asks != BOOK_ASKS_ALL || b->batches++ % SAMPLED == 0) b->asks = look(b, t);
+    return b->asks == BOOK_ASKS_ALL;
 }
 
 /* The first group takes all its steps at once, the others one by one while the group before is
- * made: a load has the time of a slice. In a crowd there is nothing to ask for. */
+ * made: a load has the time of a slice. */
 BOOK_ASIDE static void ask_ahead(struct books *b, struct book_batch *t)
 {
     if (t->told <= t->done) {
-        if (stays_crowded(b, t)) {
-            memset(t->way, 0, sizeof(t->way));
+        if (!asks_all(b, t)) {
             t->asks = t->count;
             return;
         }
@@ -209,7 +217,7 @@ BOOK_ASIDE static void ask_ahead(struct books *b, struct book_batch *t)
 
 bool book_gains_ahead(struct books *b)
 {
-    return book_is_large(b) && (!b->crowded || b->batches++ % SAMPLED == 0);
+    return may_ask(b) && (b->asks == BOOK_ASKS_ALL || b->batches++ % SAMPLED == 0);
 }
 
 /* ---- batches ---- */
@@ -240,8 +248,8 @@ static inline int make_next(struct books *b, struct book_batch *t, struct book_e
     if (UNLIKELY(b->taker.busy != BOOK_IDLE)) {
         status = book_continue(b, out);
     } else {
-        if (book_is_large(b) && t->done >= t->asks) ask_ahead(b, t);
-        b->way = t->way[t->done % COUNT_OF(t->way)];
+        if (may_ask(b) && t->done >= t->asks) ask_ahead(b, t);
+        b->way = b->asks == BOOK_ASKS_ALL ? *way_of(t, t->done) : 0;
         status = make_foreseen(b, &t->requests[t->done], out);
         b->way = 0;
     }
@@ -253,9 +261,6 @@ int book_run_one(struct books *b, struct book_batch *t, struct book_events *out)
 {
     return make_next(b, t, out);
 }
-
-/* What memory is asked for ahead of requests. */
-enum ahead { NOTHING, ORDERS, ALL };
 
 #define PLACES 8U /* requests made between two loads for one */
 
@@ -273,7 +278,7 @@ static inline void load_some(const struct books *b, struct book_batch *t, u32 i)
 }
 
 /* Requests up to `end`, until the buffer is full. */
-static inline int run_to(struct books *b, struct book_batch *t, u32 end, enum ahead ahead,
+static inline int run_to(struct books *b, struct book_batch *t, u32 end, enum book_asks asks,
                          struct book_events *out)
 {
     int status = BOOK_DONE;
@@ -281,14 +286,23 @@ static inline int run_to(struct books *b, struct book_batch *t, u32 end, enum ah
     for (const struct book_request *r = &t->requests[i]; i < end; i++, r++) {
         status = BOOK_MORE;
         if (out->max - out->count < BOOK_EVENTS_MIN) break;
-        if (ahead == ORDERS) load_some(b, t, i);
-        if (ahead == ALL) b->way = *way_of(t, i);
-        status = ahead == ALL ? make_foreseen(b, r, out) : make(b, r, out);
+        if (asks == BOOK_ASKS_ORDERS) load_some(b, t, i);
+        if (asks == BOOK_ASKS_ALL) b->way = *way_of(t, i);
+        status = asks == BOOK_ASKS_ALL ? make_foreseen(b, r, out) : make(b, r, out);
         if (UNLIKELY(status == BOOK_MORE)) break;
     }
     b->way = 0;
     t->done = i;
     return status;
+}
+
+static inline enum book_asks what_to_ask(struct books *b, struct book_batch *t)
+{
+    if (may_ask(b)) {
+        if (t->done >= t->asks) ask_ahead(b, t);
+        return b->asks;
+    }
+    return b->orders.used >= BOOK_MIDDLE ? BOOK_ASKS_ORDERS : BOOK_ASKS_NOTHING;
 }
 
 int book_run(struct books *b, struct book_batch *t, struct book_events *out)
@@ -300,13 +314,13 @@ int book_run(struct books *b, struct book_batch *t, struct book_events *out)
         t->done++;
     }
     while (t->done < t->count && status == BOOK_DONE) {
-        if (book_is_large(b)) {
-            if (t->done >= t->asks) ask_ahead(b, t);
-            status = run_to(b, t, (u32)min_u64(t->asks, t->count), ALL, out);
-        } else if (b->orders.used >= BOOK_MIDDLE) {
-            status = run_to(b, t, t->count, ORDERS, out);
+        enum book_asks asks = what_to_ask(b, t);
+        if (asks == BOOK_ASKS_ALL) {
+            status = run_to(b, t, (u32)min_u64(t->asks, t->count), BOOK_ASKS_ALL, out);
+        } else if (asks == BOOK_ASKS_ORDERS) {
+            status = run_to(b, t, t->count, BOOK_ASKS_ORDERS, out);
         } else {
-            status = run_to(b, t, t->count, NOTHING, out);
+            status = run_to(b, t, t->count, BOOK_ASKS_NOTHING, out);
         }
     }
     return status;

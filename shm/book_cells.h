@@ -38,6 +38,9 @@
 #ifndef BOOK_SCATTERED
 #define BOOK_SCATTERED 4096U /* levels from which on they and their nodes no longer stay there */
 #endif
+#ifndef BOOK_STREWN
+#define BOOK_STREWN 16384U /* levels from which on all that leads there may be out of the cache */
+#endif
 #ifndef BOOK_HINTS
 #define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
 #endif
@@ -168,7 +171,7 @@ struct books {
     u32 rings, counts, joined; /* refs of the tables of accounts: struct book_ring, u32, u8 */
     u32 accounts_mask;
     u32 way;     /* what was found ahead for the next request: see BOOK_IS_NODE; never trusted */
-    u32 crowded; /* requests meet in few places, when last looked at: nothing is asked ahead */
+    u32 asks;    /* what is asked ahead, when last looked at: enum book_asks */
     u32 batches; /* in how many that was a question, modulo 2^32 */
     struct book_pool orders, queues, nodes;
     u32 orders_limit; /* books_limit, */
@@ -270,6 +273,9 @@ static inline bool book_is_scattered(const struct books *b)
 {
     return b->queues.used >= BOOK_SCATTERED;
 }
+
+/* What memory is asked for ahead of requests. */
+enum book_asks { BOOK_ASKS_NOTHING, BOOK_ASKS_ORDERS, BOOK_ASKS_ALL };
 
 /* True once it ever was: the orders that are left lie scattered. A sweep asks memory ahead then. */
 static inline bool book_was_large(const struct books *b)

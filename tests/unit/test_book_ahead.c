@@ -1,7 +1,7 @@
 /* Batches whose way through the trie was looked for ahead, while the requests before them take
  * nodes away and make others: the same events and books as by one request after the other. In turns
- * they crowd at a few prices, where nothing is looked for; the tables by which that is known are
- * small here.
+ * they crowd at a few prices, where less is looked for; the tables by which that is known are
+ * small here, and so is a large book.
  *
  *   test_book_ahead [seed] */
 #include <setjmp.h>
@@ -11,10 +11,12 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define BOOK_LARGE     1U
+#define BOOK_LARGE     122U
+#define BOOK_MIDDLE    20U
 #define BOOK_SCATTERED 8U
-#define BOOK_YOUNG     64U
-#define BOOK_HINTS     64U
+#define BOOK_STREWN    40U
+#define BOOK_YOUNG     16U
+#define BOOK_HINTS     16U
 // NOLINTBEGIN(bugprone-suspicious-include): the same source, built another way
 #include "shm/book.c"
 #include "shm/book_accounts.c"
@@ -24,9 +26,10 @@
 // NOLINTEND(bugprone-suspicious-include)
 
 #define SLOTS   256U
+#define LEVELS  135U /* now and then all are in use */
 #define BATCH   300U
 #define MARKETS 2U
-#define BATCHES 1000U
+#define BATCHES 4000U
 #define TURN    50U /* batches until orders begin to crowd, or no longer do */
 #define CROWD   16U /* slots of those */
 
@@ -42,7 +45,8 @@ static u64 next_random(void)
 
 static struct books *make_books(void)
 {
-    struct books_config c = {.markets_max = MARKETS, .orders_max = SLOTS, .slots_max = SLOTS};
+    struct books_config c = {
+        .markets_max = MARKETS, .orders_max = SLOTS, .levels_max = LEVELS, .slots_max = SLOTS};
     struct books *b = books_join(books_new(aligned_alloc(books_align(), books_footprint(&c)), &c));
     assert_non_null(b);
     for (u32 k = 0; k < MARKETS; k++) assert_int_equal(books_open(b, k), 0);
@@ -56,6 +60,17 @@ static u64 price_for(u8 side, bool crowds)
     if (crowds) price = 1 + (r & 3);
     if (!crowds && r >> 6 & 1) price += (r >> 7 & 15) << 40;
     return price + (side == BOOK_SELL ? 1UL << 50 : 0);
+}
+
+/* An order that takes from the other side, most of it or little. */
+static void reach_over(struct book_order *o, u64 r)
+{
+    static const u8 tif[] = {BOOK_IOC, BOOK_FOK, BOOK_GTC, BOOK_GTX};
+    o->price = o->side == BOOK_BUY ? 1UL << 60 : 1;
+    if (r & 1) o->price = price_for(o->side ^ BOOK_BUY ^ BOOK_SELL, false);
+    o->lots <<= r >> 1 & 3;
+    o->tif = tif[r >> 4 & 3];
+    o->stp = (u8)(r >> 6 & 3);
 }
 
 /* A slot's order comes, or moves, or goes. */
@@ -74,6 +89,9 @@ static struct book_request request(u64 *ids, bool crowds)
                               .stp = BOOK_STP_CANCEL_TAKER};
     if (!ids[slot]) {
         q.o.id = ids[slot] = (r | 1) << 32 | slot;
+        if (!(r >> 24 & 127)) reach_over(&q.o, r >> 31);
+    } else if (!(r >> 24 & 511)) {
+        q.what = BOOK_CANCEL_ALL;
     } else if (r >> 16 & 7) {
         q.what = BOOK_CANCEL;
         ids[slot] = 0;
@@ -83,6 +101,28 @@ static struct book_request request(u64 *ids, bool crowds)
     return q;
 }
 
+static u32 requests(u64 *ids, bool crowds, struct book_request *q)
+{
+    u32 n = 1 + (u32)(next_random() % BATCH);
+    for (u32 i = 0; i < n; i++) q[i] = request(ids, crowds);
+    return n;
+}
+
+/* Cancels of all orders, not in turn. */
+static u32 drain(u64 *ids, struct book_request *q)
+{
+    u32 n = 0;
+    u64 from = next_random();
+    for (u32 i = 0; i < SLOTS; i++) {
+        u64 slot = (from + i * 97UL) % SLOTS;
+        if (!ids[slot]) continue;
+        q[n++] =
+            (struct book_request){.o.id = ids[slot], .what = BOOK_CANCEL, .reason = BOOK_BY_USER};
+        ids[slot] = 0;
+    }
+    return n;
+}
+
 static void same_as_one_by_one(void **state)
 {
     (void)state;
@@ -90,26 +130,29 @@ static void same_as_one_by_one(void **state)
     static struct book_event want[4 * BATCH], got[4 * BATCH];
     struct books *b = make_books(), *one = make_books();
     u64 ids[SLOTS] = {0};
-    u32 seen[2] = {0};
+    u32 seen[2][2][BOOK_ASKS_ALL + 1] = {0};
     for (u32 k = 0; k < BATCHES; k++) {
         bool crowds = k / TURN % 2 != 0;
-        u32 n = 1 + (u32)(next_random() % BATCH);
+        bool drains = k % (2 * TURN) == 0; /* before they scatter */
+        u32 n = drains ? drain(ids, q) : requests(ids, crowds, q);
         struct book_events wanted = {.at = want, .max = 4 * BATCH};
         struct book_events gathered = {.at = got, .max = 4 * BATCH};
         struct book_batch t = {.requests = q, .count = n};
-        for (u32 i = 0; i < n; i++) q[i] = request(ids, crowds);
         for (u32 i = 0; i < n; i++) assert_int_equal(make(one, &q[i], &wanted), BOOK_DONE);
         assert_int_equal(book_run(b, &t, &gathered), BOOK_DONE);
-        seen[crowds] += b->crowded;
+        seen[crowds][book_is_large(b)][b->asks] += may_ask(b);
         assert_int_equal(gathered.count, wanted.count);
         assert_memory_equal(got, want, wanted.count * sizeof(want[0]));
         for (u32 m = 0; m < MARKETS; m++) {
             assert_int_equal(book_checksum(b, m), book_checksum(one, m));
             assert_int_equal(book_levels(b, m), book_levels(one, m));
+            assert_int_equal(books_use(b).levels, books_use(one).levels);
         }
     }
-    assert_in_range(seen[false], 0, BATCHES / 20);     /* looked for ahead where it helps, */
-    assert_in_range(seen[true], BATCHES / 4, BATCHES); /* and not where it does not */
+    /* In both sizes, scattered and in a crowd, what helps there. */
+    assert_true(seen[false][false][BOOK_ASKS_ALL] > BATCHES / 40);
+    assert_true(seen[true][false][BOOK_ASKS_ORDERS] > BATCHES / 40);
+    assert_true(seen[false][true][BOOK_ASKS_ALL] && seen[true][true][BOOK_ASKS_NOTHING]);
     free(books_delete(books_leave(b)));
     free(books_delete(books_leave(one)));
 }
