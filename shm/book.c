@@ -86,8 +86,22 @@ static inline void tell_canceled(const struct books *b, u32 cell, u16 reason,
     e->left = 0;
 }
 
+/* The same of an order that is alone, and then it leaves. */
+BOOK_ASIDE static int cancel_alone(struct books *b, u32 cell, u16 reason, struct book_events *out)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    const struct book_half *h = book_half(b, book_cell_half(b, c));
+    struct book_event *e = lone_event(head_of(BOOK_CANCELED, reason, h->head), c->account, out);
+    e->price = book_half_key(h, c->key);
+    e->id = c->id;
+    e->lots = c->alone_lots;
+    e->left = 0;
+    return book_unrest_alone(b, cell);
+}
+
 static inline int cancel_resting(struct books *b, u32 cell, u16 reason, struct book_events *out)
 {
+    if (book_is_alone(book_cell(b, cell))) return cancel_alone(b, cell, reason, out);
     tell_canceled(b, cell, reason, out);
     return book_unrest(b, cell);
 }
@@ -100,19 +114,18 @@ static bool sated(const struct book_taker *t, u64 price)
     return t->o.lots == 0 || (t->budgeted && t->o.budget < price);
 }
 
-/* One fill against the first order of the best level, at that order's price. */
-static inline void trade(struct books *b, struct book_taker *t, u32 queue, u32 cell,
-                         struct book_events *out)
+/* Fill a taker against an order of which so many lots rest: how many are left of it. */
+static inline u64 fill(struct books *b, struct book_taker *t, const struct book_cell *maker,
+                       u64 resting, struct book_events *out)
 {
-    struct book_cell *maker = book_cell(b, cell);
-    u64 lots = min_u64(t->o.lots, maker->lots);
+    u64 lots = min_u64(t->o.lots, resting);
     if (UNLIKELY(t->budgeted)) {
         lots = min_u64(lots, t->o.budget / t->price);
         t->o.budget -= lots * t->price;
     }
     t->o.lots -= lots;
     t->traded = true;
-    u64 left = maker->lots - lots;
+    u64 left = resting - lots;
     u64 head = head_of(BOOK_TRADE, 0, book_half(b, t->half)->head);
     struct book_event *e = event(head, t->o.account | (u64)maker->account << 32, out);
     e->price = t->price;
@@ -121,12 +134,18 @@ static inline void trade(struct books *b, struct book_taker *t, u32 queue, u32 c
     e->left = t->o.lots;
     e->maker = maker->id;
     e->maker_left = left;
-    if (left) {
-        maker->lots = left;
-        book_queue(b, queue)->lots -= lots;
-        return;
-    }
-    book_leave(b, cell, queue, t->against);
+    return left;
+}
+
+/* One fill against the first order of the best level, at that order's price. */
+static inline void trade(struct books *b, struct book_taker *t, u32 queue, u32 cell,
+                         struct book_events *out)
+{
+    struct book_cell *maker = book_cell(b, cell);
+    u64 left = fill(b, t, maker, maker->lots, out);
+    if (!left) return book_leave(b, cell, queue, t->against);
+    book_queue(b, queue)->lots -= maker->lots - left;
+    maker->lots = left;
 }
 
 /* The taker stands before an own order. */
@@ -137,26 +156,41 @@ static void meet_own(struct books *b, struct book_taker *t, u32 cell, struct boo
     if (t->o.stp != BOOK_STP_CANCEL_MAKER) t->end = BOOK_BY_STP_TAKER;
 }
 
+/* The best level is of one order, which is alone. */
+BOOK_ASIDE static void meet_alone(struct books *b, struct book_taker *t, u32 cell,
+                                  struct book_events *out)
+{
+    struct book_cell *maker = book_cell(b, cell);
+    if (UNLIKELY(book_is_own(maker, t->o.account))) return meet_own(b, t, cell, out);
+    u64 left = fill(b, t, maker, maker->alone_lots, out);
+    maker->alone_lots = left;
+    if (!left) book_unrest_alone(b, cell);
+}
+
 /* Price-time priority, one resting order at a time, until the taker is sated, stopped, or nothing
  * is left within its limit. BOOK_MORE when the buffer is full. */
 static int match(struct books *b, struct book_taker *t, struct book_events *out)
 {
     struct book_half *h = book_half(b, t->against);
-    u32 queue = 0;
+    u32 best = 0;
     while (t->o.lots && !t->end && book_reaches(b, h, t->limit)) {
         if (UNLIKELY(full(out))) return BOOK_MORE;
-        u32 before = queue;
-        queue = book_queue_first(b, h);
-        if (queue != before) {
-            t->price = book_queue_price(b, queue);
-            if (UNLIKELY(book_was_large(b))) book_sweep_ahead(b, h, queue, !before);
+        u32 before = best;
+        best = book_half_best(b, h);
+        if (best != before) {
+            t->price = book_half_key(h, book_key_at(b, best));
+            if (UNLIKELY(book_was_large(b))) book_sweep_ahead(b, h, best, !before);
         }
         if (sated(t, t->price)) break;
-        u32 first = book_ring(b, queue)->next;
+        if (UNLIKELY(book_is_cell(b, best))) {
+            meet_alone(b, t, best, out);
+            continue;
+        }
+        u32 first = book_ring(b, best)->next;
         if (UNLIKELY(book_is_own(book_cell(b, first), t->o.account))) {
             meet_own(b, t, first, out);
         } else {
-            trade(b, t, queue, first, out);
+            trade(b, t, best, first, out);
         }
     }
     return BOOK_DONE;
@@ -171,17 +205,63 @@ BOOK_ASIDE static int no_room(const struct books *b, const struct book_order *o,
     return tell(o, BOOK_CANCELED, BOOK_BY_CAPACITY, o->lots, 0, out);
 }
 
-/* The order rests behind those of this queue, if it fits. */
-BOOK_ASIDE static int come_to_rest(struct books *b, const struct book_order *o, u32 half, u32 queue,
-                                   struct book_events *out)
+static inline void tell_rested(const struct books *b, const struct book_order *o, u32 half,
+                               struct book_events *out)
 {
-    if (UNLIKELY(!book_fits(b, queue, o->lots))) return no_room(b, o, out);
     u64 head = head_of(BOOK_RESTED, 0, book_half(b, half)->head);
     struct book_event *e = lone_event(head, o->account, out);
     e->price = o->price;
     e->lots = e->left = o->lots;
     e->id = o->id;
+}
+
+/* The order rests behind those of this queue, if it fits. */
+BOOK_ASIDE static int come_to_rest(struct books *b, const struct book_order *o, u32 half, u32 queue,
+                                   struct book_events *out)
+{
+    if (UNLIKELY(!book_fits(b, queue, o->lots))) return no_room(b, o, out);
+    tell_rested(b, o, half, out);
     return book_rest_in(b, o, half, queue);
+}
+
+/* The order rests at a price that has no queue, or none that was found. */
+BOOK_ASIDE static int rest_anew(struct books *b, const struct book_order *o, u32 half,
+                                struct book_events *out)
+{
+    u32 queue = book_queue_get(b, half, book_key(half, o->price));
+    return LIKELY(queue) ? come_to_rest(b, o, half, queue, out) : no_room(b, o, out);
+}
+
+BOOK_ASIDE static int rest_alone(struct books *b, const struct book_order *o, u32 half,
+                                 struct book_events *out)
+{
+    tell_rested(b, o, half, out);
+    return book_rest_alone(b, o, half);
+}
+
+/* Something was in its place. */
+BOOK_ASIDE static int part_and_rest(struct books *b, const struct book_order *o, u32 half,
+                                    struct book_events *out)
+{
+    bool parts = book_alone_part(b, half, book_half_key(book_half(b, half), o->price));
+    return LIKELY(parts) ? rest_alone(b, o, half, out) : rest_anew(b, o, half, out);
+}
+
+/* A node was found on its way: the order rests alone, if it may. */
+BOOK_ASIDE static int rest_deep(struct books *b, const struct book_order *o, u32 half,
+                                struct book_events *out)
+{
+    u64 key = book_half_key(book_half(b, half), o->price);
+    if (UNLIKELY(!book_alone_may(b, half, key))) return rest_anew(b, o, half, out);
+    if (b->way & BOOK_TAKEN) return part_and_rest(b, o, half, out);
+    if (UNLIKELY(!book_alone_fits(b, half, key))) return rest_anew(b, o, half, out);
+    return rest_alone(b, o, half, out);
+}
+
+static inline int rest_far(struct books *b, const struct book_order *o, u32 half,
+                           struct book_events *out)
+{
+    return b->way & BOOK_IS_NODE ? rest_deep(b, o, half, out) : rest_anew(b, o, half, out);
 }
 
 /* The end of an order that takes no more. */
@@ -190,8 +270,7 @@ BOOK_ASIDE static int settle(struct books *b, const struct book_order *o, u32 ha
 {
     if (o->tif == BOOK_IOC) return tell(o, BOOK_CANCELED, BOOK_BY_IOC, o->lots, 0, out);
     if (o->tif == BOOK_FOK) return tell(o, BOOK_CANCELED, BOOK_BY_FOK, o->lots, 0, out);
-    u32 queue = LIKELY(book_has_room(b)) ? book_queue_get(b, half, book_key(half, o->price)) : 0;
-    return LIKELY(queue) ? come_to_rest(b, o, half, queue, out) : no_room(b, o, out);
+    return LIKELY(book_has_room(b)) ? rest_far(b, o, half, out) : no_room(b, o, out);
 }
 
 /* Match, then end the taker in exactly one way. */
@@ -229,13 +308,13 @@ static bool imagine(struct book_taker *t, u64 price, u64 lots)
 
 /* Step over the orders of a level, one by one, as own ones may be among them; those end the walk
  * unless stp takes them out of the way. True at the walk's end. */
-static bool look_at_orders(const struct books *b, struct book_taker *t, u32 queue, u64 price,
+static bool look_at_orders(const struct books *b, struct book_taker *t, u32 level, u64 price,
                            struct outlook *o)
 {
-    for (u32 i = book_ring(b, queue)->next; i != queue; i = book_ring(b, i)->next) {
+    for (u32 i = book_level_first(b, level); i; i = book_level_later(b, i)) {
         const struct book_cell *c = book_cell(b, i);
         if (!book_is_own(c, t->o.account)) {
-            if (imagine(t, price, c->lots)) return o->fills = t->traded, true;
+            if (imagine(t, price, book_cell_lots(c))) return o->fills = t->traded, true;
         } else {
             o->meets_own = true;
             if (t->o.stp != BOOK_STP_CANCEL_MAKER) return true;
@@ -250,14 +329,14 @@ static struct outlook look_ahead(const struct books *b, const struct book_taker 
 {
     struct book_taker t = *taker;
     struct outlook o = {0};
-    u32 q = book_queue_first(b, book_half(b, t.against));
-    for (; q; q = book_queue_next(b, q)) {
-        u64 price = book_queue_price(b, q);
+    u32 q = book_level_best(b, book_half(b, t.against));
+    for (; q; q = book_level_next(b, q)) {
+        u64 price = book_key(t.against, book_entry(b, q)->key);
         if (book_key(t.against, price) > t.limit) break;
         if (sated(&t, price)) return o.fills = t.traded, o;
         if (own) {
             if (look_at_orders(b, &t, q, price, &o)) break;
-        } else if (imagine(&t, price, book_queue(b, q)->lots)) {
+        } else if (imagine(&t, price, book_level_lots(b, q))) {
             return o.fills = t.traded, o;
         }
     }
@@ -349,11 +428,9 @@ BOOK_ASIDE static int cross(struct books *b, const struct book_order *o, u32 hal
 BOOK_ASIDE static int rest_near(struct books *b, const struct book_order *o, u32 half,
                                 struct book_events *out)
 {
-    if (LIKELY(book_has_room(b))) {
-        u32 queue = book_queue_near(b, half, book_half_key(book_half(b, half), o->price));
-        if (LIKELY(queue)) return come_to_rest(b, o, half, queue, out);
-    }
-    return settle(b, o, half, out);
+    if (UNLIKELY(!book_has_room(b))) return no_room(b, o, out);
+    u32 queue = book_queue_near(b, half, book_half_key(book_half(b, half), o->price));
+    return LIKELY(queue) ? come_to_rest(b, o, half, queue, out) : rest_far(b, o, half, out);
 }
 
 /* A new order whose fields are fine. */
@@ -401,6 +478,7 @@ int book_cancel_foreseen(struct books *b, u64 id, u16 reason, struct book_events
     CHECK(!b->taker.busy && !full(out));
     u32 cell;
     if (UNLIKELY(!book_lookup(b, id, &cell))) return unknown(id, out);
+    if (book_is_alone(book_cell(b, cell))) return cancel_alone(b, cell, reason, out);
     tell_canceled(b, cell, reason, out);
     return book_unrest_foreseen(b, cell);
 }
@@ -437,7 +515,7 @@ BOOK_ASIDE static int take_amended(struct books *b, u32 cell, u64 price, u64 lot
     struct book_order o = amended(b, cell, price, lots, stp);
     u32 half = book_half_of(o.market, o.side);
     if (!may_take(b, begin(b, &o, half), out)) return BOOK_DONE;
-    o.price = book_queue_price(b, c->queue);
+    o.price = book_key(half, book_queue(b, c->queue)->key);
     tell(&o, BOOK_AMENDED, 0, c->lots, lots, out);
     b->taker.traded = true;
     book_unrest(b, cell);
@@ -502,12 +580,21 @@ BOOK_ASIDE static int reduce(struct books *b, u32 cell, u64 lots, struct book_ev
     return BOOK_DONE;
 }
 
+/* An order that is alone is amended as others are. */
+BOOK_ASIDE static int amend_alone(struct books *b, u32 cell, u64 price, u64 lots, u8 stp,
+                                  struct book_events *out)
+{
+    book_alone_end(b, cell);
+    return book_amend(b, book_cell(b, cell)->id, price, lots, stp, out);
+}
+
 int book_amend(struct books *b, u64 id, u64 price, u64 lots, u8 stp, struct book_events *out)
 {
     u32 cell;
     CHECK(!b->taker.busy && !full(out));
     if (UNLIKELY(!book_lookup(b, id, &cell))) return unknown(id, out);
     const struct book_cell *c = book_cell(b, cell);
+    if (UNLIKELY(book_is_alone(c))) return amend_alone(b, cell, price, lots, stp, out);
     const struct book_queue *q = book_queue(b, c->queue);
     u64 old_price = book_half_key(book_half(b, q->half), q->key);
     if (!price) price = old_price;

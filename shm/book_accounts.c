@@ -51,7 +51,7 @@ void book_accounts_new(struct books *b)
 static bool belongs(const struct books *b, u32 link, u32 ring)
 {
     const struct book_cell *c = book_cell(b, book_link_cell(b, link));
-    return c->id && book_account_ring(b, c->account, book_queue(b, c->queue)->half) == ring;
+    return c->id && book_account_ring(b, c->account, book_cell_half(b, c)) == ring;
 }
 
 void book_account_tidy(struct books *b, u32 ring)

@@ -136,7 +136,7 @@ static inline void book_account_add(struct books *b, u32 cell, u32 account, u32 
 static inline bool book_account_has(const struct books *b, u32 cell, u32 account, u32 half)
 {
     const struct book_cell *c = book_cell(b, cell);
-    return c->id && c->account == account && book_queue(b, c->queue)->half == half;
+    return c->id && c->account == account && book_cell_half(b, c) == half;
 }
 
 /* No orders yet: every link and every ring alone. */

@@ -42,10 +42,11 @@ static void load_queues(const struct books *b, struct book_group *g)
 {
     for (u32 i = 0; i < g->n; i++) {
         const struct book_cell *c = book_cell(b, g->ref[i]);
-        g->ref[i] = c->queue;
-        book_fetch(b, c->queue);
-        book_fetch(b, c->ring.prev);
-        book_fetch(b, c->ring.next);
+        u32 alone = -(c->queue & BOOK_IS_NODE);
+        g->ref[i] = (alone & (g->ref[i] | BOOK_ALONE)) | (~alone & c->queue);
+        book_load(book_entry(b, c->queue));
+        book_fetch(b, c->ring.prev & ~alone);
+        book_fetch(b, c->ring.next & ~alone);
     }
     if (!book_is_scattered(b)) g->n = 0;
 }

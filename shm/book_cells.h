@@ -5,6 +5,7 @@
  *                  their counts, and how many joined | ids
  *
  *   queue [first, last, lots] <=> order <=> order <=> ... back to the queue      (price priority)
+ *   node of the trie --> queue, or the order itself if it is alone at its price  (book_levels.h)
  *   ring of an account        <=> link  <=> link  <=> ... back to the ring      (book_accounts.h)
  *
  * They refer to each other by `ref`s: offsets in units of 8 bytes from the object's start, which
@@ -25,7 +26,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x42534b4f4f424545UL /* "EEBOOKSB" */
+#define BOOKS_MAGIC 0x43534b4f4f424545UL /* "EEBOOKSC" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -59,21 +60,39 @@ struct book_queue {
     struct book_ring ring;
     u64 key;
     u64 lots;   /* sum of its orders */
-    u32 parent; /* its node in the trie; 0 = it is the root, or stands in front of the trie */
+    u32 parent; /* its node in the trie, with BOOK_IS_NODE; 0 = it is the root, or in the front */
     u32 half;   /* UINT32_MAX = free */
 };
 SIZE_IS(struct book_queue, 32);
 OFFSET_IS(struct book_queue, key, 8);
 
+/* An order. One that is alone at its price may have no queue: it is its own level then, until
+ * another joins it, and keeps in two fields what its queue would. */
 struct book_cell {
-    struct book_ring ring; /* in its queue */
-    u64 lots;              /* what is left; of a free one: see book_account_keep() */
-    u64 id;                /* 0 = free */
+    union {
+        struct book_ring ring; /* in its queue */
+        u64 alone_lots;        /* alone: what is left */
+    };
+    union {
+        u64 lots; /* what is left; of a free one: see book_account_keep() */
+        u64 key;  /* alone */
+    };
+    u64 id;    /* 0 = free */
+    u32 queue; /* alone: its node in the trie, with BOOK_IS_NODE */
     u32 account;
-    u32 queue;
 };
 SIZE_IS(struct book_cell, 32);
 OFFSET_IS(struct book_cell, id, 16);
+
+/* What a queue, a node of the trie, and an order that is alone have in the same places. */
+struct book_entry {
+    u64 own;
+    u64 key;
+    u64 more;
+    u32 parent; /* node, with BOOK_IS_NODE; 0 = none */
+    u32 half;   /* not of an order */
+} __attribute__((may_alias));
+SIZE_IS(struct book_entry, 32);
 
 /* The queue that last had a key of this hash; never trusted. */
 struct book_hint {
@@ -90,14 +109,14 @@ struct book_sweep {
     u64 key; /* of the node, from the time it was entered */
     u32 node, digit;
     u32 end, at;           /* levels found, and those the sweep has come to */
-    u32 queue[BOOK_SWEEP]; /* the last ones found */
+    u32 queue[BOOK_SWEEP]; /* the last ones found; of orders that are alone, themselves */
 };
 
 #ifndef BOOK_FRONT
 #define BOOK_FRONT 16U /* best levels that are kept outside of the trie, at most one less */
 #endif
 struct book_half {
-    u32 best;   /* queue, 0 = side is empty: front[fronts] */
+    u32 best;   /* queue, or order that is alone; 0 = side is empty: front[fronts] */
     u32 root;   /* of the trie: a queue, or a node; 0 = it is empty */
     u32 orders; /* resting orders of this half */
     u32 zero;
@@ -160,7 +179,8 @@ enum book_busy { BOOK_IDLE = 0, BOOK_TAKING = 1, BOOK_MASS = 2 };
 struct books {
     u64 magic;
     u64 no_key; /* ref 0 reads as a queue with this key, UINT64_MAX, */
-    u64 no_id;  /* and as an order with this id, 0 */
+    u64 no_id;  /* and as an order with this id, 0, */
+    u64 none;   /* in no queue */
     u64 bytes;
     struct books_config config; /* levels_max resolved */
     u64 ids_off;
@@ -173,9 +193,9 @@ struct books {
     u32 way;     /* what was found ahead for the next request: see BOOK_IS_NODE; never trusted */
     u32 asks;    /* what is asked ahead, when last looked at: enum book_asks */
     u32 batches; /* in how many that was a question, modulo 2^32 */
-    struct book_pool orders, queues, nodes;
-    u32 orders_limit; /* books_limit, */
-    u32 orders_room;  /* and orders_max if that is less */
+    struct book_pool orders, queues, nodes; /* orders that are alone use their levels' queues up */
+    u32 orders_limit;                       /* books_limit, */
+    u32 orders_room;                        /* and orders_max if that is less */
     struct book_taker taker;
     u32 grown_count; /* the earliest of those that wait, modulo BOOK_GROWN */
     struct book_grown grown[BOOK_GROWN];
@@ -231,9 +251,46 @@ static inline u32 *book_start(const struct books *b, u32 half, u64 prefix)
  * before they have read what decides: a wrong guess is then found out at once, not after all the
  * loads that lead there, for which the work on the next requests would be thrown away. */
 #define BOOK_IS_NODE 1U /* in a ref: of a node, not a queue; refs are multiples of 4 */
+#define BOOK_ALONE   2U /* in a ref of a level: of an order that is alone */
 #define BOOK_TAKEN   2U
 #define BOOK_EMPTIES 2U
 #define BOOK_MERGES  6U
+
+/* What a ref is of, tag or not. */
+static inline struct book_entry *book_entry(const struct books *b, u32 ref)
+{
+    return book_ref(b, ref & ~(BOOK_IS_NODE | BOOK_ALONE));
+}
+
+/* Its key, by a ref without a tag. */
+static inline u64 book_key_at(const struct books *b, u32 ref)
+{
+    return ((const struct book_entry *)book_ref(b, ref))->key;
+}
+
+/* True if the order has no queue. */
+static inline bool book_is_alone(const struct book_cell *c)
+{
+    return c->queue & BOOK_IS_NODE;
+}
+
+/* True if the ref, without a tag, is of an order's place, not of a queue; also for ref 0. */
+static inline bool book_is_cell(const struct books *b, u32 ref)
+{
+    return ref < b->orders.end;
+}
+
+/* A level by what it is of. */
+static inline u32 book_level_of(const struct books *b, u32 ref)
+{
+    return ref && book_is_cell(b, ref) ? ref | BOOK_ALONE : ref;
+}
+
+/* The half an order rests in. */
+static inline u32 book_cell_half(const struct books *b, const struct book_cell *c)
+{
+    return book_entry(b, c->queue)->half;
+}
 
 static inline bool book_will_empty(const struct books *b)
 {
@@ -317,6 +374,30 @@ static inline bool book_has_room(const struct books *b)
 static inline u64 book_half_key(const struct book_half *h, u64 price)
 {
     return price ^ h->mirror;
+}
+
+/* What is left of an order; and of all orders of a level. */
+static inline u64 book_cell_lots(const struct book_cell *c)
+{
+    return book_is_alone(c) ? c->alone_lots : c->lots;
+}
+
+static inline u64 book_level_lots(const struct books *b, u32 level)
+{
+    return level & BOOK_ALONE ? book_cell(b, level & ~BOOK_ALONE)->alone_lots
+                              : book_queue(b, level)->lots;
+}
+
+/* The first order of a level, and the one behind an order; 0 = there is none. */
+static inline u32 book_level_first(const struct books *b, u32 level)
+{
+    return level & BOOK_ALONE ? level & ~BOOK_ALONE : book_ring(b, level)->next;
+}
+
+static inline u32 book_level_later(const struct books *b, u32 cell)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    return book_is_alone(c) || c->ring.next == c->queue ? 0 : c->ring.next;
 }
 
 /* Put a member behind all others of a ring. */

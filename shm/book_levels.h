@@ -6,6 +6,10 @@
  * A trie of 16-way nodes, each with a bitmap of its children, with the runs of single children left
  * out: a node has two children or more, so n levels need fewer than n nodes, whatever the prices.
  *
+ * An order that is alone at its price, in a book that is larger than the cache, has no queue: the
+ * node refers to the order itself. That is a line less to wait for, and a fifth less memory. It
+ * gets a queue when another order joins it.
+ *
  * In front of the trie stand up to fifteen levels that are better than all in it, in order: most
  * levels come and go as the best of their side, and never see the trie. A level too many sends the
  * worst of them there; none ever comes back. Before both stands a table of hints, by a hash of the
@@ -25,15 +29,18 @@
 #define BOOK_TRIE_WAYS (1U << BOOK_TRIE_BITS)
 
 struct book_node {
-    u64 key;     /* of any level below; its bits from shift + BOOK_TRIE_BITS up are the prefix */
-    u32 parent;  /* node, 0 = this is the root */
-    u16 bits;    /* which children there are */
-    u16 shift;   /* of the digit that chooses */
-    u32 half;    /* UINT32_MAX = free */
-    u32 zero[3]; /* refs are even */
+    u16 bits;  /* which children there are */
+    u16 shift; /* of the digit that chooses */
+    u32 zero;
+    u64 key; /* of any level below; its bits from shift + BOOK_TRIE_BITS up are the prefix */
+    u64 unused;
+    u32 parent; /* node, with BOOK_IS_NODE; 0 = this is the root */
+    u32 half;   /* UINT32_MAX = free */
     u32 child[BOOK_TRIE_WAYS];
 };
 SIZE_IS(struct book_node, 96);
+OFFSET_IS(struct book_node, key, 8);
+OFFSET_IS(struct book_node, parent, 24);
 
 static inline struct book_node *book_node(const struct books *b, u32 ref)
 {
@@ -43,12 +50,6 @@ static inline struct book_node *book_node(const struct books *b, u32 ref)
 static inline u32 book_digit(u64 key, u32 shift)
 {
     return (u32)(key >> shift) & (BOOK_TRIE_WAYS - 1);
-}
-
-static inline u64 book_queue_price(const struct books *b, u32 queue)
-{
-    const struct book_queue *q = book_queue(b, queue);
-    return book_key(q->half, q->key);
 }
 
 /* Fibonacci hashing, as tick sizes that are powers of two are common. */
@@ -75,11 +76,7 @@ static inline void book_trie_set(struct books *b, struct book_half *h, u32 paren
     } else {
         h->root = ref;
     }
-    if (ref & BOOK_IS_NODE) {
-        book_node(b, ref)->parent = parent;
-    } else {
-        book_queue(b, ref)->parent = parent;
-    }
+    book_entry(b, ref)->parent = parent;
 }
 
 /* True if the way to a key in a half leads through this node. */
@@ -99,7 +96,7 @@ static inline u32 book_trie_walk(const struct books *b, u32 start, u64 key, u32 
         const struct book_node *n = book_node(b, ref);
         if ((key ^ n->key) >> n->shift >> BOOK_TRIE_BITS) break;
         u32 digit = book_digit(key, n->shift);
-        *parent = ref & ~BOOK_IS_NODE;
+        *parent = ref;
         if (!(n->bits >> digit & 1)) return 0;
         ref = n->child[digit];
     }
@@ -131,7 +128,7 @@ static inline u32 book_trie_begin(struct books *b, u32 half, u64 key)
 {
     u32 node = book_half(b, half)->root;
     if (!(node & BOOK_IS_NODE) || book_node(b, node)->shift < BOOK_FAR) return node;
-    u64 best = book_queue(b, book_half(b, half)->front[0])->key;
+    u64 best = book_key_at(b, book_half(b, half)->front[0]);
     u32 shift = (63U - (u32)__builtin_clzl((key ^ best) | 1)) & ~(BOOK_TRIE_BITS - 1);
     u32 prefix = shift / BOOK_TRIE_BITS * BOOK_TRIE_WAYS | book_digit(key, shift);
     u32 *kept = book_start(b, half, prefix);
@@ -158,26 +155,26 @@ static inline u32 book_trie_place(struct books *b, u32 half, u64 key, u32 *paren
 static inline u32 book_trie_split(struct books *b, struct book_half *h, u64 key, u32 ref,
                                   u32 parent)
 {
-    u64 other = ref & BOOK_IS_NODE ? book_node(b, ref)->key : book_queue(b, ref)->key;
-    u32 node = book_pool_get(b, &b->nodes, sizeof(struct book_node));
+    u64 other = book_entry(b, ref)->key;
+    u32 node = book_pool_get(b, &b->nodes, sizeof(struct book_node)) | BOOK_IS_NODE;
     u32 bit = 63U - (u32)__builtin_clzl(key ^ other);
     struct book_node *n = book_node(b, node);
     n->key = key;
     n->bits = 0;
     n->shift = (u16)(bit / BOOK_TRIE_BITS * BOOK_TRIE_BITS);
     n->half = (u32)(h - book_half(b, 0));
-    book_trie_set(b, h, parent, key, node | BOOK_IS_NODE);
+    book_trie_set(b, h, parent, key, node);
     book_trie_set(b, h, node, other, ref);
     return node;
 }
 
-/* Put a new queue in at the place the walk found. */
-static inline void book_trie_put(struct books *b, struct book_half *h, u32 queue, u32 ref,
+/* Put a new level in at the place the walk found. */
+static inline void book_trie_put(struct books *b, struct book_half *h, u32 level, u32 ref,
                                  u32 parent)
 {
-    u64 key = book_queue(b, queue)->key;
+    u64 key = book_entry(b, level)->key;
     if (ref) parent = book_trie_split(b, h, key, ref, parent);
-    book_trie_set(b, h, parent, key, queue);
+    book_trie_set(b, h, parent, key, level);
 }
 
 /* ---- the front ---- */
@@ -186,7 +183,7 @@ static inline void book_trie_put(struct books *b, struct book_half *h, u32 queue
  */
 static inline bool book_in_front(const struct books *b, const struct book_half *h, u64 key)
 {
-    return key < book_queue(b, h->front[0])->key;
+    return key < book_key_at(b, h->front[0]);
 }
 
 /* The place of the best queue that is not better than a key, which is better than all in the trie.
@@ -194,7 +191,7 @@ static inline bool book_in_front(const struct books *b, const struct book_half *
 static inline u32 book_front_place(const struct books *b, const struct book_half *h, u64 key)
 {
     u32 place = h->fronts;
-    while (book_queue(b, h->front[place])->key < key) place--;
+    while (book_key_at(b, h->front[place]) < key) place--;
     return place;
 }
 
@@ -227,15 +224,15 @@ static inline void book_front_put(struct book_half *h, u32 place, u32 queue)
     h->best = h->front[end] = queue;
 }
 
-/* The best queue of a half, and the next worse one; 0 = there is none. */
-static inline u32 book_queue_first(const struct books *b, const struct book_half *h)
+/* The best of a half: a queue, or an order that is alone, without a tag; 0 = there is none. */
+static inline u32 book_half_best(const struct books *b, const struct book_half *h)
 {
     return (void)b, h->best;
 }
 
-static inline u32 book_trie_next(const struct books *b, u32 queue)
+static inline u32 book_trie_next(const struct books *b, u32 level)
 {
-    const struct book_queue *q = book_queue(b, queue);
+    const struct book_entry *q = book_entry(b, level);
     for (u32 node = q->parent; node; node = book_node(b, node)->parent) {
         const struct book_node *n = book_node(b, node);
         u32 later = n->bits & (~1U << book_digit(q->key, n->shift));
@@ -250,37 +247,45 @@ static inline u32 book_trie_next(const struct books *b, u32 queue)
     return 0;
 }
 
-static inline u32 book_queue_next(const struct books *b, u32 queue)
+/* The next worse level, 0 = there is none. */
+static inline u32 book_level_next(const struct books *b, u32 level)
 {
-    const struct book_queue *q = book_queue(b, queue);
+    if (level & BOOK_ALONE) return book_trie_next(b, level);
+    const struct book_queue *q = book_queue(b, level);
     const struct book_half *h = book_half(b, q->half);
-    if (!book_in_front(b, h, q->key)) return book_trie_next(b, queue);
-    return h->front[book_front_place(b, h, q->key) - 1];
+    if (!book_in_front(b, h, q->key)) return book_trie_next(b, level);
+    return book_level_of(b, h->front[book_front_place(b, h, q->key) - 1]);
 }
 
 /* True if there are orders with this key or a better one. */
 static inline bool book_reaches(const struct books *b, const struct book_half *h, u64 key)
 {
-    return book_queue(b, h->best)->key <= key;
+    return book_key_at(b, h->best) <= key;
 }
 
-/* The queue of a key, 0 if it has no orders. */
-static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
+/* The level of a key, 0 if it has no orders. */
+static inline u32 book_level_find(const struct books *b, u32 half, u64 key)
 {
     const struct book_half *h = book_half(b, half);
     u32 parent, ref;
-    if (book_in_front(b, h, key)) {
+    if (book_in_front(b, h, key)) { /* none there is alone: the first of the trie has another key */
         ref = h->front[book_front_place(b, h, key)];
     } else {
         ref = book_trie_walk(b, h->root, key, &parent);
     }
-    return ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key ? ref : 0;
+    return ref && !(ref & BOOK_IS_NODE) && book_entry(b, ref)->key == key ? ref : 0;
+}
+
+/* True if there may be one more level. */
+static inline bool book_has_level(const struct books *b)
+{
+    return b->queues.used < b->config.levels_max;
 }
 
 static inline u32 book_queue_new(struct books *b, u32 half, u64 key)
 {
+    if (UNLIKELY(!book_has_level(b))) return 0;
     u32 queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
-    if (UNLIKELY(!queue)) return 0;
     struct book_queue *q = book_queue(b, queue);
     q->ring.prev = q->ring.next = queue;
     q->key = key;
@@ -288,6 +293,69 @@ static inline u32 book_queue_new(struct books *b, u32 half, u64 key)
     q->parent = 0;
     q->half = half;
     return queue;
+}
+
+/* ---- orders that are alone ---- */
+
+/* May an order that will rest with this key be alone? Where a node was found ahead: elsewhere the
+ * next order at its price is likely soon. */
+static inline bool book_alone_may(const struct books *b, u32 half, u64 key)
+{
+    return b->way & BOOK_IS_NODE && !book_in_front(b, book_half(b, half), key) && book_has_level(b);
+}
+
+/* True if nothing is in its place in that node. */
+static inline bool book_alone_fits(const struct books *b, u32 half, u64 key)
+{
+    const struct book_node *n = book_node(b, b->way);
+    return book_trie_passes(b, b->way, half, key) && !(n->bits >> book_digit(key, n->shift) & 1);
+}
+
+/* Something is likely: then the way leads on to a node where nothing is, made if need be. False if
+ * the key has a level, or its way is another by now. */
+static inline bool book_alone_part(struct books *b, u32 half, u64 key)
+{
+    u32 node = b->way & ~BOOK_TAKEN;
+    if (UNLIKELY(book_node(b, node)->half != half)) return false;
+    u32 ref = book_trie_walk(b, node, key, &node);
+    if (!node || (!(ref & BOOK_IS_NODE) && book_entry(b, ref)->key == key)) return false;
+    b->way = ref ? book_trie_split(b, book_half(b, half), key, ref, node) : node;
+    return true;
+}
+
+/* Put an order in that node. */
+static inline void book_alone_put(struct books *b, u32 half, u64 key, u32 cell)
+{
+    book_cell(b, cell)->key = key;
+    b->queues.used++;
+    book_trie_set(b, book_half(b, half), b->way, key, cell | BOOK_ALONE);
+}
+
+/* An order is no longer alone: its level gets a queue. */
+BOOK_ASIDE static u32 book_alone_end(struct books *b, u32 cell)
+{
+    struct book_cell *c = book_cell(b, cell);
+    u64 lots = c->alone_lots, key = c->key;
+    u32 node = c->queue, half = book_node(b, node)->half;
+    struct book_half *h = book_half(b, half);
+    b->queues.used--;
+    u32 queue = book_queue_new(b, half, key);
+    struct book_queue *q = book_queue(b, queue);
+    q->lots = lots;
+    q->ring = (struct book_ring){cell, cell};
+    c->ring = (struct book_ring){queue, queue};
+    c->lots = lots;
+    c->queue = queue;
+    book_trie_set(b, h, node, key, queue);
+    if (h->front[0] == cell) h->front[0] = queue;
+    h->best = h->front[h->fronts];
+    return queue;
+}
+
+/* The queue of a level, made if there is none. */
+static inline u32 book_level_queue(struct books *b, u32 level)
+{
+    return LIKELY(!(level & BOOK_ALONE)) ? level : book_alone_end(b, level & ~BOOK_ALONE);
 }
 
 /* The worst queue of a full front goes to the trie, where it is the best. */
@@ -327,27 +395,13 @@ BOOK_ASIDE static u32 book_trie_make(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
     u32 parent, ref = book_trie_place(b, half, key, &parent);
-    if (ref && !(ref & BOOK_IS_NODE) && book_queue(b, ref)->key == key) {
-        return book_hint_set(b, half, key, ref);
+    if (ref && !(ref & BOOK_IS_NODE) && book_entry(b, ref)->key == key) {
+        return book_hint_set(b, half, key, book_level_queue(b, ref));
     }
     u32 queue = book_queue_new(b, half, key);
     if (UNLIKELY(!queue)) return 0;
     book_trie_put(b, h, queue, ref, parent);
     return b->way & BOOK_IS_NODE ? queue : book_hint_set(b, half, key, queue);
-}
-
-/* A level that will be the child of the node found ahead. */
-BOOK_ASIDE static u32 book_trie_add(struct books *b, u32 half, u64 key)
-{
-    u32 node = b->way & ~BOOK_IS_NODE;
-    const struct book_node *n = book_node(b, node);
-    bool fits = book_trie_passes(b, node, half, key);
-    if (UNLIKELY(!fits || n->bits >> book_digit(key, n->shift) & 1)) {
-        return book_trie_make(b, half, key);
-    }
-    u32 queue = book_queue_new(b, half, key);
-    if (LIKELY(queue)) book_trie_set(b, book_half(b, half), node, key, queue);
-    return queue;
 }
 
 /* The queue of a key that has no hint, made if there is none; 0 if queues are used up. */
@@ -362,9 +416,9 @@ BOOK_ASIDE static u32 book_queue_make(struct books *b, u32 half, u64 key)
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     const struct book_half *h = book_half(b, half);
-    if (key < book_queue(b, h->best)->key) return book_front_new(b, half, key, h->fronts + 1);
+    if (key < book_key_at(b, h->best)) return book_front_new(b, half, key, h->fronts + 1);
     if (UNLIKELY(b->way & BOOK_IS_NODE) && !book_in_front(b, h, key)) {
-        return b->way & BOOK_TAKEN ? book_trie_make(b, half, key) : book_trie_add(b, half, key);
+        return book_trie_make(b, half, key);
     }
     u32 queue = book_hint(b, half, book_hash(key))->queue;
     const struct book_queue *q = book_queue(b, queue);
@@ -376,7 +430,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 static inline __attribute__((always_inline)) u32 book_queue_near(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    if (key < book_queue(b, h->best)->key) {
+    if (key < book_key_at(b, h->best)) {
         if (UNLIKELY(h->fronts >= BOOK_FRONT - 1)) return 0;
         u32 queue = book_queue_new(b, half, key);
         if (UNLIKELY(!queue)) return 0;
@@ -401,11 +455,14 @@ static inline void book_queue_free(struct books *b, u32 queue)
     book_pool_put(b, &b->queues, queue);
 }
 
-/* A node left with one child gives it to its parent. */
+/* A node left with one child gives it to its parent. An order that would be the root gets a queue,
+ * as it could no longer tell that it is alone. */
 static inline void book_trie_merge(struct books *b, struct book_half *h, u32 node)
 {
     struct book_node *n = book_node(b, node);
-    book_trie_set(b, h, n->parent, n->key, n->child[__builtin_ctz(n->bits)]);
+    u32 child = n->child[__builtin_ctz(n->bits)];
+    if (UNLIKELY(!n->parent)) child = book_level_queue(b, child);
+    book_trie_set(b, h, n->parent, n->key, child);
     n->half = UINT32_MAX;
     book_pool_put(b, &b->nodes, node);
 }
@@ -415,23 +472,41 @@ BOOK_ASIDE static void book_trie_merge_unforeseen(struct books *b, struct book_h
     book_trie_merge(b, h, node);
 }
 
+/* Take the level of a key out of its node. */
+static inline void book_trie_clear(struct books *b, struct book_half *h, u32 node, u64 key)
+{
+    struct book_node *n = book_node(b, node);
+    n->bits = (u16)(n->bits & ~(1U << book_digit(key, n->shift)));
+    bool last = !(n->bits & (n->bits - 1));
+    if (b->way == BOOK_MERGES) {
+        if (LIKELY(last)) book_trie_merge(b, h, node);
+    } else {
+        if (UNLIKELY(last)) book_trie_merge_unforeseen(b, h, node);
+    }
+}
+
 /* Take a queue out of the trie. */
 static inline void book_trie_drop(struct books *b, struct book_half *h, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
-    if (h->front[0] == queue) h->front[0] = book_trie_next(b, queue);
+    if (h->front[0] == queue) h->front[0] = book_trie_next(b, queue) & ~BOOK_ALONE;
     if (!q->parent) {
         h->root = 0;
         return;
     }
-    struct book_node *n = book_node(b, q->parent);
-    n->bits = (u16)(n->bits & ~(1U << book_digit(q->key, n->shift)));
-    bool lone = !(n->bits & (n->bits - 1));
-    if (b->way == BOOK_MERGES) {
-        if (LIKELY(lone)) book_trie_merge(b, h, q->parent);
-    } else {
-        if (UNLIKELY(lone)) book_trie_merge_unforeseen(b, h, q->parent);
+    book_trie_clear(b, h, q->parent, q->key);
+}
+
+/* Take an order that is alone out of the trie. */
+static inline void book_alone_drop(struct books *b, struct book_half *h, u32 cell)
+{
+    const struct book_cell *c = book_cell(b, cell);
+    if (UNLIKELY(h->front[0] == cell)) {
+        h->front[0] = book_trie_next(b, cell) & ~BOOK_ALONE;
+        h->best = h->front[h->fronts];
     }
+    b->queues.used--;
+    book_trie_clear(b, h, c->queue, c->key);
 }
 
 static inline void book_queue_drop_deep(struct books *b, struct book_half *h, u32 queue)
@@ -486,8 +561,8 @@ static inline bool book_is_near(const struct books *b, u32 half, u64 key)
 static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *way)
 {
     if (!(ref & BOOK_IS_NODE)) {
-        const struct book_queue *q = book_queue(b, ref);
-        if (q->key == key) book_fetch(b, q->ring.prev), *way = ref;
+        bool joins = book_entry(b, ref)->key == key && !(ref & BOOK_ALONE);
+        if (joins) book_fetch(b, book_ring(b, ref)->prev), *way = ref;
         return 0;
     }
     const struct book_node *n = book_node(b, ref);
@@ -495,9 +570,10 @@ static inline u32 book_walk_ahead(const struct books *b, u64 key, u32 ref, u32 *
     u32 inside = !((key ^ n->key) >> shift >> BOOK_TRIE_BITS);
     u32 next = n->child[digit] & -(inside & (u32)n->bits >> digit);
     *way = inside ? ref | (next ? BOOK_TAKEN : 0) : *way;
-    const struct book_node *child = book_node(b, next);
+    const void *child = book_entry(b, next);
+    u64 there = sizeof(struct book_entry) + 4UL * book_digit(key, (shift - BOOK_TRIE_BITS) & 63U);
     book_load(child);
-    book_load(&child->child[book_digit(key, (shift - BOOK_TRIE_BITS) & 63U)]);
+    book_load(ptr_at(child, there & -(u64)(next & BOOK_IS_NODE)));
     return next;
 }
 
@@ -521,14 +597,15 @@ static inline u32 book_get_ahead(struct books *b, u32 half, u64 key, u32 *way)
     return ref;
 }
 
-/* A queue may be dropped: its node. True if it has one, and at most one order. */
-static inline bool book_drop_ahead(const struct books *b, u32 queue, u64 *key, u32 *node)
+/* A level may be dropped: its node. True if it has one, and at most one order. */
+static inline bool book_drop_ahead(const struct books *b, u32 level, u64 *key, u32 *node)
 {
-    struct book_queue q = *book_queue(b, queue);
-    *key = q.key;
-    *node = q.parent;
-    book_fetch(b, q.parent);
-    return q.ring.prev == q.ring.next && q.parent;
+    const struct book_entry *e = book_entry(b, level);
+    *key = e->key;
+    *node = e->parent;
+    book_load(book_node(b, e->parent));
+    bool one = (u32)e->own == (u32)(e->own >> 32); /* of a queue, its first and last order */
+    return (e->parent != 0) & (one | ((level & BOOK_ALONE) != 0));
 }
 
 static inline u32 book_other_children(const struct book_node *n, u64 key)
@@ -543,7 +620,7 @@ static inline bool book_merge_ahead(const struct books *b, u32 node, u64 key)
     const struct book_node *n = book_node(b, node);
     u32 other = book_other_children(n, key);
     book_load(&n->child[__builtin_ctz(other | 1U << 15)]);
-    book_fetch(b, n->parent);
+    book_load(book_node(b, n->parent));
     return !(other & (other - 1));
 }
 
@@ -551,7 +628,7 @@ static inline bool book_merge_ahead(const struct books *b, u32 node, u64 key)
 static inline void book_move_ahead(const struct books *b, u32 node, u64 key)
 {
     const struct book_node *n = book_node(b, node), *up = book_node(b, n->parent);
-    book_load(book_node(b, n->child[__builtin_ctz(book_other_children(n, key) | 1U << 15)]));
+    book_load(book_entry(b, n->child[__builtin_ctz(book_other_children(n, key) | 1U << 15)]));
     book_load(&up->child[book_digit(key, up->shift & 63U)]);
 }
 
@@ -563,7 +640,7 @@ static inline void book_sweep_load(const struct books *b, u32 ref)
     const struct book_node *n = book_node(b, ref);
     for (u32 bits = n->bits; bits; bits &= bits - 1) {
         u32 child = n->child[__builtin_ctz(bits)];
-        const void *at = book_node(b, child);
+        const void *at = book_entry(b, child);
         book_load(at);
         if (child & BOOK_IS_NODE) book_load(ptr_at(at, CACHE_LINE));
     }
@@ -576,7 +653,7 @@ static inline u32 book_sweep_go(const struct books *b, struct book_sweep *s, u32
     for (;;) {
         const struct book_node *n = book_node(b, node);
         u32 rest = bits & (bits - 1);
-        s->node = node & ~BOOK_IS_NODE;
+        s->node = node;
         s->key = n->key;
         s->digit = (u32)__builtin_ctz(bits | 1U << (BOOK_TRIE_WAYS - 1));
         if (rest) book_sweep_load(b, n->child[__builtin_ctz(rest)]);
@@ -599,9 +676,9 @@ static inline void book_sweep_find(const struct books *b, struct book_sweep *s)
         if (later) break;
     }
     if (!node) return;
-    s->queue[s->end++ % BOOK_SWEEP] = book_sweep_go(b, s, node, later);
+    s->queue[s->end++ % BOOK_SWEEP] = book_sweep_go(b, s, node, later) & ~BOOK_ALONE;
     u32 queue = s->queue[(s->end - BOOK_SWEEP / 4) % BOOK_SWEEP];
-    if (queue) book_fetch(b, book_ring(b, queue)->next);
+    if (!book_is_cell(b, queue)) book_fetch(b, book_ring(b, queue)->next);
 }
 
 /* A taker comes to a level: the one that was found, or else a sweep begins, unless it is its first.
@@ -610,7 +687,7 @@ BOOK_ASIDE static void book_sweep_ahead(const struct books *b, struct book_half 
                                         bool first)
 {
     struct book_sweep *s = &h->sweep;
-    const struct book_queue *q = book_queue(b, queue);
+    const struct book_entry *q = book_entry(b, queue);
     bool found = s->end != s->at && s->queue[s->at % BOOK_SWEEP] == queue;
     if (!q->parent || (!found && first)) return;
     s->at++;

@@ -13,10 +13,10 @@ static const struct book_half *ask(const struct books *b, u32 market, u8 side)
     return exists ? book_half(b, book_half_of(market, side)) : NULL;
 }
 
-static struct book_level as_level(const struct books *b, u32 queue)
+static struct book_level as_level(const struct books *b, u32 half, u32 level)
 {
-    return (struct book_level){.price = book_queue_price(b, queue),
-                               .lots = book_queue(b, queue)->lots};
+    return (struct book_level){.price = book_key(half, book_entry(b, level)->key),
+                               .lots = book_level_lots(b, level)};
 }
 
 bool books_is_open(const struct books *b, u32 market)
@@ -27,15 +27,15 @@ bool books_is_open(const struct books *b, u32 market)
 bool book_best(const struct books *b, u32 market, u8 side, struct book_level *level)
 {
     const struct book_half *h = ask(b, market, side);
-    u32 queue = h ? book_queue_first(b, h) : 0;
-    if (queue) *level = as_level(b, queue);
-    return queue != 0;
+    u32 best = h ? book_level_best(b, h) : 0;
+    if (best) *level = as_level(b, book_half_of(market, side), best);
+    return best != 0;
 }
 
 static u64 top_price(const struct books *b, u32 half)
 {
-    u32 queue = book_queue_first(b, book_half(b, half));
-    return queue ? book_key(half, book_queue(b, queue)->key) : 0;
+    u32 best = book_half_best(b, book_half(b, half));
+    return best ? book_key(half, book_entry(b, best)->key) : 0;
 }
 
 struct book_top book_top(const struct books *b, u32 market)
@@ -49,9 +49,9 @@ u32 book_depth(const struct books *b, u32 market, u8 side, struct book_level *le
 {
     const struct book_half *h = ask(b, market, side);
     u32 n = 0;
-    for (u32 q = h ? book_queue_first(b, h) : 0; q && n < max; q = book_queue_next(b, q), n++) {
-        levels[n] = as_level(b, q);
-        for (u32 i = book_ring(b, q)->next; i != q; i = book_ring(b, i)->next) levels[n].orders++;
+    for (u32 q = h ? book_level_best(b, h) : 0; q && n < max; q = book_level_next(b, q), n++) {
+        levels[n] = as_level(b, book_half_of(market, side), q);
+        for (u32 i = book_level_first(b, q); i; i = book_level_later(b, i)) levels[n].orders++;
     }
     return n;
 }
@@ -60,8 +60,8 @@ u64 book_lots_at(const struct books *b, u32 market, u8 side, u64 price)
 {
     if (!ask(b, market, side) || price - 1 >= BOOK_PRICE_MAX) return 0;
     u32 half = book_half_of(market, side);
-    u32 queue = book_queue_find(b, half, book_key(half, price));
-    return queue ? book_queue(b, queue)->lots : 0;
+    u32 level = book_level_find(b, half, book_key(half, price));
+    return level ? book_level_lots(b, level) : 0;
 }
 
 u32 book_orders(const struct books *b, u32 market)
@@ -75,7 +75,7 @@ u32 book_levels(const struct books *b, u32 market)
     u32 n = 0;
     for (u32 side = BOOK_BUY; side <= BOOK_SELL; side++) {
         const struct book_half *h = ask(b, market, (u8)side);
-        for (u32 q = h ? book_queue_first(b, h) : 0; q; q = book_queue_next(b, q)) n++;
+        for (u32 q = h ? book_level_best(b, h) : 0; q; q = book_level_next(b, q)) n++;
     }
     return n;
 }
@@ -96,25 +96,27 @@ bool book_find(const struct books *b, u64 id, struct book_order *o)
 u32 book_first(const struct books *b, u32 market, u8 side)
 {
     const struct book_half *h = ask(b, market, side);
-    u32 queue = h ? book_queue_first(b, h) : 0;
-    return queue ? book_ring(b, queue)->next : 0;
+    u32 best = h ? book_level_best(b, h) : 0;
+    return best ? book_level_first(b, best) : 0;
 }
 
 u32 book_next(const struct books *b, u32 cursor)
 {
+    u32 later = book_level_later(b, cursor);
+    if (later) return later;
     const struct book_cell *c = book_cell(b, cursor);
-    if (c->ring.next != c->queue) return c->ring.next;
-    u32 queue = book_queue_next(b, c->queue);
-    return queue ? book_ring(b, queue)->next : 0;
+    u32 level = book_level_next(b, book_is_alone(c) ? cursor | BOOK_ALONE : c->queue);
+    return level ? book_level_first(b, level) : 0;
 }
 
 void book_at(const struct books *b, u32 cursor, struct book_order *o)
 {
     const struct book_cell *c = book_cell(b, cursor);
-    u32 half = book_queue(b, c->queue)->half;
+    u32 half = book_cell_half(b, c);
+    u64 key = book_is_alone(c) ? c->key : book_queue(b, c->queue)->key;
     *o = (struct book_order){.id = c->id,
-                             .price = book_queue_price(b, c->queue),
-                             .lots = c->lots,
+                             .price = book_key(half, key),
+                             .lots = book_cell_lots(c),
                              .market = half >> 1,
                              .account = c->account,
                              .side = book_half_side(half)};
@@ -138,13 +140,13 @@ int book_restore(struct books *b, const struct book_order *o)
     struct book_half *other = book_half(b, half ^ 1);
     if (book_reaches(b, other, book_key(half ^ 1, o->price))) {
         return err_set("restoring order %lu: price %lu crosses the other side's best %lu", o->id,
-                       o->price, as_level(b, book_queue_first(b, other)).price);
+                       o->price, top_price(b, half ^ 1));
     }
     bool room = b->orders.used < b->config.orders_max;
     u32 queue = room ? book_queue_get(b, half, book_key(half, o->price)) : 0;
     if (!queue || !book_fits(b, queue, o->lots)) {
         return err_set("restoring order %lu: the arena is full: %u of %u orders, %u of %u levels",
-                       o->id, b->orders.used, b->config.orders_max, b->queues.used,
+                       o->id, b->orders.used, b->config.orders_max, books_use(b).levels,
                        b->config.levels_max);
     }
     book_rest_in(b, o, half, queue);

@@ -7,6 +7,12 @@
 #include "shm/book_ids.h"
 #include "shm/book_levels.h"
 
+/* The best level of a half, 0 = it is empty. */
+static inline u32 book_level_best(const struct books *b, const struct book_half *h)
+{
+    return book_level_of(b, book_half_best(b, h));
+}
+
 /* True if the sum of a queue still fits 64 bits with so many lots more. */
 static inline bool book_fits(const struct books *b, u32 queue, u64 lots)
 {
@@ -32,9 +38,8 @@ static inline bool book_queue_leave(struct books *b, u32 cell)
     return book_ring_take(b, cell);
 }
 
-/* Let an order rest in a queue that it fits; its slot belongs to no other, and a place is free. 0,
- * as for book_unrest(). */
-BOOK_ASIDE static int book_rest_in(struct books *b, const struct book_order *o, u32 half, u32 queue)
+/* The cell of an order that will rest; its slot belongs to no other, and a place is free. */
+static inline struct book_young book_cell_new(struct books *b, const struct book_order *o, u32 half)
 {
     book_half(b, half)->orders++;
     book_account_count(b, o->account, half, 1);
@@ -44,8 +49,23 @@ BOOK_ASIDE static int book_rest_in(struct books *b, const struct book_order *o, 
     whose |= book_account_kept(c, whose);
     c->id = o->id;
     c->account = o->account;
-    book_queue_join(b, cell, o->lots, queue);
-    struct book_young young = {(u32)o->id, cell, whose};
+    return (struct book_young){(u32)o->id, cell, whose};
+}
+
+/* Let an order rest in a queue that it fits. 0, as for book_unrest(). */
+BOOK_ASIDE static int book_rest_in(struct books *b, const struct book_order *o, u32 half, u32 queue)
+{
+    struct book_young young = book_cell_new(b, o, half);
+    book_queue_join(b, young.cell, o->lots, queue);
+    return book_enter(b, young);
+}
+
+/* Let an order rest alone, where book_alone_fits(). */
+BOOK_ASIDE static int book_rest_alone(struct books *b, const struct book_order *o, u32 half)
+{
+    struct book_young young = book_cell_new(b, o, half);
+    book_cell(b, young.cell)->alone_lots = o->lots;
+    book_alone_put(b, half, book_half_key(book_half(b, half), o->price), young.cell);
     return book_enter(b, young);
 }
 
@@ -64,6 +84,15 @@ static inline void book_forget(struct books *b, u32 cell, u32 half)
     }
     c->id = 0;
     book_pool_put(b, &b->orders, cell);
+}
+
+/* Take an order that is alone out of the book. */
+BOOK_ASIDE static int book_unrest_alone(struct books *b, u32 cell)
+{
+    u32 half = book_cell_half(b, book_cell(b, cell));
+    book_alone_drop(b, book_half(b, half), cell);
+    book_forget(b, cell, half);
+    return 0;
 }
 
 /* Take an order out of this queue, and out of the book. */

@@ -123,6 +123,15 @@ static u32 drain(u64 *ids, struct book_request *q)
     return n;
 }
 
+static u32 count_alone(const struct books *b)
+{
+    u32 n = 0;
+    for (u32 c = book_first(b, 0, BOOK_SELL); c; c = book_next(b, c)) {
+        n += book_is_alone(book_cell(b, c));
+    }
+    return n;
+}
+
 static void same_as_one_by_one(void **state)
 {
     (void)state;
@@ -130,7 +139,7 @@ static void same_as_one_by_one(void **state)
     static struct book_event want[4 * BATCH], got[4 * BATCH];
     struct books *b = make_books(), *one = make_books();
     u64 ids[SLOTS] = {0};
-    u32 seen[2][2][BOOK_ASKS_ALL + 1] = {0};
+    u32 seen[2][2][BOOK_ASKS_ALL + 1] = {0}, alone = 0;
     for (u32 k = 0; k < BATCHES; k++) {
         bool crowds = k / TURN % 2 != 0;
         bool drains = k % (2 * TURN) == 0; /* before they scatter */
@@ -141,6 +150,8 @@ static void same_as_one_by_one(void **state)
         for (u32 i = 0; i < n; i++) assert_int_equal(make(one, &q[i], &wanted), BOOK_DONE);
         assert_int_equal(book_run(b, &t, &gathered), BOOK_DONE);
         seen[crowds][book_is_large(b)][b->asks] += may_ask(b);
+        alone += count_alone(b);
+        assert_int_equal(count_alone(one), 0);
         assert_int_equal(gathered.count, wanted.count);
         assert_memory_equal(got, want, wanted.count * sizeof(want[0]));
         for (u32 m = 0; m < MARKETS; m++) {
@@ -149,10 +160,12 @@ static void same_as_one_by_one(void **state)
             assert_int_equal(books_use(b).levels, books_use(one).levels);
         }
     }
-    /* In both sizes, scattered and in a crowd, what helps there. */
+    /* In both sizes, scattered and in a crowd, what helps there; orders were alone; and never so
+     * where nothing is asked ahead. */
     assert_true(seen[false][false][BOOK_ASKS_ALL] > BATCHES / 40);
     assert_true(seen[true][false][BOOK_ASKS_ORDERS] > BATCHES / 40);
     assert_true(seen[false][true][BOOK_ASKS_ALL] && seen[true][true][BOOK_ASKS_NOTHING]);
+    assert_true(alone > BATCHES);
     free(books_delete(books_leave(b)));
     free(books_delete(books_leave(one)));
 }

@@ -143,14 +143,8 @@ static inline void btree_erase(u32 half, u64 key)
     }
 }
 
-static inline u64 book_queue_price(const struct books *b, u32 queue)
-{
-    const struct book_queue *q = book_queue(b, queue);
-    return book_key(q->half, q->key);
-}
-
 /* The best queue is kept in the half. */
-static inline u32 book_queue_first(const struct books *b, const struct book_half *h)
+static inline u32 book_half_best(const struct books *b, const struct book_half *h)
 {
     (void)b;
     return h->best;
@@ -158,11 +152,11 @@ static inline u32 book_queue_first(const struct books *b, const struct book_half
 
 static inline bool book_reaches(const struct books *b, const struct book_half *h, u64 key)
 {
-    u32 queue = book_queue_first(b, h);
+    u32 queue = book_half_best(b, h);
     return queue && book_queue(b, queue)->key <= key;
 }
 
-static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
+static inline u32 book_level_find(const struct books *b, u32 half, u64 key)
 {
     u32 path[BTREE_DEPTH], at[BTREE_DEPTH], d;
     (void)b;
@@ -183,10 +177,10 @@ static inline u32 book_queue_near(const struct books *b, u32 half, u64 key)
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
 {
     struct book_half *h = book_half(b, half);
-    u32 *hint = &book_hint(b, half, (u32)key)->queue, best = book_queue_first(b, h);
+    u32 *hint = &book_hint(b, half, (u32)key)->queue, best = book_half_best(b, h);
     u32 queue = book_queue_near(b, half, key);
     if (queue) return queue;
-    queue = book_queue_find(b, half, key);
+    queue = book_level_find(b, half, key);
     if (queue) return *hint = queue;
     queue = book_pool_get(b, &b->queues, sizeof(struct book_queue));
     if (!queue) return 0;
@@ -196,7 +190,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
     return *hint = queue;
 }
 
-static inline u32 book_queue_next(const struct books *b, u32 queue)
+static inline u32 book_level_next(const struct books *b, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
     const struct btree_node *n = &btree[q->parent];
@@ -209,7 +203,7 @@ static inline void book_queue_drop(struct books *b, u32 queue)
 {
     struct book_queue *q = book_queue(b, queue);
     struct book_half *h = book_half(b, q->half);
-    if (h->best == queue) h->best = book_queue_next(b, queue);
+    if (h->best == queue) h->best = book_level_next(b, queue);
     btree_erase(q->half, q->key);
     q->half = UINT32_MAX;
     book_pool_put(b, &b->queues, queue);

@@ -42,13 +42,7 @@ static inline u32 ladder_of(const struct books *b, const struct book_half *h)
     return (u32)(h - book_half(b, 0));
 }
 
-static inline u64 book_queue_price(const struct books *b, u32 queue)
-{
-    const struct book_queue *q = book_queue(b, queue);
-    return book_key(q->half, q->key);
-}
-
-static inline u32 book_queue_first(const struct books *b, const struct book_half *h)
+static inline u32 book_half_best(const struct books *b, const struct book_half *h)
 {
     const struct ladder *d = &ladders[ladder_of(b, h)];
     return d->top ? d->level[ladder_best(d)] : 0;
@@ -60,7 +54,7 @@ static inline bool book_reaches(const struct books *b, const struct book_half *h
     return ladders[half].top && ladder_best(&ladders[half]) <= ladder_at(half, key);
 }
 
-static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
+static inline u32 book_level_find(const struct books *b, u32 half, u64 key)
 {
     u64 at = ladder_at(half, key);
     (void)b;
@@ -69,7 +63,7 @@ static inline u32 book_queue_find(const struct books *b, u32 half, u64 key)
 
 static inline u32 book_queue_near(const struct books *b, u32 half, u64 key)
 {
-    return book_queue_find(b, half, key);
+    return book_level_find(b, half, key);
 }
 
 static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
@@ -88,7 +82,7 @@ static inline u32 book_queue_get(struct books *b, u32 half, u64 key)
     return queue;
 }
 
-static inline u32 book_queue_next(const struct books *b, u32 queue)
+static inline u32 book_level_next(const struct books *b, u32 queue)
 {
     const struct book_queue *q = book_queue(b, queue);
     const struct ladder *d = &ladders[q->half];

@@ -1,11 +1,41 @@
 /* levels_no_hints.h: what shm/book_levels.h tells memory ahead of time, for levels that tell
- * nothing. */
+ * nothing; so no order is ever alone. */
 #ifndef EIDOS_TESTS_BENCH_BOOK_LEVELS_NO_HINTS_H
 #define EIDOS_TESTS_BENCH_BOOK_LEVELS_NO_HINTS_H
 
 #include "shm/book_cells.h"
 
 #define book_queue_drop_foreseen book_queue_drop
+
+static inline bool book_alone_may(const struct books *b, u32 half, u64 key)
+{
+    return (void)b, (void)half, (void)key, false;
+}
+
+static inline bool book_alone_fits(const struct books *b, u32 half, u64 key)
+{
+    return (void)b, (void)half, (void)key, false;
+}
+
+static inline bool book_alone_part(struct books *b, u32 half, u64 key)
+{
+    return (void)b, (void)half, (void)key, false;
+}
+
+static inline void book_alone_put(struct books *b, u32 half, u64 key, u32 cell)
+{
+    (void)b, (void)half, (void)key, (void)cell;
+}
+
+static inline u32 book_alone_end(struct books *b, u32 cell)
+{
+    return (void)b, (void)cell, 0U;
+}
+
+static inline void book_alone_drop(struct books *b, struct book_half *h, u32 cell)
+{
+    (void)b, (void)h, (void)cell;
+}
 
 static inline bool book_is_near(const struct books *b, u32 half, u64 key)
 {
