@@ -29,14 +29,12 @@ static const struct proc_block *block_of(const struct segment *s, u32 proc)
 /* --- Health ------------------------------------------------------------------------------------
  */
 
-/* A note may hold a file's name in any encoding, or be in change; JSON holds UTF-8. */
+/* A note may be in change: a copy is not. */
 static void put_note(struct json_out *out, const char *note)
 {
-    char plain[PROC_NOTE_BYTES];
-    u32 n = 0;
-    for (; n + 1 < sizeof plain && note[n]; n++)
-        plain[n] = (char)((u8)note[n] < 128 ? note[n] : '?');
-    json_put_key(out, "note"), json_put_string(out, plain, n);
+    char copy[PROC_NOTE_BYTES];
+    memcpy(copy, note, sizeof copy);
+    json_put_key(out, "note"), json_put_string(out, copy, strnlen(copy, sizeof copy));
 }
 
 int ops_health(const struct segment *s, u32 proc, bool ready, u64 now_ns, char *out, size_t size)

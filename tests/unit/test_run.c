@@ -463,8 +463,9 @@ static void health_follows_the_block(void **state)
                               "\"heartbeat\":\"ok\",\"state\":\"ready\"}}");
     assert_int_equal(ops_health(&ops, i, true, 1000 + 5 * HEARTBEAT_NS, body, sizeof body), 503);
     assert_non_null(strstr(body, "\"heartbeat\":\"missed\""));
-    proc_step(p, PROC_FAILED, "\xff no UTF-8");
+    proc_step(p, PROC_FAILED, "/data/\xff/Z\u00fcrich");
     assert_int_equal(ops_health(&ops, i, false, 2000, body, sizeof body), 503);
+    assert_non_null(strstr(body, "\"note\":\"/data/\\ufffd/Z\u00fcrich\"")); /* valid UTF-8 */
     segment_detach(&trading);
 }
 
