@@ -5,7 +5,8 @@
  * on the way to its level. Here a group of requests makes each of these steps together, so that
  * they wait at the same time. A step is a loop over the group that starts loading what the next one
  * reads; it has hardly a branch that depends on data, as the wrong guess costs as much as a line.
- * A book that only outgrew the nearer caches gains more by less: orders and queues alone.
+ * A book that only outgrew the nearer caches gains more by less: orders and queues alone, unless
+ * its requests are for prices all over it (look).
  */
 #include "shm/book_accounts.h"
 #include "shm/book_cells.h"
