@@ -263,14 +263,17 @@ $(B)/eidos_adapter.so: $(public_SRC) $(wildcard shm/book*.c shm/book*.h) shm/err
 	$(call say,cc)$(CC) -D_GNU_SOURCE -std=gnu17 -O3 -march=$(MARCH) -fPIC -fvisibility=hidden -shared -I. \
 	    -I$(ME_API) -Wall -Wextra -Wshadow -Wconversion -Werror -o $@ $(filter %.c,$^)
 
-# clang-tidy leaves a stamp per file, so that only what changed is looked at again.
+# clang-tidy leaves a stamp per file, so that only what changed is looked at again. Its static
+# analyzer gives up a function after so many states. By its own limit, 225,000, it takes twice the
+# time, and tells the same in 297 of 300 files with a defect put in, a finding more in two.
+TIDY_LIMIT := -Xclang -analyzer-config -Xclang max-nodes=100000
 lint: lint-format lint-tidy lint-cppcheck lint-size lint-shell lint-ops
 lint-format:
 	@clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
 lint-tidy: $(patsubst %.c,$(B)/lint/%.tidy,$(filter-out $(public_SRC),$(ALL_SRC)))
 $(B)/lint/%.tidy: %.c .clang-tidy $(ALL_HDR)
 	@mkdir -p $(@D)
-	$(call say,tidy)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 2>$@.err || { cat $@.err; exit 1; }
+	$(call say,tidy)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 $(TIDY_LIMIT) 2>$@.err || { cat $@.err; exit 1; }
 	@touch $@
 lint-cppcheck:
 	@cppcheck --quiet -j$(JOBS) --std=c11 --enable=warning,performance,portability --inline-suppr \
