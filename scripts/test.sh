@@ -27,6 +27,7 @@ end to end                 | $make check-e2e
 conformance                | $make check-conformance
 "
 LONG="
+lint, in depth             | $make lint-tidy TIDY_NODES=225000 BUILD=build-lint
 ten million orders         | env EIDOS_LONG=1 build/tests/test_book_many ${SEED:-1}
 fuzzing                    | $make fuzz FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 integration, sanitized     | $make $sanitized check-integration
