@@ -64,17 +64,24 @@ static int refused(const struct book_order *o, u16 code, struct book_events *out
     return tell(o, BOOK_REJECTED, code, o->lots, o->lots, out);
 }
 
-/* What becomes of a resting order: CANCELED, REDUCED, AMENDED. The caller adds lots and left. */
-static inline struct book_event *tell_resting(const struct books *b, const struct book_cell *c,
-                                              u8 kind, u16 code, struct book_events *out)
+/* What becomes of an order that rests in a half with a key: CANCELED, REDUCED, AMENDED. The caller
+ * adds lots and left. */
+static inline struct book_event *tell_at(const struct book_half *h, u64 key,
+                                         const struct book_cell *c, u8 kind, u16 code,
+                                         struct book_events *out)
 {
-    const struct book_queue *q = book_queue(b, c->queue);
-    const struct book_half *h = book_half(b, q->half);
-    u64 price = book_half_key(h, q->key); /* first: one value to keep, not two */
+    u64 price = book_half_key(h, key); /* first: one value to keep, not two */
     struct book_event *e = lone_event(head_of(kind, code, h->head), c->account, out);
     e->price = price;
     e->id = c->id;
     return e;
+}
+
+static inline struct book_event *tell_resting(const struct books *b, const struct book_cell *c,
+                                              u8 kind, u16 code, struct book_events *out)
+{
+    const struct book_queue *q = book_queue(b, c->queue);
+    return tell_at(book_half(b, q->half), q->key, c, kind, code, out);
 }
 
 static inline void tell_canceled(const struct books *b, u32 cell, u16 reason,
@@ -91,9 +98,7 @@ BOOK_ASIDE static int cancel_alone(struct books *b, u32 cell, u16 reason, struct
 {
     const struct book_cell *c = book_cell(b, cell);
     const struct book_half *h = book_half(b, book_cell_half(b, c));
-    struct book_event *e = lone_event(head_of(BOOK_CANCELED, reason, h->head), c->account, out);
-    e->price = book_half_key(h, c->key);
-    e->id = c->id;
+    struct book_event *e = tell_at(h, c->key, c, BOOK_CANCELED, reason, out);
     e->lots = c->alone_lots;
     e->left = 0;
     return book_unrest_alone(b, cell);

@@ -35,7 +35,7 @@ bool book_best(const struct books *b, u32 market, u8 side, struct book_level *le
 static u64 top_price(const struct books *b, u32 half)
 {
     u32 best = book_half_best(b, book_half(b, half));
-    return best ? book_key(half, book_entry(b, best)->key) : 0;
+    return best ? book_key(half, book_key_at(b, best)) : 0;
 }
 
 struct book_top book_top(const struct books *b, u32 market)
