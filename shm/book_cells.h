@@ -26,7 +26,7 @@
 
 #include "shm/book.h"
 
-#define BOOKS_MAGIC 0x43534b4f4f424545UL /* "EEBOOKSC" */
+#define BOOKS_MAGIC 0x44534b4f4f424545UL /* "EEBOOKSD" */
 #ifndef BOOK_YOUNG
 #define BOOK_YOUNG 1024U /* orders that came lately, power of two */
 #endif
@@ -43,7 +43,7 @@
 #define BOOK_STREWN 16384U /* levels from which on all that leads there may be out of the cache */
 #endif
 #ifndef BOOK_HINTS
-#define BOOK_HINTS 1024U /* leaves a half finds without its trie, power of two */
+#define BOOK_HINTS 1024U /* queues found without a trie, for each half; power of two */
 #endif
 
 #define BOOK_STARTS 4096U /* nodes that ways are begun at ahead: 16^3 */
@@ -185,9 +185,10 @@ struct books {
     struct books_config config; /* levels_max resolved */
     u64 ids_off;
     u32 starts; /* ref; BOOK_STARTS of u32 */
-    u32 hints;  /* ref of those of half 0; BOOK_HINTS of each half follow each other */
-    u32 cells;  /* ref of the first order's place */
-    u32 links;  /* ref of the link that an order at ref 0 would have */
+    u32 hints;  /* ref; of all halves */
+    u32 hints_mask;
+    u32 cells;                 /* ref of the first order's place */
+    u32 links;                 /* ref of the link that an order at ref 0 would have */
     u32 rings, counts, joined; /* refs of the tables of accounts: struct book_ring, u32, u8 */
     u32 accounts_mask;
     u32 way;     /* what was found ahead for the next request: see BOOK_IS_NODE; never trusted */
@@ -235,7 +236,7 @@ static inline struct book_half *book_half(const struct books *b, u32 half)
 
 static inline struct book_hint *book_hint(const struct books *b, u32 half, u32 hash)
 {
-    return book_ref(b, b->hints + half * BOOK_HINTS + (hash & (BOOK_HINTS - 1)));
+    return book_ref(b, b->hints + ((hash + half * 0x9e3779b1U) & b->hints_mask));
 }
 
 /* The node of a prefix, three digits below the root of a half, or what book_trie_begin() keeps; of

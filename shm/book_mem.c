@@ -27,6 +27,14 @@ static struct book_pool pool(u64 *at, u64 count, u64 bytes)
     return (struct book_pool){.fresh = first, .end = (u32)(first + count * bytes / 8)};
 }
 
+/* How many queues are found by hints: in one large book most of some thousand levels. */
+static u32 hints_for(const struct books_config *c)
+{
+    u64 least = c->levels_max / 64, n = 2 * BOOK_HINTS;
+    while (n < 2UL * c->markets_max * BOOK_HINTS || n < least) n *= 2;
+    return (u32)n;
+}
+
 /* Places of the parts; `bytes` 0 if the parameters are impossible. */
 static struct books plan(const struct books_config *config)
 {
@@ -39,7 +47,8 @@ static struct books plan(const struct books_config *config)
     if (!possible) return (struct books){0};
     u64 at = BOOK_HALVES_OFF;
     take(&at, 2UL * c->markets_max, sizeof(struct book_half));
-    b.hints = (u32)(take(&at, 2UL * c->markets_max, BOOK_HINTS * sizeof(struct book_hint)) / 8);
+    b.hints_mask = hints_for(c) - 1;
+    b.hints = (u32)(take(&at, b.hints_mask + 1UL, sizeof(struct book_hint)) / 8);
     b.starts = (u32)(take(&at, BOOK_STARTS, sizeof(u32)) / 8);
     b.orders_limit = b.orders_room = c->orders_max;
     b.orders = pool(&at, c->orders_max, sizeof(struct book_cell));
@@ -82,8 +91,7 @@ void *books_new(void *mem, const struct books_config *config)
     *b = made;
     memset(book_young(b, 0), 0, BOOK_YOUNG * sizeof(struct book_young));
     memset(book_half(b, 0), 0, 2UL * b->config.markets_max * sizeof(struct book_half));
-    memset(book_ref(b, b->hints), 0,
-           2UL * b->config.markets_max * BOOK_HINTS * sizeof(struct book_hint));
+    memset(book_ref(b, b->hints), 0, (b->hints_mask + 1UL) * sizeof(struct book_hint));
     memset(book_ref(b, b->starts), 0, BOOK_STARTS * sizeof(u32));
     memset(book_slot(b, 0), 0, b->config.slots_max * sizeof(u32));
     book_accounts_new(b);
