@@ -641,7 +641,7 @@ static inline void book_sweep_load(const struct books *b, u32 ref)
         u32 child = n->child[__builtin_ctz(bits)];
         const void *at = book_entry(b, child);
         book_load(at);
-        if (child & BOOK_IS_NODE) book_load(ptr_at(at, CACHE_LINE));
+        book_load(ptr_at(at, CACHE_LINE & -(u64)(child & BOOK_IS_NODE)));
     }
 }
 
