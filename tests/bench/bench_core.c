@@ -1,21 +1,24 @@
 /* bench_core: what trading and matching cost without processes, rings, disks and signatures: both
- * machines in one thread, with their real logs. Prints ns per order for each and for both.
- *   bench_core [seed] */
+ * machines in one thread, with their real logs. Prints ns per order for each and for both. Orders
+ * that ended give their slots up to new ones, as in an exchange that has run for a while.
+ *   bench_core [seed [accounts]]      default 1, 1000 */
 #include <time.h>
 
 #include "tests/lib/engine.h"
 #include "tests/lib/flow.h"
 
-#define ACCOUNTS 1000U
-#define ORDERS   (1UL << 20)
-#define BATCH    64U
+#define ORDERS (1UL << 20)
+#define BATCH  64U
 
-static const struct engine_sizes sizes = {.accounts = 4096,
-                                          .balances = 16384,
-                                          .nonce_windows = 8192,
-                                          .orders = 1U << 20,
-                                          .resting = 1U << 20,
-                                          .log_bytes = 64UL << 20};
+static struct engine_sizes sizes_for(u32 accounts)
+{
+    return (struct engine_sizes){.accounts = accounts + 1,
+                                 .balances = 4 * accounts,
+                                 .nonce_windows = 2 * accounts,
+                                 .orders = 1U << 18,
+                                 .resting = 1U << 18,
+                                 .log_bytes = 64UL << 20};
+}
 
 static u64 now(void)
 {
@@ -66,13 +69,15 @@ static void batch(struct engine *e, struct flow *f, struct spent *s)
 int main(int argc, char **argv)
 {
     struct engine *e = aligned_alloc(4096, align_up(sizeof *e, 4096));
+    u32 accounts = argc > 2 ? (u32)strtoul(argv[2], NULL, 10) : 1000;
+    struct engine_sizes sizes = sizes_for(accounts);
     struct flow f;
     struct spent s = {0};
     CHECK(e);
     engine_init(e, &sizes, on_reply, NULL);
-    flow_init(&f, argc > 1 ? strtoull(argv[1], NULL, 10) : 1, ACCOUNTS);
+    flow_init(&f, argc > 1 ? strtoull(argv[1], NULL, 10) : 1, accounts);
     flow_config(&e->trading);
-    for (u32 i = 0; i < ACCOUNTS * 3; i++) {
+    for (u32 i = 0; i < accounts * 3; i++) {
         struct msg_credit m;
         flow_credit(&f, i, &m);
         trading_credit(&e->trading, &m, NO_SOURCE, 0);
