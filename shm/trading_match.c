@@ -3,12 +3,14 @@
 #include "shm/trading_ahead.h"
 #include "shm/trading_inside.h"
 
+#define MERGE_NEAR 8U /* records between the second stage of hints and a record's turn */
+
 u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches)
 {
-    struct log_reader probe = *matches;
-    u32 count = 0;
+    struct log_reader probe = *matches, near = *matches;
+    u32 count = 0, told = 0;
     for (const struct rec *rec; count < MERGE_MAX && (rec = log_peek(&probe)); count++) {
-        trading_ahead_match(t, rec, 0); /* of the next stage it is no use so shortly before */
+        trading_ahead_match(t, rec, 0);
         log_advance(&probe, rec);
     }
     if (!count) return 0;
@@ -20,6 +22,11 @@ u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches)
     log_commit_fixed(t->command, c, sizeof *c, t->now_ns, t->command->seq + 1);
     trading_apply(t, &c->head);
     for (u32 i = 0; i < count; i++) {
+        for (; told < min_u64(i + MERGE_NEAR, count); told++) {
+            const struct rec *rec = log_peek(&near);
+            trading_ahead_match(t, rec, 1);
+            log_advance(&near, rec);
+        }
         const struct rec *rec = log_peek(matches);
         trading_apply_match(t, rec, &c->head);
         log_advance(matches, rec);
