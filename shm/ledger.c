@@ -91,14 +91,18 @@ u32 ledger_find(const struct ledger *l, const u8 *wallet)
     }
 }
 
+u32 ledger_guess(const struct ledger *l, const u8 *wallet)
+{
+    return atomic_load_explicit(hash_slot(l, hash_of(wallet) & l->hash_mask), memory_order_relaxed);
+}
+
 void ledger_find_ahead(const struct ledger *l, const u8 *wallet, u32 stage)
 {
-    const _Atomic u32 *slot = hash_slot(l, hash_of(wallet) & l->hash_mask);
     if (stage == 0) {
-        __builtin_prefetch(slot, 1);
+        __builtin_prefetch(hash_slot(l, hash_of(wallet) & l->hash_mask), 1);
         return;
     }
-    const u8 *a = (const u8 *)ledger_account(l, atomic_load_explicit(slot, memory_order_relaxed));
+    const u8 *a = (const u8 *)ledger_account(l, ledger_guess(l, wallet));
     __builtin_prefetch(a, 1);
     __builtin_prefetch(a + CACHE_LINE, 1);
 }

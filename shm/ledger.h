@@ -138,6 +138,9 @@ static inline u32 ledger_row_index(const struct ledger *l, const struct balance 
 /* Account index of a wallet, or NO_ACCOUNT. Any process. */
 u32 ledger_find(const struct ledger *l, const u8 *wallet);
 
+/* What it most likely finds, 0 = nothing: for hints. */
+u32 ledger_guess(const struct ledger *l, const u8 *wallet);
+
 /* A hint that ledger_find comes: stage 0 asks for the place in the table, stage 1 for the account.
  */
 void ledger_find_ahead(const struct ledger *l, const u8 *wallet, u32 stage);

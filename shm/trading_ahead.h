@@ -12,11 +12,29 @@
 #ifndef EIDOS_SHM_TRADING_AHEAD_H
 #define EIDOS_SHM_TRADING_AHEAD_H
 
+#include "shm/ring.h"
 #include "shm/trading.h"
 
 #define TRADING_AHEAD_STAGES 3U
 
 void trading_ahead(const struct trading *t, const struct rec *cmd, u32 stage);
+
+/* Slots that the next new orders take, in turn: those of the orders that closed first. Private to
+ * who tells; to begin all 0. */
+#define TRADING_SLOTS_AHEAD 16U /* power of two */
+struct trading_slots {
+    u32 slot[TRADING_SLOTS_AHEAD];
+    u64 end; /* the number of the order that takes the one after those known */
+};
+
+/* Before a message of `length` is taken from a ring: tell of those behind it, as far as they are
+ * known to be there, that are orders and cancels. They are not checked yet, and name a wallet, not
+ * an account: two stages find that, two more do what stages 1 and 2 do for a command. `told`: for
+ * each the position up to which that was done; 0 to begin. Nothing while accounts are so few that
+ * they stay in the cache. */
+#define TRADING_AHEAD_MESSAGE_STAGES 4U
+void trading_look_ahead(const struct trading *t, const struct ring_rx *rx, u32 length,
+                        u64 told[TRADING_AHEAD_MESSAGE_STAGES], struct trading_slots *slots);
 
 /* The same for a match record that is going to be merged. Only the makers of trades are news: the
  * command told of the others. Stage 0: order and account; stage 1: rows and neighbours. */

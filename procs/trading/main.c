@@ -104,6 +104,7 @@ static u32 take(struct process *p, u16 source)
     for (; work < TURN_MESSAGES && (m = ring_peek(rx)); work++) {
         if (!has_room_for_command(p)) break;
         u32 length = m->length;
+        trading_look_ahead(&p->machine, rx, length, p->told[source], &p->slots);
         p->sent_ns[p->sent_count++] = m->sent_ns;
         dispatch(p, m, source, rx->pos + length);
         ring_pop(rx, length);

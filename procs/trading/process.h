@@ -15,6 +15,7 @@
 #include "procs/trading/clock.h"
 #include "shm/durable.h"
 #include "shm/trading.h"
+#include "shm/trading_ahead.h"
 
 #define VERIFY_MAX    16U
 #define API_MAX       16U
@@ -29,6 +30,8 @@ struct process {
     const struct durable *durable;
     u16 verify_count, api_count, matching_count;
     struct ring_rx ingress[SOURCES];
+    u64 told[SOURCES][TRADING_AHEAD_MESSAGE_STAGES]; /* see trading_look_ahead */
+    struct trading_slots slots;
     struct ring_tx replies[API_MAX];
     struct ring_tx ops_replies;
     struct log_reader matches[MATCHINGS_MAX];

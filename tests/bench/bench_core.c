@@ -1,14 +1,20 @@
-/* bench_core: what trading and matching cost without processes, rings, disks and signatures: both
- * machines in one thread, with their real logs. Prints ns per order for each and for both. Orders
- * that ended give their slots up to new ones, as in an exchange that has run for a while.
- *   bench_core [seed [accounts]]      default 1, 1000 */
+/* bench_core: what trading and matching cost without processes, disks and signatures: both machines
+ * in one thread, with their real logs, and a ring that orders come by. Prints ns per order for each
+ * and for both; once as the processes do it, and once without telling the machines of what comes.
+ * Orders that ended give their slots up to new ones, as in an exchange that has run for a while.
+ *   bench_core [seed [accounts]]      default 1; 1000, then 50000 */
+#include <string.h>
 #include <time.h>
 
+#include "shm/ring.h"
+#include "shm/trading_ahead.h"
 #include "tests/lib/engine.h"
 #include "tests/lib/flow.h"
 
-#define ORDERS (1UL << 20)
-#define BATCH  64U
+#define ORDERS     (1UL << 20)
+#define BATCH      64U
+#define TURN       8192U
+#define RING_BYTES (1UL << 20)
 
 static struct engine_sizes sizes_for(u32 accounts)
 {
@@ -27,31 +33,86 @@ static u64 now(void)
     return (u64)t.tv_sec * 1000000000UL + (u64)t.tv_nsec;
 }
 
-static u64 replies;
-
 static void on_reply(void *context, const struct msg *m)
 {
-    (void)context;
-    replies += m->kind == MSG_REPLY_ORDER;
+    (void)context, (void)m;
 }
 
 struct spent {
     u64 accept, match, merge;
 };
 
-static void batch(struct engine *e, struct flow *f, struct spent *s)
+/* The machines, and the ring that orders come by. */
+struct lane {
+    struct engine engine;
+    struct flow flow;
+    struct spent spent;
+    struct ring_tx tx;
+    struct ring_rx rx;
+    _Atomic u64 tail;
+    u64 told[TRADING_AHEAD_MESSAGE_STAGES];
+    struct trading_slots slots;
+    void *ring;
+};
+
+static struct lane *lane_open(u64 seed, u32 accounts)
 {
-    static struct msg_order m[BATCH];
-    for (u32 i = 0; i < BATCH; i++) flow_order(f, &m[i]);
-    u64 a = now();
-    for (u32 i = 0; i < BATCH; i++) {
-        e->trading.now_ns++;
-        trading_order(&e->trading, &m[i], NO_SOURCE, 0);
+    struct lane *l = aligned_alloc(4096, align_up(sizeof *l, 4096));
+    struct engine_sizes sizes = sizes_for(accounts);
+    CHECK(l);
+    memset(l, 0, sizeof *l);
+    l->ring = calloc(1, ring_footprint(RING_BYTES));
+    CHECK(l->ring);
+    ring_new(l->ring, RING_BYTES);
+    ring_join_tx(&l->tx, l->ring, &l->tail);
+    ring_join_rx(&l->rx, l->ring, &l->tail);
+    engine_init(&l->engine, &sizes, on_reply, NULL);
+    flow_init(&l->flow, seed, accounts);
+    flow_config(&l->engine.trading);
+    for (u32 i = 0; i < accounts * 3; i++) {
+        struct msg_credit m;
+        flow_credit(&l->flow, i, &m);
+        trading_credit(&l->engine.trading, &m, NO_SOURCE, 0);
+        engine_settle(&l->engine);
     }
+    return l;
+}
+
+static void lane_close(struct lane *l)
+{
+    flow_free(&l->flow);
+    engine_free(&l->engine);
+    free(l->ring);
+    free(l);
+}
+
+static void send(struct lane *l)
+{
+    for (u32 i = 0; i < BATCH; i++) {
+        struct msg_order *m = ring_alloc(&l->tx, sizeof *m);
+        CHECK(m);
+        flow_order(&l->flow, m);
+        ring_push(&l->tx, sizeof *m);
+    }
+    ring_publish(&l->tx);
+}
+
+static void batch(struct lane *l, bool ahead)
+{
+    struct engine *e = &l->engine;
+    const struct msg *m;
+    send(l);
+    u64 a = now();
+    for (; (m = ring_peek(&l->rx)); ring_pop(&l->rx, m->length)) {
+        e->trading.now_ns++;
+        if (ahead) trading_look_ahead(&e->trading, &l->rx, m->length, l->told, &l->slots);
+        trading_order(&e->trading, (const void *)m, NO_SOURCE, 0);
+    }
+    ring_release(&l->rx);
     log_publish(&e->command);
     u64 b = now();
     const struct rec *cmd;
-    matching_look_ahead(&e->matching, &e->commands, BATCH);
+    if (ahead) matching_look_ahead(&e->matching, &e->commands, BATCH);
     for (; (cmd = log_peek(&e->commands)); log_advance(&e->commands, cmd))
         while (!matching_apply(&e->matching, cmd) && !matching_more(&e->matching))
             ;
@@ -61,43 +122,50 @@ static void batch(struct engine *e, struct flow *f, struct spent *s)
         ;
     log_publish(&e->account);
     u64 d = now();
-    s->accept += b - a;
-    s->match += c - b;
-    s->merge += d - c;
+    l->spent.accept += b - a;
+    l->spent.match += c - b;
+    l->spent.merge += d - c;
+}
+
+static void print(const char *name, const struct spent *s)
+{
+    double n = (double)ORDERS;
+    printf(
+        "  %-14s ns per order: accept %.0f, match %.0f, merge %.0f; %.2f M orders/s in one core\n",
+        name, (double)s->accept / n, (double)s->match / n, (double)s->merge / n,
+        n * 1e3 / (double)(s->accept + s->match + s->merge));
+}
+
+/* The two in turns, as a machine is seldom as fast all the time. */
+static void run(u64 seed, u32 accounts)
+{
+    struct lane *told = lane_open(seed, accounts), *plain = lane_open(seed, accounts);
+    const struct engine *e = &told->engine;
+    u64 command = e->command.head, match = e->match.head, account = e->account.head;
+    for (u64 i = 0; i < ORDERS; i += TURN) {
+        for (u64 k = 0; k < TURN; k += BATCH) batch(told, true);
+        for (u64 k = 0; k < TURN; k += BATCH) batch(plain, false);
+    }
+    CHECK(e->account.digest == plain->engine.account.digest);
+    double n = (double)ORDERS;
+    printf("%u accounts, %lu orders, %u open; bytes per order: command %.0f, match %.0f, account "
+           "%.0f\n",
+           accounts, ORDERS, e->trading.orders->open_count, (double)(e->command.head - command) / n,
+           (double)(e->match.head - match) / n, (double)(e->account.head - account) / n);
+    print("told ahead", &told->spent);
+    print("not", &plain->spent);
+    lane_close(told);
+    lane_close(plain);
 }
 
 int main(int argc, char **argv)
 {
-    struct engine *e = aligned_alloc(4096, align_up(sizeof *e, 4096));
-    u32 accounts = argc > 2 ? (u32)strtoul(argv[2], NULL, 10) : 1000;
-    struct engine_sizes sizes = sizes_for(accounts);
-    struct flow f;
-    struct spent s = {0};
-    CHECK(e);
-    engine_init(e, &sizes, on_reply, NULL);
-    flow_init(&f, argc > 1 ? strtoull(argv[1], NULL, 10) : 1, accounts);
-    flow_config(&e->trading);
-    for (u32 i = 0; i < accounts * 3; i++) {
-        struct msg_credit m;
-        flow_credit(&f, i, &m);
-        trading_credit(&e->trading, &m, NO_SOURCE, 0);
-        engine_settle(e);
+    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    if (argc > 2) {
+        run(seed, (u32)strtoul(argv[2], NULL, 10));
+        return 0;
     }
-    u64 command = e->command.head, match = e->match.head, account = e->account.head;
-    for (u64 i = 0; i < ORDERS; i += BATCH) batch(e, &f, &s);
-    double n = (double)ORDERS;
-    printf(
-        "orders %lu, commands %lu, match records %lu, account records %lu, answered %lu, open %u\n",
-        ORDERS, e->command.seq, e->match.seq, e->account.seq, replies,
-        e->trading.orders->open_count);
-    printf("bytes per order: command %.0f, match %.0f, account %.0f\n",
-           (double)(e->command.head - command) / n, (double)(e->match.head - match) / n,
-           (double)(e->account.head - account) / n);
-    printf("ns per order: accept %.0f, match %.0f, merge %.0f; %.2f M orders/s in one core\n",
-           (double)s.accept / n, (double)s.match / n, (double)s.merge / n,
-           n * 1e3 / (double)(s.accept + s.match + s.merge));
-    flow_free(&f);
-    engine_free(e);
-    free(e);
+    run(seed, 1000);
+    run(seed, 50000);
     return 0;
 }

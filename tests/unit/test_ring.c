@@ -283,6 +283,38 @@ static void hostile_tail_only_blocks(void **state)
     assert_true(accepted <= CAPACITY / 64);
 }
 
+/* What is known to lie behind the next message, over the end of the ring too, is what comes; what
+ * was published since nobody looked is not known. */
+static void knows_what_it_has_seen(void **state)
+{
+    struct ends e;
+    u64 ahead = 0;
+    u32 sent = 0, seen = 0, taken = 0;
+    const u32 *m;
+    (void)state;
+    open_ring(&e);
+    assert_null(ring_known(&e.rx, &ahead));
+    for (u32 turn = 0; turn < 500; turn++) {
+        u32 first = sent;
+        while (sent < first + 3 && put(&e.tx, 264 + 8 * (sent % 40), sent)) sent++;
+        ring_publish(&e.tx);
+        assert_null(ring_known(&e.rx, &ahead));
+        m = ring_peek(&e.rx);
+        assert_non_null(m);
+        for (const u32 *k; (k = ring_known(&e.rx, &ahead)); seen++) {
+            check(k, 264 + 8 * (seen % 40), seen);
+            ahead += k[0];
+        }
+        assert_int_equal(seen, sent);
+        for (; (m = ring_peek(&e.rx)); taken++) {
+            check(m, 264 + 8 * (taken % 40), taken);
+            ring_pop(&e.rx, m[0]);
+        }
+        ring_release(&e.rx);
+    }
+    assert_true(taken == sent && sent > 1000);
+}
+
 static void delete_forgets(void **state)
 {
     (void)state;
@@ -306,6 +338,7 @@ int main(void)
         cmocka_unit_test(survives_a_hostile_producer),
         cmocka_unit_test(refuses_each_lie),
         cmocka_unit_test(hostile_tail_only_blocks),
+        cmocka_unit_test(knows_what_it_has_seen),
         cmocka_unit_test(delete_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
