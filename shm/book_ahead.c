@@ -186,7 +186,7 @@ BOOK_ASIDE static enum book_asks look(const struct books *b, const struct book_b
     u32 n = (u32)min_u64(t->count - t->done, BOOK_GROUP), near = 0;
     for (u32 i = 0; i < n; i++) near += is_near(b, &t->requests[t->done + i]);
     if (!book_is_large(b)) return near <= n / 10 ? BOOK_ASKS_ALL : BOOK_ASKS_ORDERS;
-    return near < n - n / 16 ? BOOK_ASKS_ALL : BOOK_ASKS_NOTHING;
+    return near < n - n / 8 ? BOOK_ASKS_ALL : BOOK_ASKS_NOTHING;
 }
 
 /* At the start of a batch. */
