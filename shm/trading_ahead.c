@@ -207,9 +207,20 @@ void trading_look_ahead(const struct trading *t, const struct ring_rx *rx, u32 l
     }
 }
 
+/* What becomes of an order is told with both balances. */
+static void ahead_told(const struct trading *t, u64 id)
+{
+    if ((u32)id >= t->orders->slots) return;
+    const struct order *o = orders_slot(t->orders, (u32)id);
+    fetch_row(t, o->base_row);
+    fetch_row(t, o->quote_row);
+}
+
 void trading_ahead_match(const struct trading *t, const struct rec *match, u32 stage)
 {
     const struct match_trade *e = (const void *)match;
+    if (stage == 1 && (match->kind == MATCH_OPENED || match->kind == MATCH_CANCELED))
+        ahead_told(t, ((const struct match_order *)(const void *)match)->order_id);
     if (match->kind != MATCH_TRADE) return;
     if (stage == 0) {
         fetch_order(t, e->maker_id);

@@ -36,7 +36,7 @@ struct trading_slots {
 void trading_look_ahead(const struct trading *t, const struct ring_rx *rx, u32 length,
                         u64 told[TRADING_AHEAD_MESSAGE_STAGES], struct trading_slots *slots);
 
-/* The same for a match record that is going to be merged. Only the makers of trades are news: the
+/* The same for a match record that is going to be merged. Mostly the makers of trades are news: the
  * command told of the others. Stage 0: order and account; stage 1: rows and neighbours. */
 #define TRADING_AHEAD_MATCH_STAGES 2U
 void trading_ahead_match(const struct trading *t, const struct rec *match, u32 stage);
