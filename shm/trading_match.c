@@ -7,15 +7,16 @@
 
 u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches)
 {
-    struct log_reader probe = *matches, near = *matches;
+    struct log_reader reader = *matches;
+    const struct rec *recs[MERGE_MAX];
     u32 count = 0, told = 0;
-    for (const struct rec *rec; count < MERGE_MAX && (rec = log_peek(&probe)); count++) {
-        trading_ahead_match(t, rec, 0);
-        log_advance(&probe, rec);
+    for (; count < MERGE_MAX && (recs[count] = log_peek(&reader)); count++) {
+        trading_ahead_match(t, recs[count], 0);
+        log_advance(&reader, recs[count]);
     }
     if (!count) return 0;
     struct cmd_merge *c = log_begin(t->command, CMD_MERGE, sizeof *c);
-    c->through = probe.seq;
+    c->through = reader.seq;
     c->matching = matching;
     c->zero16 = 0;
     c->zero32 = 0;
@@ -23,14 +24,11 @@ u32 trading_merge(struct trading *t, u16 matching, struct log_reader *matches)
     trading_apply(t, &c->head);
     for (u32 i = 0; i < count; i++) {
         for (; told < min_u64(i + MERGE_NEAR, count); told++) {
-            const struct rec *rec = log_peek(&near);
-            trading_ahead_match(t, rec, 1);
-            log_advance(&near, rec);
+            trading_ahead_match(t, recs[told], 1);
         }
-        const struct rec *rec = log_peek(matches);
-        trading_apply_match(t, rec, &c->head);
-        log_advance(matches, rec);
+        trading_apply_match(t, recs[i], &c->head);
     }
+    *matches = reader;
     return count;
 }
 
